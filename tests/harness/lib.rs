@@ -1,1 +1,3 @@
+//! What the suite stands on: private database servers and fake upstreams that check what they are sent.
 
+pub mod services;
