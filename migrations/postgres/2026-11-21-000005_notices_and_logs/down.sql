@@ -1,0 +1,3 @@
+DROP TABLE request_logs;
+DROP TABLE announcement_reads;
+DROP TABLE announcements;

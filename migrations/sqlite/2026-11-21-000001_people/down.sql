@@ -1,0 +1,9 @@
+DROP TABLE leases;
+DROP TABLE settings;
+DROP TABLE idempotency;
+DROP TABLE audit_log;
+DROP TABLE oauth_states;
+DROP TABLE revoked_tokens;
+DROP TABLE sessions;
+DROP TABLE user_identities;
+DROP TABLE users;

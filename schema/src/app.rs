@@ -1,0 +1,121 @@
+//! What a process holds: connections, caches, the clock, and the tracker of its background tasks.
+//!
+//! [`App::connect`] is the only place that chooses between the embedded and the scaled form.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::bus::Bus;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::db::{Db, PoolSize};
+use crate::error::{Error, Result};
+use crate::kv::Kv;
+use crate::seal::Sealer;
+use crate::service::password::Hasher;
+use crate::service::setting::Settings;
+use crate::service::token::TokenKeys;
+
+/// A cheap handle to the process's one application state.
+#[derive(Clone)]
+pub struct App(Arc<Inner>);
+
+/// The state itself.
+pub struct Inner {
+    pub config: Config,
+    pub db: Db,
+    pub kv: Kv,
+    pub bus: Bus,
+    pub clock: Clock,
+    pub seal: Sealer,
+    /// For calls of our own (vendors' token endpoints, payment providers); the relay keeps its own clients.
+    pub http: reqwest::Client,
+    pub hasher: Hasher,
+    pub tokens: TokenKeys,
+    pub settings: ArcSwap<Settings>,
+    /// Names this process among its peers.
+    pub instance: String,
+    /// Cancelled when the process should stop.
+    pub stop: CancellationToken,
+    /// Background tasks that a graceful stop waits for.
+    pub tasks: TaskTracker,
+}
+
+impl std::ops::Deref for App {
+    type Target = Inner;
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+impl App {
+    /// Connects to everything, applies migrations, loads the settings and starts following events.
+    pub async fn connect(config: Config) -> Result<Self> {
+        Self::connect_at(config, Clock::System).await
+    }
+
+    /// As [`connect`](Self::connect), with a clock of the caller's.
+    pub async fn connect_at(mut config: Config, clock: Clock) -> Result<Self> {
+        // Only the first caller in a process installs the provider; later ones find it in place.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        config.fill_secrets().map_err(|e| {
+            Error::unavailable(format!("secrets cannot be kept in DATA_DIR ({})", config.data_dir.display()), e)
+        })?;
+        let size = PoolSize(config.database.connections);
+        let db = Db::connect(config.database.url.reveal(), size).await?;
+        db.migrate().await?;
+        let (kv, bus) = match &config.redis_url {
+            Some(url) => (Kv::redis(url.reveal(), "tollgate:").await?, Bus::redis(url.reveal()).await?),
+            None => (Kv::memory(), Bus::local()),
+        };
+        let keys: Vec<[u8; 32]> = config.encryption_keys.iter().map(|k| *k.reveal()).collect();
+        let secret = config.jwt_secret.as_ref().ok_or_else(|| Error::internal("no JWT secret"))?;
+        let app = Self(Arc::new(Inner {
+            seal: Sealer::new(&keys)?,
+            tokens: TokenKeys::new(secret.reveal()),
+            hasher: Hasher::new(config.weak_hash),
+            http: http_client()?,
+            settings: ArcSwap::from_pointee(Settings::defaults()),
+            instance: crate::id::uuid(),
+            stop: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+            config,
+            db,
+            kv,
+            bus,
+            clock,
+        }));
+        crate::service::setting::reload(&app).await?;
+        crate::service::follow::start(&app);
+        Ok(app)
+    }
+
+    /// Runs a task that a graceful stop waits for.
+    pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn(task);
+    }
+
+    /// Tells every background task to end and waits for them, no longer than configured.
+    pub async fn shut_down(&self) {
+        self.stop.cancel();
+        self.tasks.close();
+        let limit = Duration::from_secs(self.config.stop_seconds);
+        if tokio::time::timeout(limit, self.tasks.wait()).await.is_err() {
+            tracing::warn!(open = self.tasks.len(), "stopped before every task had ended");
+        }
+    }
+}
+
+fn http_client() -> Result<reqwest::Client> {
+    reqwest::Client::builder()
+        .connect_timeout(Duration::from_secs(10))
+        .timeout(Duration::from_secs(60))
+        .redirect(reqwest::redirect::Policy::none())
+        .user_agent(concat!("tollgate/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .map_err(Error::internal)
+}

@@ -1,0 +1,72 @@
+//! Randomness and identifiers: all from the system's CSPRNG.
+
+use ring::rand::{SecureRandom, SystemRandom};
+
+/// Fills an array with random bytes.
+pub fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0u8; N];
+    // The system generator fails only where no entropy source exists at all; going on without one
+    // would hand out guessable secrets.
+    SystemRandom::new().fill(&mut bytes).expect("the system's random generator");
+    bytes
+}
+
+/// Lower-case hex.
+pub fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut out = String::with_capacity(bytes.len() * 2);
+    for b in bytes {
+        out.push(DIGITS[usize::from(b >> 4)] as char);
+        out.push(DIGITS[usize::from(b & 15)] as char);
+    }
+    out
+}
+
+/// A random (version 4) UUID.
+pub fn uuid() -> String {
+    let mut b = random::<16>();
+    b[6] = (b[6] & 0x0f) | 0x40;
+    b[8] = (b[8] & 0x3f) | 0x80;
+    let h = hex(&b);
+    format!("{}-{}-{}-{}-{}", &h[..8], &h[8..12], &h[12..16], &h[16..20], &h[20..])
+}
+
+/// `len` characters drawn evenly from `alphabet`.
+pub fn code(alphabet: &[u8], len: usize) -> String {
+    let limit = 256 - 256 % alphabet.len();
+    let mut out = String::with_capacity(len);
+    while out.len() < len {
+        for b in random::<32>() {
+            // Bytes past the last whole multiple are thrown away, or the first letters would come more often.
+            if usize::from(b) < limit && out.len() < len {
+                out.push(alphabet[usize::from(b) % alphabet.len()] as char);
+            }
+        }
+    }
+    out
+}
+
+/// Digits and capitals, for codes people type.
+pub const CODE_ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+/// Digits and both cases, for tokens.
+pub const TOKEN_ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+
+/// SHA-256 as hex: the stored form of every high-entropy secret.
+pub fn digest(text: &str) -> String {
+    hex(ring::digest::digest(&ring::digest::SHA256, text.as_bytes()).as_ref())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_have_the_asked_length_and_letters() {
+        let c = code(CODE_ALPHABET, 12);
+        assert_eq!(c.len(), 12);
+        assert!(c.bytes().all(|b| CODE_ALPHABET.contains(&b)));
+        assert_ne!(code(CODE_ALPHABET, 12), code(CODE_ALPHABET, 12));
+        assert_eq!(uuid().len(), 36);
+        assert_eq!(digest("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    }
+}

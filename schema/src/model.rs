@@ -1,0 +1,8 @@
+//! Rows and their queries, one file a resource. No rules live here; a question about one row may.
+
+pub mod audit;
+pub mod idempotency;
+pub mod ledger;
+pub mod session;
+pub mod setting;
+pub mod user;

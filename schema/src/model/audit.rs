@@ -1,0 +1,104 @@
+//! Who changed what.
+
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+
+use crate::clock::Time;
+use crate::db::Conn;
+use crate::on;
+use crate::page::CursorKey;
+use crate::page::Seek;
+use crate::table::audit_log;
+
+/// One change, with the values before and after (secrets masked).
+#[derive(Clone, Debug, Queryable, Selectable, Identifiable)]
+#[diesel(table_name = audit_log)]
+pub struct AuditEntry {
+    pub id: i64,
+    pub at: Time,
+    pub actor_id: Option<i64>,
+    pub actor_name: String,
+    pub face: String,
+    pub ip: String,
+    pub request_id: String,
+    pub action: String,
+    pub target_kind: String,
+    pub target_id: String,
+    pub before: String,
+    pub after: String,
+}
+
+/// An entry to be written.
+#[derive(Debug, Insertable)]
+#[diesel(table_name = audit_log)]
+pub struct NewAuditEntry<'a> {
+    pub at: Time,
+    pub actor_id: Option<i64>,
+    pub actor_name: &'a str,
+    pub face: &'a str,
+    pub ip: &'a str,
+    pub request_id: &'a str,
+    pub action: &'a str,
+    pub target_kind: &'a str,
+    pub target_id: &'a str,
+    pub before: &'a str,
+    pub after: &'a str,
+}
+
+/// Which entries.
+#[derive(Clone, Debug, Default)]
+pub struct AuditFilter {
+    pub actor_id: Option<i64>,
+    pub action: Option<String>,
+    pub target_kind: Option<String>,
+    pub target_id: Option<String>,
+    pub from: Option<Time>,
+    pub until: Option<Time>,
+}
+
+impl NewAuditEntry<'_> {
+    pub async fn insert(&self, conn: &mut Conn) -> QueryResult<()> {
+        on!(conn, |c| diesel::insert_into(audit_log::table).values(self).execute(c).await)?;
+        Ok(())
+    }
+}
+
+impl AuditEntry {
+    /// Newest first (or from the oldest, when paging backward), one row more than asked for.
+    pub async fn seek(conn: &mut Conn, filter: &AuditFilter, seek: &Seek) -> QueryResult<Vec<Self>> {
+        on!(conn, |c| {
+            let mut query = audit_log::table.select(Self::as_select()).into_boxed();
+            if let Some(id) = filter.actor_id {
+                query = query.filter(audit_log::actor_id.eq(id));
+            }
+            if let Some(action) = &filter.action {
+                query = query.filter(audit_log::action.eq(action));
+            }
+            if let Some(kind) = &filter.target_kind {
+                query = query.filter(audit_log::target_kind.eq(kind));
+            }
+            if let Some(id) = &filter.target_id {
+                query = query.filter(audit_log::target_id.eq(id));
+            }
+            if let Some(from) = filter.from {
+                query = query.filter(audit_log::at.ge(from));
+            }
+            if let Some(until) = filter.until {
+                query = query.filter(audit_log::at.lt(until));
+            }
+            // Entries are written in the order of their ids, so the id alone is the key.
+            if let Some(cursor) = &seek.after {
+                let CursorKey::Number(_) = cursor.key else {
+                    return Ok(Vec::new());
+                };
+                query = if seek.backward {
+                    query.filter(audit_log::id.gt(cursor.id))
+                } else {
+                    query.filter(audit_log::id.lt(cursor.id))
+                };
+            }
+            query = if seek.backward { query.order(audit_log::id.asc()) } else { query.order(audit_log::id.desc()) };
+            query.limit(seek.take + 1).load(c).await
+        })
+    }
+}

@@ -1,0 +1,47 @@
+//! Stored values of settings; what is not stored has its default.
+
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+
+use crate::clock::Time;
+use crate::db::Conn;
+use crate::on;
+use crate::table::settings;
+
+/// One stored value.
+#[derive(Clone, Debug, Queryable, Selectable, Insertable)]
+#[diesel(table_name = settings)]
+pub struct StoredSetting {
+    pub name: String,
+    pub value: String,
+    pub sealed: bool,
+    pub version: i64,
+    pub updated_at: Time,
+    pub updated_by: String,
+}
+
+impl StoredSetting {
+    pub async fn all(conn: &mut Conn) -> QueryResult<Vec<Self>> {
+        on!(conn, |c| settings::table.select(Self::as_select()).order(settings::name).load(c).await)
+    }
+    /// Writes the value, whatever was there.
+    pub async fn put(&self, conn: &mut Conn) -> QueryResult<()> {
+        on!(conn, |c| diesel::insert_into(settings::table)
+            .values(self)
+            .on_conflict(settings::name)
+            .do_update()
+            .set((
+                settings::value.eq(&self.value),
+                settings::sealed.eq(self.sealed),
+                settings::version.eq(settings::version + 1),
+                settings::updated_at.eq(self.updated_at),
+                settings::updated_by.eq(&self.updated_by),
+            ))
+            .execute(c)
+            .await)?;
+        Ok(())
+    }
+    pub async fn delete(conn: &mut Conn, name: &str) -> QueryResult<usize> {
+        on!(conn, |c| diesel::delete(settings::table.find(name)).execute(c).await)
+    }
+}

@@ -1,0 +1,12 @@
+//! The rules of the business, one file a resource: `verb(app, actor, args)`.
+//!
+//! A service checks who may, works in one transaction that also writes the audit row, commits, and
+//! then tells the bus. Faces translate; they decide nothing.
+
+pub mod audit;
+pub mod follow;
+pub mod idempotency;
+pub mod password;
+pub mod setting;
+pub mod token;
+pub mod wallet;

@@ -1,0 +1,26 @@
+//! Follows the bus so that this process's caches are never older than the last event.
+
+use crate::App;
+use crate::bus::Event;
+use crate::service::setting;
+
+/// Starts following; ends when the process stops.
+pub fn start(app: &App) {
+    let mut listener = app.bus.listen();
+    let app = app.clone();
+    let stop = app.stop.clone();
+    app.clone().spawn(async move {
+        loop {
+            let event = tokio::select! {
+                () = stop.cancelled() => return,
+                event = listener.next() => event,
+            };
+            let Some(event) = event else { return };
+            if matches!(*event, Event::SettingsChanged | Event::Resync)
+                && let Err(cause) = setting::reload(&app).await
+            {
+                tracing::error!(cause = cause.cause().unwrap_or_default(), "settings could not be read again");
+            }
+        }
+    });
+}

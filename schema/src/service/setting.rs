@@ -1,0 +1,257 @@
+//! Settings: typed, with defaults, some secret; read from memory, changed in one transaction.
+
+mod catalogue;
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::App;
+use crate::actor::{Act, Actor};
+use crate::bus::Event;
+use crate::clock::{Time, Zone};
+use crate::error::{Error, Result};
+use crate::model::setting::StoredSetting;
+use crate::service::audit::{self, Target};
+
+pub use catalogue::{CATALOGUE, names};
+
+/// What kind of value a setting takes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Kind {
+    Bool,
+    /// A whole number within bounds.
+    Int(i64, i64),
+    /// A figure within bounds.
+    Number(f64, f64),
+    /// Text up to so many characters.
+    Text(usize),
+    /// A JSON document of any shape.
+    Json,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+}
+
+/// One setting the product knows.
+#[derive(Clone, Copy, Debug)]
+pub struct Definition {
+    pub name: &'static str,
+    pub kind: Kind,
+    pub default: &'static str,
+    pub category: &'static str,
+    pub description: &'static str,
+    /// Sealed in the database and never shown again.
+    pub secret: bool,
+    /// False for what is shown but decided elsewhere.
+    pub editable: bool,
+}
+
+/// All values of the moment.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    stored: HashMap<String, Value>,
+    zone: Zone,
+}
+
+#[derive(Clone, Debug)]
+struct Value {
+    text: String,
+    version: i64,
+    updated_at: Time,
+}
+
+/// A setting as it is shown.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    pub definition: &'static Definition,
+    /// The value, or `***` for a secret that is set.
+    pub value: String,
+    pub is_set: bool,
+    pub version: i64,
+    pub updated_at: Option<Time>,
+}
+
+impl Settings {
+    /// Every setting at its default.
+    pub fn defaults() -> Self {
+        Self::default()
+    }
+    /// The value as text.
+    pub fn text(&self, name: &str) -> &str {
+        match self.stored.get(name) {
+            Some(value) => &value.text,
+            None => definition(name).map_or("", |d| d.default),
+        }
+    }
+    /// The value as a switch.
+    pub fn bool(&self, name: &str) -> bool {
+        self.text(name) == "true"
+    }
+    /// The value as a whole number.
+    pub fn int(&self, name: &str) -> i64 {
+        self.text(name).parse().unwrap_or_default()
+    }
+    /// The value as a figure.
+    pub fn number(&self, name: &str) -> f64 {
+        self.text(name).parse().unwrap_or_default()
+    }
+    /// The value as a document; `T`'s default when it does not fit.
+    pub fn json<T: serde::de::DeserializeOwned + Default>(&self, name: &str) -> T {
+        serde_json::from_str(self.text(name)).unwrap_or_default()
+    }
+    /// The administrator's time zone.
+    pub fn zone(&self) -> &Zone {
+        &self.zone
+    }
+}
+
+/// The definition of a known setting.
+pub fn definition(name: &str) -> Option<&'static Definition> {
+    CATALOGUE.iter().find(|d| d.name == name)
+}
+
+/// The settings of the moment.
+pub fn current(app: &App) -> std::sync::Arc<Settings> {
+    app.settings.load_full()
+}
+
+/// Reads all stored values afresh.
+pub async fn reload(app: &App) -> Result<()> {
+    let mut conn = app.db.conn().await?;
+    let mut stored = HashMap::new();
+    for row in StoredSetting::all(&mut conn).await? {
+        let text = if row.sealed { open(app, &row)? } else { row.value };
+        stored.insert(row.name, Value { text, version: row.version, updated_at: row.updated_at });
+    }
+    let mut settings = Settings { stored, zone: Zone::default() };
+    settings.zone = Zone::named(settings.text(names::TIME_ZONE)).unwrap_or_default();
+    app.settings.store(settings.into());
+    Ok(())
+}
+
+/// All settings, by category when one is named; secrets masked.
+pub fn list(app: &App, actor: &Actor, category: Option<&str>) -> Result<Vec<Shown>> {
+    actor.may(Act::Configure)?;
+    let settings = current(app);
+    Ok(CATALOGUE.iter().filter(|d| category.is_none_or(|c| d.category == c)).map(|d| show(&settings, d)).collect())
+}
+
+/// One setting as it is shown.
+pub fn show(settings: &Settings, definition: &'static Definition) -> Shown {
+    let stored = settings.stored.get(definition.name);
+    let text = settings.text(definition.name);
+    let value = if definition.secret && !text.is_empty() { "***".to_owned() } else { text.to_owned() };
+    Shown {
+        definition,
+        value,
+        is_set: stored.is_some(),
+        version: stored.map_or(0, |v| v.version),
+        updated_at: stored.map(|v| v.updated_at),
+    }
+}
+
+/// Changes several settings together: all of them, or none. A `None` value returns to the default;
+/// `***` for a secret leaves it as it is.
+pub async fn put(app: &App, actor: &Actor, changes: &BTreeMap<String, Option<String>>) -> Result<()> {
+    actor.may(Act::Configure)?;
+    put_checked(app, actor, changes).await
+}
+
+/// As [`put`], for services that have checked the actor by a rule of their own.
+pub async fn put_checked(app: &App, actor: &Actor, changes: &BTreeMap<String, Option<String>>) -> Result<()> {
+    let settings = current(app);
+    let mut checked = Vec::new();
+    for (name, value) in changes {
+        let definition =
+            definition(name).ok_or_else(|| Error::invalid(name.as_str(), format!("there is no setting {name}")))?;
+        if !definition.editable {
+            return Err(Error::invalid(name.as_str(), format!("{name} cannot be changed")));
+        }
+        if definition.secret && value.as_deref() == Some("***") {
+            continue;
+        }
+        let value = value.as_deref().map(|v| check(definition, v)).transpose()?;
+        checked.push((definition, value));
+    }
+    let mut tx = app.db.begin().await?;
+    for (definition, value) in &checked {
+        let before = (!definition.secret).then(|| settings.text(definition.name).to_owned());
+        let after = if definition.secret { Some("***".to_owned()) } else { value.clone() };
+        match value {
+            None => {
+                StoredSetting::delete(&mut tx, definition.name).await?;
+            }
+            Some(text) => {
+                let row = StoredSetting {
+                    name: definition.name.to_owned(),
+                    value: if definition.secret { seal(app, definition.name, text)? } else { text.clone() },
+                    sealed: definition.secret,
+                    version: 1,
+                    updated_at: app.clock.now(),
+                    updated_by: actor.name.clone(),
+                };
+                row.put(&mut tx).await?;
+            }
+        }
+        let target = Target { kind: "setting", id: definition.name };
+        audit::record(app, &mut tx, actor, "setting.put", target, before, after).await?;
+    }
+    tx.commit().await?;
+    reload(app).await?;
+    app.bus.publish(Event::SettingsChanged).await;
+    Ok(())
+}
+
+/// Refuses a value that does not fit; returns it in its stored form.
+fn check(definition: &Definition, value: &str) -> Result<String> {
+    let refuse = |why: String| Err(Error::invalid(definition.name, format!("{}: {why}", definition.name)));
+    if value.contains('\0') {
+        return refuse("may not hold a NUL character".into());
+    }
+    match definition.kind {
+        Kind::Bool => match value.to_ascii_lowercase().as_str() {
+            "true" | "1" => Ok("true".into()),
+            "false" | "0" => Ok("false".into()),
+            _ => refuse("must be true or false".into()),
+        },
+        Kind::Int(low, high) => match value.trim().parse::<i64>() {
+            Ok(n) if (low..=high).contains(&n) => Ok(n.to_string()),
+            _ => refuse(format!("must be a whole number between {low} and {high}")),
+        },
+        Kind::Number(low, high) => match value.trim().parse::<f64>() {
+            Ok(n) if n.is_finite() && n >= low && n <= high => Ok(n.to_string()),
+            _ => refuse(format!("must be a number between {low} and {high}")),
+        },
+        Kind::Text(most) if value.chars().count() > most => refuse(format!("may have at most {most} characters")),
+        Kind::Text(_) if definition.name == names::TIME_ZONE && Zone::named(value).is_none() => {
+            refuse("must be a time zone such as UTC, Asia/Shanghai or +08:00".into())
+        }
+        Kind::Text(_) => Ok(value.to_owned()),
+        Kind::Json if value.len() > 1 << 20 => refuse("may have at most 1 MiB".into()),
+        Kind::Json => match serde_json::from_str::<serde_json::Value>(value) {
+            Ok(_) => Ok(value.to_owned()),
+            Err(e) => refuse(format!("is no JSON: {e}")),
+        },
+        Kind::Choice(words) if words.contains(&value) => Ok(value.to_owned()),
+        Kind::Choice(words) => refuse(format!("must be one of {}", words.join(", "))),
+    }
+}
+
+fn place(name: &str) -> String {
+    format!("settings.{name}")
+}
+
+fn seal(app: &App, name: &str, text: &str) -> Result<String> {
+    Ok(crate::id::hex(&app.seal.seal(&place(name), text.as_bytes())?))
+}
+
+fn open(app: &App, row: &StoredSetting) -> Result<String> {
+    let bad = || Error::internal(format!("the sealed setting {} is damaged", row.name));
+    if row.value.len() % 2 != 0 || !row.value.is_ascii() {
+        return Err(bad());
+    }
+    let bytes = (0..row.value.len())
+        .step_by(2)
+        .map(|i| u8::from_str_radix(&row.value[i..i + 2], 16).ok())
+        .collect::<Option<Vec<u8>>>()
+        .ok_or_else(bad)?;
+    String::from_utf8(app.seal.open(&place(&row.name), &bytes)?).map_err(|_| bad())
+}
