@@ -1,1 +1,3 @@
+//! The data plane: hears a model call, chooses an account, sends, streams, meters.
 
+pub mod wire;
