@@ -3,7 +3,6 @@
 //! Nothing here does I/O, reads a clock or draws a random number: time and chance are arguments.
 //! What a vendor expects as a whole request is `provider`'s business.
 
-pub mod edit;
 pub mod eventstream;
 pub mod headers;
 pub mod kling_jwt;
