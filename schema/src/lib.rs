@@ -16,6 +16,7 @@ pub mod kv;
 pub mod model;
 pub mod money;
 pub mod page;
+pub mod payment;
 pub mod seal;
 pub mod secret;
 pub mod service;
