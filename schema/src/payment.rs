@@ -16,10 +16,7 @@ mod wechat;
 
 use reqwest::header::HeaderMap;
 
-pub use config::{
-    AlipayConfig, BankTransferConfig, PlatformKeyConfig, ProviderConfig, StripeConfig,
-    WechatPayConfig,
-};
+pub use config::{AlipayConfig, BankTransferConfig, PlatformKeyConfig, ProviderConfig, StripeConfig, WechatPayConfig};
 pub use currency::{format_minor, minor_digits, parse_minor};
 pub use error::{NoticeError, PayError};
 
@@ -215,20 +212,13 @@ impl Provider {
     }
 
     /// Opens the payment of an order. Repeating it for the same order opens no second payment.
-    pub async fn create(
-        &self,
-        http: &reqwest::Client,
-        order: &PayOrder,
-        now_ms: i64,
-    ) -> Result<PayIntent, PayError> {
+    pub async fn create(&self, http: &reqwest::Client, order: &PayOrder, now_ms: i64) -> Result<PayIntent, PayError> {
         check_number(&order.order_no)?;
         if order.amount_minor <= 0 {
             return Err(PayError::Invalid("the amount must be positive"));
         }
         if !self.accepts(&order.currency) {
-            return Err(PayError::Invalid(
-                "the provider does not take this currency",
-            ));
+            return Err(PayError::Invalid("the provider does not take this currency"));
         }
         if order.expires_at_ms <= now_ms {
             return Err(PayError::Invalid("the order has expired"));
@@ -268,23 +258,16 @@ impl Provider {
         check_number(&refund.order_no)?;
         check_number(&refund.refund_no)?;
         if refund.amount_minor <= 0 || refund.amount_minor > refund.total_minor {
-            return Err(PayError::Invalid(
-                "a refund lies between nothing and what was paid",
-            ));
+            return Err(PayError::Invalid("a refund lies between nothing and what was paid"));
         }
         if !self.accepts(&refund.currency) {
-            return Err(PayError::Invalid(
-                "the provider does not take this currency",
-            ));
+            return Err(PayError::Invalid("the provider does not take this currency"));
         }
         match self {
             Self::Alipay(p) => p.refund(http, refund, now_ms).await,
             Self::WechatPay(p) => p.refund(http, refund, now_ms).await,
             Self::Stripe(p) => p.refund(http, refund).await,
-            Self::BankTransfer(_) => Ok(RefundState {
-                status: RefundStatus::Manual,
-                refund_id: None,
-            }),
+            Self::BankTransfer(_) => Ok(RefundState { status: RefundStatus::Manual, refund_id: None }),
         }
     }
 
@@ -339,8 +322,6 @@ fn check_number(number: &str) -> Result<(), PayError> {
     if (6..=32).contains(&number.len()) && number.bytes().all(legal) {
         Ok(())
     } else {
-        Err(PayError::Invalid(
-            "order numbers are 6 to 32 letters, digits, '-' or '_'",
-        ))
+        Err(PayError::Invalid("order numbers are 6 to 32 letters, digits, '-' or '_'"))
     }
 }

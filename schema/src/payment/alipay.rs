@@ -17,8 +17,8 @@ use super::config::{checked_base, required};
 use super::keys::{SigningKey, VerifyingKey};
 use super::transport::exchange;
 use super::{
-    AlipayConfig, NoticeReply, PayError, PayIntent, PayMode, PayOrder, PayState, RefundOrder,
-    RefundState, RefundStatus, format_minor, parse_minor,
+    AlipayConfig, NoticeReply, PayError, PayIntent, PayMode, PayOrder, PayState, RefundOrder, RefundState,
+    RefundStatus, format_minor, parse_minor,
 };
 
 /// The only currency these products settle in.
@@ -58,12 +58,7 @@ impl Alipay {
     pub(super) fn new(config: &AlipayConfig) -> Result<Self, PayError> {
         Ok(Self {
             app_id: required(&config.app_id, "the Alipay app_id is missing")?,
-            seller_id: config
-                .seller_id
-                .as_deref()
-                .map(str::trim)
-                .filter(|id| !id.is_empty())
-                .map(str::to_owned),
+            seller_id: config.seller_id.as_deref().map(str::trim).filter(|id| !id.is_empty()).map(str::to_owned),
             key: SigningKey::read(&config.private_key)?,
             platform: VerifyingKey::read(&config.alipay_public_key)?,
             gateway: checked_base(&config.gateway_url)?,
@@ -85,33 +80,18 @@ impl Alipay {
         match order.mode {
             PayMode::Page => {
                 content["product_code"] = json!("FAST_INSTANT_TRADE_PAY");
-                let mut parameters =
-                    self.parameters("alipay.trade.page.pay", Some(order), now_ms)?;
+                let mut parameters = self.parameters("alipay.trade.page.pay", Some(order), now_ms)?;
                 parameters.insert("biz_content", content.to_string());
                 let pay_url = self.signed_url(parameters)?;
-                Ok(PayIntent {
-                    pay_url: Some(pay_url),
-                    ..PayIntent::default()
-                })
+                Ok(PayIntent { pay_url: Some(pay_url), ..PayIntent::default() })
             }
             PayMode::Qr => {
-                let reply = self
-                    .ask(
-                        http,
-                        "alipay.trade.precreate",
-                        &content,
-                        Some(order),
-                        now_ms,
-                    )
-                    .await?;
+                let reply = self.ask(http, "alipay.trade.precreate", &content, Some(order), now_ms).await?;
                 check_same(&reply, &order.order_no)?;
                 if reply.qr_code.is_empty() {
                     return Err(PayError::Malformed("no QR code"));
                 }
-                Ok(PayIntent {
-                    qr_content: Some(reply.qr_code),
-                    ..PayIntent::default()
-                })
+                Ok(PayIntent { qr_content: Some(reply.qr_code), ..PayIntent::default() })
             }
         }
     }
@@ -123,10 +103,7 @@ impl Alipay {
         now_ms: i64,
     ) -> Result<PayState, PayError> {
         let content = json!({ "out_trade_no": order_no });
-        let reply = match self
-            .ask(http, "alipay.trade.query", &content, None, now_ms)
-            .await
-        {
+        let reply = match self.ask(http, "alipay.trade.query", &content, None, now_ms).await {
             // The trade comes into being when the payer opens the page or scans the code.
             Err(error) if has_code(&error, "ACQ.TRADE_NOT_EXIST") => return Ok(PayState::Pending),
             other => other?,
@@ -136,8 +113,7 @@ impl Alipay {
             "WAIT_BUYER_PAY" => Ok(PayState::Pending),
             "TRADE_SUCCESS" | "TRADE_FINISHED" => Ok(PayState::Paid {
                 transaction_id: reply.trade_no,
-                amount_minor: parse_minor(&reply.total_amount, CURRENCY)
-                    .ok_or(PayError::Malformed("total_amount"))?,
+                amount_minor: parse_minor(&reply.total_amount, CURRENCY).ok_or(PayError::Malformed("total_amount"))?,
                 currency: CURRENCY.to_owned(),
                 paid_at_ms: from_beijing(&reply.send_pay_date).unwrap_or(now_ms),
             }),
@@ -160,49 +136,24 @@ impl Alipay {
             "refund_reason": refund.reason.chars().take(80).collect::<String>(),
             "out_request_no": refund.refund_no,
         });
-        let reply = self
-            .ask(http, "alipay.trade.refund", &content, None, now_ms)
-            .await?;
+        let reply = self.ask(http, "alipay.trade.refund", &content, None, now_ms).await?;
         check_same(&reply, &refund.order_no)?;
         if reply.fund_change == "Y" {
-            return Ok(RefundState {
-                status: RefundStatus::Succeeded,
-                refund_id: Some(refund.refund_no.clone()),
-            });
+            return Ok(RefundState { status: RefundStatus::Succeeded, refund_id: Some(refund.refund_no.clone()) });
         }
         // "N" means that this call moved nothing: either an earlier one did, or the money is still on its way.
-        let content =
-            json!({ "out_trade_no": refund.order_no, "out_request_no": refund.refund_no });
-        let reply = self
-            .ask(
-                http,
-                "alipay.trade.fastpay.refund.query",
-                &content,
-                None,
-                now_ms,
-            )
-            .await?;
+        let content = json!({ "out_trade_no": refund.order_no, "out_request_no": refund.refund_no });
+        let reply = self.ask(http, "alipay.trade.fastpay.refund.query", &content, None, now_ms).await?;
         let status = match reply.refund_status.as_str() {
             "REFUND_SUCCESS" => RefundStatus::Succeeded,
             _ => RefundStatus::Processing,
         };
-        Ok(RefundState {
-            status,
-            refund_id: Some(refund.refund_no.clone()),
-        })
+        Ok(RefundState { status, refund_id: Some(refund.refund_no.clone()) })
     }
 
-    pub(super) async fn close(
-        &self,
-        http: &reqwest::Client,
-        order_no: &str,
-        now_ms: i64,
-    ) -> Result<(), PayError> {
+    pub(super) async fn close(&self, http: &reqwest::Client, order_no: &str, now_ms: i64) -> Result<(), PayError> {
         let content = json!({ "out_trade_no": order_no });
-        match self
-            .ask(http, "alipay.trade.close", &content, None, now_ms)
-            .await
-        {
+        match self.ask(http, "alipay.trade.close", &content, None, now_ms).await {
             // Nobody has opened it, and `time_expire` keeps it from being opened later.
             Err(error) if has_code(&error, "ACQ.TRADE_NOT_EXIST") => Ok(()),
             other => other.map(|_| ()),
@@ -235,15 +186,10 @@ impl Alipay {
     }
 
     /// The gateway's address with all parameters and their signature.
-    fn signed_url(
-        &self,
-        mut parameters: BTreeMap<&'static str, String>,
-    ) -> Result<String, PayError> {
+    fn signed_url(&self, mut parameters: BTreeMap<&'static str, String>) -> Result<String, PayError> {
         let signature = self.key.sign(sign::request_text(&parameters).as_bytes())?;
         parameters.insert("sign", signature);
-        let query = form_urlencoded::Serializer::new(String::new())
-            .extend_pairs(&parameters)
-            .finish();
+        let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(&parameters).finish();
         Ok(format!("{}?{query}", self.gateway))
     }
 
@@ -263,19 +209,11 @@ impl Alipay {
         let signature = self.key.sign(sign::request_text(&parameters).as_bytes())?;
         parameters.remove("biz_content");
         parameters.insert("sign", signature);
-        let query = form_urlencoded::Serializer::new(String::new())
-            .extend_pairs(&parameters)
-            .finish();
-        let request = http
-            .post(format!("{}?{query}", self.gateway))
-            .form(&[("biz_content", content)]);
+        let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(&parameters).finish();
+        let request = http.post(format!("{}?{query}", self.gateway)).form(&[("biz_content", content)]);
         let answer = exchange(request).await?;
         if !answer.status.is_success() {
-            return Err(PayError::refused(
-                answer.status.as_u16(),
-                "",
-                "the gateway did not take the request",
-            ));
+            return Err(PayError::refused(answer.status.as_u16(), "", "the gateway did not take the request"));
         }
         self.read_answer(method, &answer.body)
     }
@@ -288,24 +226,16 @@ impl Alipay {
             .get(&format!("{}_response", method.replace('.', "_")))
             .or_else(|| fields.get("error_response"))
             .ok_or(PayError::Malformed("no response node"))?;
-        let reply: Reply =
-            serde_json::from_str(node.get()).map_err(|_| PayError::Malformed("response node"))?;
-        let signature = fields
-            .get("sign")
-            .and_then(|raw| serde_json::from_str::<String>(raw.get()).ok());
+        let reply: Reply = serde_json::from_str(node.get()).map_err(|_| PayError::Malformed("response node"))?;
+        let signature = fields.get("sign").and_then(|raw| serde_json::from_str::<String>(raw.get()).ok());
         match signature {
-            Some(signature) if !self.platform.verifies(node.get().as_bytes(), &signature) => {
-                Err(PayError::Forged)
-            }
+            Some(signature) if !self.platform.verifies(node.get().as_bytes(), &signature) => Err(PayError::Forged),
             // The gateway leaves out the signature when it does not even know who asks; that can only be a refusal.
             None if reply.code == SUCCESS => Err(PayError::Forged),
             _ if reply.code == SUCCESS => Ok(reply),
             _ => {
-                let (code, words) = if reply.sub_code.is_empty() {
-                    (reply.code, reply.msg)
-                } else {
-                    (reply.sub_code, reply.sub_msg)
-                };
+                let (code, words) =
+                    if reply.sub_code.is_empty() { (reply.code, reply.msg) } else { (reply.sub_code, reply.sub_msg) };
                 Err(PayError::refused(200, &code, &words))
             }
         }
@@ -319,11 +249,7 @@ pub(super) fn reply(ok: bool) -> NoticeReply {
 
 /// A signed answer about another order must not pass for one about this.
 fn check_same(reply: &Reply, order_no: &str) -> Result<(), PayError> {
-    if reply.out_trade_no == order_no {
-        Ok(())
-    } else {
-        Err(PayError::Malformed("the answer is about another order"))
-    }
+    if reply.out_trade_no == order_no { Ok(()) } else { Err(PayError::Malformed("the answer is about another order")) }
 }
 
 fn has_code(error: &PayError, wanted: &str) -> bool {
@@ -332,32 +258,19 @@ fn has_code(error: &PayError, wanted: &str) -> bool {
 
 /// Alipay forbids these characters in a subject, and more than 256 of them.
 fn clean_subject(subject: &str) -> String {
-    subject
-        .chars()
-        .filter(|c| !matches!(c, '/' | '=' | '&') && !c.is_control())
-        .take(128)
-        .collect()
+    subject.chars().filter(|c| !matches!(c, '/' | '=' | '&') && !c.is_control()).take(128).collect()
 }
 
 /// `yyyy-MM-dd HH:mm:ss` in Beijing.
 fn beijing(epoch_ms: i64) -> Result<String, PayError> {
-    let time = Timestamp::from_millisecond(epoch_ms)
-        .map_err(|_| PayError::Invalid("the time is out of range"))?;
-    Ok(time
-        .to_zoned(TimeZone::fixed(offset(8)))
-        .strftime("%Y-%m-%d %H:%M:%S")
-        .to_string())
+    let time = Timestamp::from_millisecond(epoch_ms).map_err(|_| PayError::Invalid("the time is out of range"))?;
+    Ok(time.to_zoned(TimeZone::fixed(offset(8))).strftime("%Y-%m-%d %H:%M:%S").to_string())
 }
 
 /// The other way; some fields carry milliseconds, too.
 fn from_beijing(text: &str) -> Option<i64> {
     let time: DateTime = text.trim().parse().ok()?;
-    Some(
-        time.to_zoned(TimeZone::fixed(offset(8)))
-            .ok()?
-            .timestamp()
-            .as_millisecond(),
-    )
+    Some(time.to_zoned(TimeZone::fixed(offset(8))).ok()?.timestamp().as_millisecond())
 }
 
 #[cfg(test)]
@@ -366,15 +279,9 @@ mod tests {
 
     #[test]
     fn times_are_beijings() {
-        assert_eq!(
-            beijing(1_767_225_600_000).as_deref(),
-            Ok("2026-01-01 08:00:00")
-        );
+        assert_eq!(beijing(1_767_225_600_000).as_deref(), Ok("2026-01-01 08:00:00"));
         assert_eq!(from_beijing("2026-01-01 08:00:00"), Some(1_767_225_600_000));
-        assert_eq!(
-            from_beijing("2026-01-01 08:00:00.320"),
-            Some(1_767_225_600_320)
-        );
+        assert_eq!(from_beijing("2026-01-01 08:00:00.320"), Some(1_767_225_600_320));
         assert_eq!(from_beijing("yesterday"), None);
         assert!(beijing(i64::MAX).is_err());
     }

@@ -9,9 +9,7 @@ pub struct BankTransfer {
 
 impl BankTransfer {
     pub(super) fn new(config: &BankTransferConfig) -> Self {
-        Self {
-            instructions: config.instructions.clone(),
-        }
+        Self { instructions: config.instructions.clone() }
     }
 
     /// The instructions for this order. One pass over the template, so that a subject cannot bring placeholders in.
@@ -39,10 +37,7 @@ impl BankTransfer {
             };
         }
         text.push_str(rest);
-        PayIntent {
-            instructions: Some(text),
-            ..PayIntent::default()
-        }
+        PayIntent { instructions: Some(text), ..PayIntent::default() }
     }
 }
 
@@ -67,9 +62,6 @@ mod tests {
             client_ip: None,
             mode: PayMode::Page,
         };
-        assert_eq!(
-            bank.create(&order).instructions.as_deref(),
-            Some("CNY 19.99, ref SUB1000001 ({order}) {x}")
-        );
+        assert_eq!(bank.create(&order).instructions.as_deref(), Some("CNY 19.99, ref SUB1000001 ({order}) {x}"));
     }
 }

@@ -117,12 +117,10 @@ fn stripe_base() -> String {
 /// An address without its trailing slash. Plain HTTP would show keys and orders to the road, so it is only for
 /// this very machine.
 pub(super) fn checked_base(url: &str) -> Result<String, PayError> {
-    let wrong =
-        PayError::Misconfigured("the address must be https:// (http:// only on this machine)");
+    let wrong = PayError::Misconfigured("the address must be https:// (http:// only on this machine)");
     let parsed = reqwest::Url::parse(url).map_err(|_| wrong.clone())?;
     let local = matches!(parsed.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"));
-    let bare =
-        parsed.query().is_none() && parsed.fragment().is_none() && parsed.username().is_empty();
+    let bare = parsed.query().is_none() && parsed.fragment().is_none() && parsed.username().is_empty();
     match parsed.scheme() {
         "https" if bare => Ok(url.trim_end_matches('/').to_owned()),
         "http" if bare && local => Ok(url.trim_end_matches('/').to_owned()),

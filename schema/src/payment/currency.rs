@@ -3,8 +3,8 @@
 /// How many decimals a currency has: none for yen and won, three for the dinars, two for the rest.
 pub fn minor_digits(currency: &str) -> u32 {
     match currency {
-        "BIF" | "CLP" | "DJF" | "GNF" | "ISK" | "JPY" | "KMF" | "KRW" | "MGA" | "PYG" | "RWF"
-        | "UGX" | "VND" | "VUV" | "XAF" | "XOF" | "XPF" => 0,
+        "BIF" | "CLP" | "DJF" | "GNF" | "ISK" | "JPY" | "KMF" | "KRW" | "MGA" | "PYG" | "RWF" | "UGX" | "VND"
+        | "VUV" | "XAF" | "XOF" | "XPF" => 0,
         "BHD" | "IQD" | "JOD" | "KWD" | "LYD" | "OMR" | "TND" => 3,
         _ => 2,
     }
@@ -19,12 +19,7 @@ pub fn format_minor(amount_minor: i64, currency: &str) -> String {
     let unit = 10_u64.pow(digits);
     let size = amount_minor.unsigned_abs();
     let sign = if amount_minor < 0 { "-" } else { "" };
-    format!(
-        "{sign}{}.{:0width$}",
-        size / unit,
-        size % unit,
-        width = digits as usize
-    )
+    format!("{sign}{}.{:0width$}", size / unit, size % unit, width = digits as usize)
 }
 
 /// Reads decimal text without rounding; `None` for anything that is not a non-negative amount of that currency.
@@ -32,11 +27,7 @@ pub fn parse_minor(text: &str, currency: &str) -> Option<i64> {
     let digits = minor_digits(currency) as usize;
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let numeric = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
-    if whole.is_empty()
-        || !numeric(whole)
-        || !numeric(fraction)
-        || (text.contains('.') && fraction.is_empty())
-    {
+    if whole.is_empty() || !numeric(whole) || !numeric(fraction) || (text.contains('.') && fraction.is_empty()) {
         return None;
     }
     // More decimals than the currency has are fine as long as they say nothing.
@@ -44,18 +35,10 @@ pub fn parse_minor(text: &str, currency: &str) -> Option<i64> {
     if spare.bytes().any(|b| b != b'0') {
         return None;
     }
-    let minor: i64 = if kept.is_empty() {
-        0
-    } else {
-        kept.parse().ok()?
-    };
+    let minor: i64 = if kept.is_empty() { 0 } else { kept.parse().ok()? };
     let missing = u32::try_from(digits - kept.len()).ok()?;
     let unit = 10_i64.pow(minor_digits(currency));
-    whole
-        .parse::<i64>()
-        .ok()?
-        .checked_mul(unit)?
-        .checked_add(minor.checked_mul(10_i64.checked_pow(missing)?)?)
+    whole.parse::<i64>().ok()?.checked_mul(unit)?.checked_add(minor.checked_mul(10_i64.checked_pow(missing)?)?)
 }
 
 /// Whether this has the form of an ISO 4217 code.
@@ -86,25 +69,9 @@ mod tests {
             ("88.880", "CNY", 8888),
             ("500", "KRW", 500),
         ] {
-            assert_eq!(
-                parse_minor(text, currency),
-                Some(minor),
-                "{text} {currency}"
-            );
+            assert_eq!(parse_minor(text, currency), Some(minor), "{text} {currency}");
         }
-        for text in [
-            "",
-            ".5",
-            "5.",
-            "-1",
-            "+1",
-            "1e3",
-            "19.999",
-            "1,000.00",
-            " 1",
-            "99999999999999999999",
-            "NaN",
-        ] {
+        for text in ["", ".5", "5.", "-1", "+1", "1e3", "19.999", "1,000.00", " 1", "99999999999999999999", "NaN"] {
             assert_eq!(parse_minor(text, "CNY"), None, "{text}");
         }
         assert_eq!(parse_minor("500.5", "JPY"), None);

@@ -29,17 +29,8 @@ pub enum PayError {
 impl PayError {
     /// A refusal, its words cut to what fits a log line.
     pub(super) fn refused(status: u16, code: &str, message: &str) -> Self {
-        let cut = |text: &str, most: usize| {
-            text.chars()
-                .filter(|c| !c.is_control())
-                .take(most)
-                .collect()
-        };
-        Self::Refused {
-            status,
-            code: cut(code, 64),
-            message: cut(message, 200),
-        }
+        let cut = |text: &str, most: usize| text.chars().filter(|c| !c.is_control()).take(most).collect();
+        Self::Refused { status, code: cut(code, 64), message: cut(message, 200) }
     }
 
     /// Whether the same question may be answered later: nothing was decided.
@@ -60,15 +51,8 @@ impl fmt::Display for PayError {
             }
             Self::Invalid(what) => write!(f, "the payment cannot be made: {what}"),
             Self::Unreachable(what) => write!(f, "the payment provider did not answer: {what}"),
-            Self::Refused {
-                status,
-                code,
-                message,
-            } => {
-                write!(
-                    f,
-                    "the payment provider refused ({status} {code}): {message}"
-                )
+            Self::Refused { status, code, message } => {
+                write!(f, "the payment provider refused ({status} {code}): {message}")
             }
             Self::Forged => f.write_str("the payment provider's answer carries no valid signature"),
             Self::Malformed(what) => {

@@ -25,25 +25,16 @@ pub(super) struct SigningKey(KeyPair);
 impl SigningKey {
     /// Reads a private key of at least 2048 bits.
     pub fn read(text: &str) -> Result<Self, PayError> {
-        const WRONG: PayError =
-            PayError::Misconfigured("the private key must be an RSA key of 2048 bits or more");
+        const WRONG: PayError = PayError::Misconfigured("the private key must be an RSA key of 2048 bits or more");
         let der = decode(text).ok_or(WRONG)?;
-        KeyPair::from_pkcs8(&der)
-            .or_else(|_| KeyPair::from_der(&der))
-            .map(Self)
-            .map_err(|_| WRONG)
+        KeyPair::from_pkcs8(&der).or_else(|_| KeyPair::from_der(&der)).map(Self).map_err(|_| WRONG)
     }
 
     /// The base64 of the signature of `message`.
     pub fn sign(&self, message: &[u8]) -> Result<String, PayError> {
         let mut signature = vec![0; self.0.public().modulus_len()];
         self.0
-            .sign(
-                &RSA_PKCS1_SHA256,
-                &SystemRandom::new(),
-                message,
-                &mut signature,
-            )
+            .sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature)
             .map_err(|_| PayError::Misconfigured("the private key cannot sign"))?;
         Ok(BASE64_STANDARD.encode(signature))
     }
@@ -67,16 +58,13 @@ impl VerifyingKey {
         let Ok(signature) = BASE64_STANDARD.decode(signature) else {
             return false;
         };
-        UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, &self.der)
-            .verify(message, &signature)
-            .is_ok()
+        UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, &self.der).verify(message, &signature).is_ok()
     }
 }
 
 /// Reads a public key or certificate; the second value is the certificate's serial number, in upper-case hex.
 pub(super) fn read_public(text: &str) -> Result<(VerifyingKey, Option<String>), PayError> {
-    const WRONG: PayError =
-        PayError::Misconfigured("the public key must be an RSA key of 2048 bits or more");
+    const WRONG: PayError = PayError::Misconfigured("the public key must be an RSA key of 2048 bits or more");
     let der = decode(text).ok_or(WRONG)?;
     let (key, serial) = public_key_in(&der).ok_or(WRONG)?;
     Ok((VerifyingKey { der: key.to_vec() }, serial.map(hex_upper)))
@@ -85,9 +73,7 @@ pub(super) fn read_public(text: &str) -> Result<(VerifyingKey, Option<String>), 
 /// Random text for nonces: 32 hex digits.
 pub(super) fn nonce() -> Result<String, PayError> {
     let mut bytes = [0; 16];
-    SystemRandom::new()
-        .fill(&mut bytes)
-        .map_err(|_| PayError::Misconfigured("the system gives no randomness"))?;
+    SystemRandom::new().fill(&mut bytes).map_err(|_| PayError::Misconfigured("the system gives no randomness"))?;
     Ok(hex_upper(&bytes))
 }
 
@@ -103,9 +89,7 @@ fn decode(text: &str) -> Option<Vec<u8>> {
     };
     // Keys travel through environment variables, where line ends are often written out as two characters.
     let inner = inner.replace("\\n", "");
-    BASE64_STANDARD
-        .decode(inner.split_ascii_whitespace().collect::<String>())
-        .ok()
+    BASE64_STANDARD.decode(inner.split_ascii_whitespace().collect::<String>()).ok()
 }
 
 /// The `RSAPublicKey` in any of the three wrappings, and the serial number if the wrapping is a certificate.
@@ -130,11 +114,7 @@ fn public_key_in(der: &[u8]) -> Option<(&[u8], Option<&[u8]>)> {
             let mut info = expect(&mut fields, SEQUENCE)?;
             let algorithm = expect(&mut info, SEQUENCE)?;
             let key = key_in_info(algorithm, expect(&mut info, BIT_STRING)?)?;
-            let serial = if serial.len() > 1 && serial[0] == 0 {
-                &serial[1..]
-            } else {
-                serial
-            };
+            let serial = if serial.len() > 1 && serial[0] == 0 { &serial[1..] } else { serial };
             Some((key, Some(serial)))
         }
         _ => None,
@@ -177,9 +157,7 @@ fn element<'a>(input: &mut &'a [u8]) -> Option<(u8, &'a [u8])> {
         if !(1..=3).contains(&count) || rest.len() < count {
             return None;
         }
-        length = rest[..count]
-            .iter()
-            .fold(0, |sum, &byte| (sum << 8) | usize::from(byte));
+        length = rest[..count].iter().fold(0, |sum, &byte| (sum << 8) | usize::from(byte));
         rest = &rest[count..];
     }
     if rest.len() < length {
@@ -191,13 +169,11 @@ fn element<'a>(input: &mut &'a [u8]) -> Option<(u8, &'a [u8])> {
 }
 
 fn hex_upper(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-            text.push(char::from(b"0123456789ABCDEF"[usize::from(byte >> 4)]));
-            text.push(char::from(b"0123456789ABCDEF"[usize::from(byte & 15)]));
-            text
-        })
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        text.push(char::from(b"0123456789ABCDEF"[usize::from(byte >> 4)]));
+        text.push(char::from(b"0123456789ABCDEF"[usize::from(byte & 15)]));
+        text
+    })
 }
 
 #[cfg(test)]
@@ -218,10 +194,7 @@ mod tests {
 
     #[test]
     fn signs_what_openssl_signs() -> Result<(), PayError> {
-        assert_eq!(
-            SigningKey::read(PRIVATE)?.sign(MESSAGE.as_bytes())?,
-            SIGNATURE
-        );
+        assert_eq!(SigningKey::read(PRIVATE)?.sign(MESSAGE.as_bytes())?, SIGNATURE);
         Ok(())
     }
 
@@ -239,21 +212,14 @@ mod tests {
     #[test]
     fn a_certificate_gives_its_key_and_serial_number() -> Result<(), PayError> {
         let (key, serial) = read_public(CERTIFICATE)?;
-        assert_eq!(
-            serial.as_deref(),
-            Some("7A3C5D1E9F2B4A6880C1D3E5F7092B4D6F8A1C3E")
-        );
+        assert_eq!(serial.as_deref(), Some("7A3C5D1E9F2B4A6880C1D3E5F7092B4D6F8A1C3E"));
         assert!(key.verifies(b"x", &SigningKey::read(CERTIFIED)?.sign(b"x")?));
         Ok(())
     }
 
     #[test]
     fn keys_come_in_every_wrapping() -> Result<(), PayError> {
-        let bare = |pem: &str| {
-            pem.lines()
-                .filter(|line| !line.starts_with("---"))
-                .collect::<String>()
-        };
+        let bare = |pem: &str| pem.lines().filter(|line| !line.starts_with("---")).collect::<String>();
         let one_line = PRIVATE.replace('\n', "\\n");
         // PKCS#8 is version, algorithm and the PKCS#1 key as an octet string.
         let pkcs8 = decode(PRIVATE).unwrap_or_default();
@@ -261,15 +227,10 @@ mod tests {
         let parts: Vec<_> = std::iter::from_fn(|| element(&mut fields)).collect();
         let pkcs1 = BASE64_STANDARD.encode(parts[2].1);
         for text in [bare(PRIVATE), one_line, pkcs1] {
-            assert_eq!(
-                SigningKey::read(&text)?.sign(MESSAGE.as_bytes())?,
-                SIGNATURE
-            );
+            assert_eq!(SigningKey::read(&text)?.sign(MESSAGE.as_bytes())?, SIGNATURE);
         }
         let spki = decode(PUBLIC).unwrap_or_default();
-        let raw = public_key_in(&spki)
-            .map(|(key, _)| BASE64_STANDARD.encode(key))
-            .unwrap_or_default();
+        let raw = public_key_in(&spki).map(|(key, _)| BASE64_STANDARD.encode(key)).unwrap_or_default();
         for text in [bare(PUBLIC), raw] {
             assert!(VerifyingKey::read(&text)?.verifies(MESSAGE.as_bytes(), SIGNATURE));
         }
@@ -282,14 +243,8 @@ mod tests {
         for end in 0..der.len() {
             assert!(public_key_in(&der[..end]).is_none());
         }
-        for text in [
-            "",
-            "-----BEGIN ",
-            "-----BEGIN X-----",
-            "AAAA",
-            "MIIB",
-            "-----BEGIN A-----\nMAA=\n-----END A-----",
-        ] {
+        for text in ["", "-----BEGIN ", "-----BEGIN X-----", "AAAA", "MIIB", "-----BEGIN A-----\nMAA=\n-----END A-----"]
+        {
             assert!(VerifyingKey::read(text).is_err(), "{text}");
             assert!(SigningKey::read(text).is_err(), "{text}");
         }

@@ -14,8 +14,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use super::config::{checked_base, required};
 use super::transport::exchange;
 use super::{
-    NoticeReply, PayError, PayIntent, PayMode, PayOrder, PayState, RefundOrder, RefundState,
-    RefundStatus, StripeConfig,
+    NoticeReply, PayError, PayIntent, PayMode, PayOrder, PayState, RefundOrder, RefundState, RefundStatus, StripeConfig,
 };
 
 use amount::{own_amount, wire_amount};
@@ -54,11 +53,7 @@ struct Session {
 #[serde(untagged)]
 enum Intent {
     Id(String),
-    Whole {
-        id: String,
-        status: String,
-        latest_charge: Option<Charge>,
-    },
+    Whole { id: String, status: String, latest_charge: Option<Charge> },
 }
 
 impl Intent {
@@ -99,14 +94,9 @@ impl Stripe {
     pub(super) fn new(config: &StripeConfig) -> Result<Self, PayError> {
         let secret_key = required(&config.secret_key, "the Stripe secret key is missing")?;
         if !secret_key.bytes().all(|b| b.is_ascii_graphic()) {
-            return Err(PayError::Misconfigured(
-                "the Stripe secret key holds characters that no key has",
-            ));
+            return Err(PayError::Misconfigured("the Stripe secret key holds characters that no key has"));
         }
-        let webhook_secret = required(
-            &config.webhook_secret,
-            "the Stripe webhook secret is missing",
-        )?;
+        let webhook_secret = required(&config.webhook_secret, "the Stripe webhook secret is missing")?;
         Ok(Self {
             live: !secret_key.starts_with("sk_test_") && !secret_key.starts_with("rk_test_"),
             webhook_key: hmac::Key::new(hmac::HMAC_SHA256, webhook_secret.as_bytes()),
@@ -115,11 +105,7 @@ impl Stripe {
         })
     }
 
-    pub(super) async fn create(
-        &self,
-        http: &reqwest::Client,
-        order: &PayOrder,
-    ) -> Result<PayIntent, PayError> {
+    pub(super) async fn create(&self, http: &reqwest::Client, order: &PayOrder) -> Result<PayIntent, PayError> {
         if order.return_url.is_empty() {
             return Err(PayError::Invalid("Stripe needs an address to come back to"));
         }
@@ -135,29 +121,16 @@ impl Stripe {
             ("line_items[0][quantity]", "1"),
             ("line_items[0][price_data][currency]", &currency),
             ("line_items[0][price_data][unit_amount]", &amount),
-            (
-                "line_items[0][price_data][product_data][name]",
-                &order.subject,
-            ),
+            ("line_items[0][price_data][product_data][name]", &order.subject),
             ("metadata[order_no]", &order.order_no),
             ("payment_intent_data[metadata][order_no]", &order.order_no),
         ];
         let key = format!("tollgate-order-{}", order.order_no);
-        let session: Session = self
-            .ask(
-                http,
-                Method::POST,
-                "/v1/checkout/sessions",
-                &form,
-                Some(&key),
-            )
-            .await?;
+        let session: Session = self.ask(http, Method::POST, "/v1/checkout/sessions", &form, Some(&key)).await?;
         if session.client_reference_id.as_deref() != Some(order.order_no.as_str()) {
             return Err(PayError::Malformed("the session is for another order"));
         }
-        let url = session
-            .url
-            .ok_or(PayError::Malformed("the session has no page"))?;
+        let url = session.url.ok_or(PayError::Malformed("the session has no page"))?;
         Ok(PayIntent {
             qr_content: (order.mode == PayMode::Qr).then(|| url.clone()),
             pay_url: Some(url),
@@ -180,9 +153,7 @@ impl Stripe {
         match (session.payment_status.as_str(), session.status.as_deref()) {
             ("paid", _) => {
                 let (transaction_id, charge) = match session.payment_intent {
-                    Some(Intent::Whole {
-                        id, latest_charge, ..
-                    }) => (id, latest_charge),
+                    Some(Intent::Whole { id, latest_charge, .. }) => (id, latest_charge),
                     Some(Intent::Id(id)) => (id, None),
                     None => return Err(PayError::Malformed("paid without a payment")),
                 };
@@ -191,40 +162,21 @@ impl Stripe {
                     Some(Charge::Whole { created, .. }) => created.saturating_mul(1000),
                     _ => now_ms,
                 };
-                let currency = session
-                    .currency
-                    .ok_or(PayError::Malformed("currency"))?
-                    .to_ascii_uppercase();
-                let amount = session
-                    .amount_total
-                    .ok_or(PayError::Malformed("amount_total"))?;
+                let currency = session.currency.ok_or(PayError::Malformed("currency"))?.to_ascii_uppercase();
+                let amount = session.amount_total.ok_or(PayError::Malformed("amount_total"))?;
                 let amount_minor = own_amount(amount, &currency);
-                Ok(PayState::Paid {
-                    transaction_id,
-                    amount_minor,
-                    currency,
-                    paid_at_ms,
-                })
+                Ok(PayState::Paid { transaction_id, amount_minor, currency, paid_at_ms })
             }
             (_, Some("expired")) => Ok(PayState::Closed),
             // The payer finished, and then the bank said no: this session cannot be paid again.
-            (_, Some("complete"))
-                if session
-                    .payment_intent
-                    .as_ref()
-                    .is_some_and(Intent::has_failed) =>
-            {
+            (_, Some("complete")) if session.payment_intent.as_ref().is_some_and(Intent::has_failed) => {
                 Ok(PayState::Closed)
             }
             _ => Ok(PayState::Pending),
         }
     }
 
-    pub(super) async fn refund(
-        &self,
-        http: &reqwest::Client,
-        refund: &RefundOrder,
-    ) -> Result<RefundState, PayError> {
+    pub(super) async fn refund(&self, http: &reqwest::Client, refund: &RefundOrder) -> Result<RefundState, PayError> {
         let intent = match refund.provider_ref.as_deref() {
             Some(id) if id.starts_with("pi_") => id.to_owned(),
             session => match self.session(http, session).await?.payment_intent {
@@ -242,9 +194,7 @@ impl Stripe {
             ("metadata[note]", &refund.reason),
         ];
         let key = format!("tollgate-refund-{}", refund.refund_no);
-        let mut made: Refund = self
-            .ask(http, Method::POST, "/v1/refunds", &form, Some(&key))
-            .await?;
+        let mut made: Refund = self.ask(http, Method::POST, "/v1/refunds", &form, Some(&key)).await?;
         if made.status.as_deref() != Some("succeeded") {
             // A repeated request is answered with the first answer; how it stands now is another question.
             let path = format!("/v1/refunds/{}", checked_id(&made.id)?);
@@ -255,50 +205,28 @@ impl Stripe {
             Some("failed" | "canceled") => RefundStatus::Failed,
             _ => RefundStatus::Processing,
         };
-        Ok(RefundState {
-            status,
-            refund_id: Some(made.id),
-        })
+        Ok(RefundState { status, refund_id: Some(made.id) })
     }
 
-    pub(super) async fn close(
-        &self,
-        http: &reqwest::Client,
-        provider_ref: Option<&str>,
-    ) -> Result<(), PayError> {
+    pub(super) async fn close(&self, http: &reqwest::Client, provider_ref: Option<&str>) -> Result<(), PayError> {
         let id = session_id(provider_ref)?;
         let path = format!("/v1/checkout/sessions/{id}/expire");
-        match self
-            .ask::<Session>(http, Method::POST, &path, &[], None)
-            .await
-        {
+        match self.ask::<Session>(http, Method::POST, &path, &[], None).await {
             // Only open sessions can be expired. An expired one is what we wanted; a complete one is not.
             Err(refusal @ PayError::Refused { status: 400, .. }) => {
                 let session = self.session(http, provider_ref).await?;
-                if session.status.as_deref() == Some("expired") {
-                    Ok(())
-                } else {
-                    Err(refusal)
-                }
+                if session.status.as_deref() == Some("expired") { Ok(()) } else { Err(refusal) }
             }
             other => other.map(|_| ()),
         }
     }
 
     /// The session, with its payment and charge written out.
-    async fn session(
-        &self,
-        http: &reqwest::Client,
-        provider_ref: Option<&str>,
-    ) -> Result<Session, PayError> {
+    async fn session(&self, http: &reqwest::Client, provider_ref: Option<&str>) -> Result<Session, PayError> {
         let id = session_id(provider_ref)?;
         let path = format!("/v1/checkout/sessions/{id}?expand%5B%5D=payment_intent.latest_charge");
         let session: Session = self.ask(http, Method::GET, &path, &[], None).await?;
-        if session.id == id {
-            Ok(session)
-        } else {
-            Err(PayError::Malformed("another session"))
-        }
+        if session.id == id { Ok(session) } else { Err(PayError::Malformed("another session")) }
     }
 
     async fn ask<T: DeserializeOwned>(
@@ -321,27 +249,13 @@ impl Stripe {
         }
         let answer = exchange(request).await?;
         match answer.status.as_u16() {
-            200..=299 => serde_json::from_slice(&answer.body)
-                .map_err(|_| PayError::Malformed("unexpected JSON")),
+            200..=299 => serde_json::from_slice(&answer.body).map_err(|_| PayError::Malformed("unexpected JSON")),
             // Its words repeat parts of the key.
-            401 => Err(PayError::refused(
-                401,
-                "unauthorized",
-                "the secret key is not accepted",
-            )),
+            401 => Err(PayError::refused(401, "unauthorized", "the secret key is not accepted")),
             status => {
-                let FailureDetail {
-                    r#type,
-                    code,
-                    message,
-                } = serde_json::from_slice::<Failure>(&answer.body)
-                    .unwrap_or_default()
-                    .error;
-                Err(PayError::refused(
-                    status,
-                    &code.unwrap_or(r#type),
-                    &message.unwrap_or_default(),
-                ))
+                let FailureDetail { r#type, code, message } =
+                    serde_json::from_slice::<Failure>(&answer.body).unwrap_or_default().error;
+                Err(PayError::refused(status, &code.unwrap_or(r#type), &message.unwrap_or_default()))
             }
         }
     }
@@ -363,9 +277,5 @@ fn session_id(provider_ref: Option<&str>) -> Result<&str, PayError> {
 /// Numbers of Stripe's go into paths.
 fn checked_id(id: &str) -> Result<&str, PayError> {
     let legal = !id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-    if legal {
-        Ok(id)
-    } else {
-        Err(PayError::Invalid("this is no number of Stripe's"))
-    }
+    if legal { Ok(id) } else { Err(PayError::Invalid("this is no number of Stripe's")) }
 }

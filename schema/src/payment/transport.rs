@@ -25,29 +25,17 @@ pub(super) struct Answer {
 
 /// Sends a request and reads the whole answer.
 pub(super) async fn exchange(request: RequestBuilder) -> Result<Answer, PayError> {
-    let mut response = request
-        .timeout(TIME_LIMIT)
-        .send()
-        .await
-        .map_err(|e| unreachable_because(&e))?;
+    let mut response = request.timeout(TIME_LIMIT).send().await.map_err(|e| unreachable_because(&e))?;
     let status = response.status();
     let headers = std::mem::take(response.headers_mut());
     let mut body = Vec::new();
-    while let Some(chunk) = response
-        .chunk()
-        .await
-        .map_err(|e| unreachable_because(&e))?
-    {
+    while let Some(chunk) = response.chunk().await.map_err(|e| unreachable_because(&e))? {
         if body.len() + chunk.len() > SIZE_LIMIT {
             return Err(PayError::Malformed("the answer is too large"));
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(Answer {
-        status,
-        headers,
-        body,
-    })
+    Ok(Answer { status, headers, body })
 }
 
 /// The kind of failure only: the library's own text may hold the address with its signed parameters.

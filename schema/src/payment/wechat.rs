@@ -16,8 +16,7 @@ use super::config::{checked_base, required};
 use super::keys::{SigningKey, nonce};
 use super::transport::{Answer, exchange};
 use super::{
-    NoticeReply, PayError, PayIntent, PayOrder, PayState, RefundOrder, RefundState, RefundStatus,
-    WechatPayConfig,
+    NoticeReply, PayError, PayIntent, PayOrder, PayState, RefundOrder, RefundState, RefundStatus, WechatPayConfig,
 };
 use platform::PlatformKeys;
 use proof::{Sealed, SignedBy};
@@ -63,24 +62,13 @@ struct Transaction {
 
 impl WechatPay {
     pub(super) fn new(config: &WechatPayConfig) -> Result<Self, PayError> {
-        const WRONG_KEY: PayError =
-            PayError::Misconfigured("the API v3 key must have 32 characters");
-        let v3_key = UnboundKey::new(&AES_256_GCM, config.api_v3_key.trim().as_bytes())
-            .map_err(|_| WRONG_KEY)?;
-        let cert_serial = required(
-            &config.cert_serial,
-            "the merchant certificate's serial number is missing",
-        )?;
+        const WRONG_KEY: PayError = PayError::Misconfigured("the API v3 key must have 32 characters");
+        let v3_key = UnboundKey::new(&AES_256_GCM, config.api_v3_key.trim().as_bytes()).map_err(|_| WRONG_KEY)?;
+        let cert_serial = required(&config.cert_serial, "the merchant certificate's serial number is missing")?;
         let mch_id = required(&config.mch_id, "the merchant number is missing")?;
         // Both stand between quotes in a header.
-        if !cert_serial
-            .bytes()
-            .chain(mch_id.bytes())
-            .all(|b| b.is_ascii_alphanumeric())
-        {
-            return Err(PayError::Misconfigured(
-                "merchant and serial numbers are letters and digits",
-            ));
+        if !cert_serial.bytes().chain(mch_id.bytes()).all(|b| b.is_ascii_alphanumeric()) {
+            return Err(PayError::Misconfigured("merchant and serial numbers are letters and digits"));
         }
         Ok(Self {
             app_id: required(&config.app_id, "the WeChat app id is missing")?,
@@ -115,20 +103,9 @@ impl WechatPay {
         if let Some(ip) = &order.client_ip {
             content["scene_info"] = json!({ "payer_client_ip": ip });
         }
-        let answer = self
-            .ask(
-                http,
-                Method::POST,
-                "/v3/pay/transactions/native",
-                Some(&content),
-                now_ms,
-            )
-            .await?;
+        let answer = self.ask(http, Method::POST, "/v3/pay/transactions/native", Some(&content), now_ms).await?;
         let prepaid: Prepaid = read(&answer)?;
-        Ok(PayIntent {
-            qr_content: Some(prepaid.code_url),
-            ..PayIntent::default()
-        })
+        Ok(PayIntent { qr_content: Some(prepaid.code_url), ..PayIntent::default() })
     }
 
     pub(super) async fn query(
@@ -137,10 +114,7 @@ impl WechatPay {
         order_no: &str,
         now_ms: i64,
     ) -> Result<PayState, PayError> {
-        let path = format!(
-            "/v3/pay/transactions/out-trade-no/{order_no}?mchid={}",
-            self.mch_id
-        );
+        let path = format!("/v3/pay/transactions/out-trade-no/{order_no}?mchid={}", self.mch_id);
         let answer = match self.ask(http, Method::GET, &path, None, now_ms).await {
             Err(PayError::Refused { status: 404, .. }) => return Ok(PayState::Pending),
             other => other?,
@@ -186,15 +160,7 @@ impl WechatPay {
                 "refund": refund.amount_minor, "total": refund.total_minor, "currency": refund.currency,
             },
         });
-        let answer = self
-            .ask(
-                http,
-                Method::POST,
-                "/v3/refund/domestic/refunds",
-                Some(&content),
-                now_ms,
-            )
-            .await?;
+        let answer = self.ask(http, Method::POST, "/v3/refund/domestic/refunds", Some(&content), now_ms).await?;
         let refunded: Refunded = read(&answer)?;
         if refunded.out_refund_no != refund.refund_no {
             return Err(PayError::Malformed("the answer is about another refund"));
@@ -205,29 +171,14 @@ impl WechatPay {
             "CLOSED" | "ABNORMAL" => RefundStatus::Failed,
             _ => return Err(PayError::Malformed("status")),
         };
-        Ok(RefundState {
-            status,
-            refund_id: Some(refunded.refund_id),
-        })
+        Ok(RefundState { status, refund_id: Some(refunded.refund_id) })
     }
 
-    pub(super) async fn close(
-        &self,
-        http: &reqwest::Client,
-        order_no: &str,
-        now_ms: i64,
-    ) -> Result<(), PayError> {
+    pub(super) async fn close(&self, http: &reqwest::Client, order_no: &str, now_ms: i64) -> Result<(), PayError> {
         let path = format!("/v3/pay/transactions/out-trade-no/{order_no}/close");
         let content = json!({ "mchid": self.mch_id });
-        match self
-            .ask(http, Method::POST, &path, Some(&content), now_ms)
-            .await
-        {
-            Err(PayError::Refused { code, .. })
-                if code == "ORDER_CLOSED" || code == "ORDER_NOT_EXIST" =>
-            {
-                Ok(())
-            }
+        match self.ask(http, Method::POST, &path, Some(&content), now_ms).await {
+            Err(PayError::Refused { code, .. }) if code == "ORDER_CLOSED" || code == "ORDER_NOT_EXIST" => Ok(()),
             other => other.map(|_| ()),
         }
     }
@@ -241,17 +192,12 @@ impl WechatPay {
         content: Option<&Value>,
         now_ms: i64,
     ) -> Result<Answer, PayError> {
-        let answer = self
-            .ask_unverified(http, method, path, content, now_ms)
-            .await?;
+        let answer = self.ask_unverified(http, method, path, content, now_ms).await?;
         let signed = SignedBy::read(&answer.headers).ok_or(PayError::Forged)?;
         if !signed.is_fresh(now_ms) {
             return Err(PayError::Forged);
         }
-        let key = self
-            .platform_key(http, &signed.serial, now_ms)
-            .await?
-            .ok_or(PayError::Forged)?;
+        let key = self.platform_key(http, &signed.serial, now_ms).await?.ok_or(PayError::Forged)?;
         if !signed.covers(&answer.body, &key) {
             return Err(PayError::Forged);
         }
@@ -274,16 +220,14 @@ impl WechatPay {
             code: String,
             message: String,
         }
-        const BAD_ADDRESS: PayError =
-            PayError::Misconfigured("the WeChat Pay address is no address");
+        const BAD_ADDRESS: PayError = PayError::Misconfigured("the WeChat Pay address is no address");
         let url = reqwest::Url::parse(&format!("{}{path}", self.base)).map_err(|_| BAD_ADDRESS)?;
         let body = content.map(Value::to_string).unwrap_or_default();
         let target = match url.query() {
             Some(query) => format!("{}?{query}", url.path()),
             None => url.path().to_owned(),
         };
-        let authorization =
-            self.authorization(&method, &target, &body, now_ms.div_euclid(1000), &nonce()?)?;
+        let authorization = self.authorization(&method, &target, &body, now_ms.div_euclid(1000), &nonce()?)?;
         let mut request = http
             .request(method, url)
             .header(AUTHORIZATION, authorization)
@@ -299,11 +243,7 @@ impl WechatPay {
         let answer = exchange(request).await?;
         if !answer.status.is_success() {
             let refusal: Refusal = serde_json::from_slice(&answer.body).unwrap_or_default();
-            return Err(PayError::refused(
-                answer.status.as_u16(),
-                &refusal.code,
-                &refusal.message,
-            ));
+            return Err(PayError::refused(answer.status.as_u16(), &refusal.code, &refusal.message));
         }
         Ok(answer)
     }
@@ -317,9 +257,7 @@ impl WechatPay {
         timestamp: i64,
         nonce: &str,
     ) -> Result<String, PayError> {
-        let signature = self
-            .key
-            .sign(format!("{method}\n{target}\n{timestamp}\n{nonce}\n{body}\n").as_bytes())?;
+        let signature = self.key.sign(format!("{method}\n{target}\n{timestamp}\n{nonce}\n{body}\n").as_bytes())?;
         Ok(format!(
             "WECHATPAY2-SHA256-RSA2048 mchid=\"{}\",nonce_str=\"{nonce}\",signature=\"{signature}\",\
              timestamp=\"{timestamp}\",serial_no=\"{}\"",
@@ -333,11 +271,7 @@ pub(super) fn reply(ok: bool) -> NoticeReply {
     if ok {
         (204, "application/json", "")
     } else {
-        (
-            500,
-            "application/json",
-            r#"{"code":"FAIL","message":"the notification was not accepted"}"#,
-        )
+        (500, "application/json", r#"{"code":"FAIL","message":"the notification was not accepted"}"#)
     }
 }
 

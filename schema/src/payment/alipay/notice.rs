@@ -13,18 +13,11 @@ const MOST_AGE_MS: i64 = 48 * 3_600_000;
 const MOST_AHEAD_MS: i64 = 10 * 60_000;
 
 impl Alipay {
-    pub(in crate::payment) fn read_notification(
-        &self,
-        body: &[u8],
-        now_ms: i64,
-    ) -> Result<Notice, NoticeError> {
+    pub(in crate::payment) fn read_notification(&self, body: &[u8], now_ms: i64) -> Result<Notice, NoticeError> {
         let mut fields = BTreeMap::new();
         for (name, value) in form_urlencoded::parse(body) {
             // Two values for one name: the one we verify might not be the one we read.
-            if fields
-                .insert(name.into_owned(), value.into_owned())
-                .is_some()
-            {
+            if fields.insert(name.into_owned(), value.into_owned()).is_some() {
                 return Err(NoticeError::Malformed("a parameter comes twice"));
             }
         }
@@ -32,33 +25,20 @@ impl Alipay {
         if field("sign").is_empty() || field("sign_type") != "RSA2" {
             return Err(NoticeError::Malformed("no RSA2 signature"));
         }
-        if !self
-            .platform
-            .verifies(sign::notice_text(&fields).as_bytes(), field("sign"))
-        {
+        if !self.platform.verifies(sign::notice_text(&fields).as_bytes(), field("sign")) {
             return Err(NoticeError::BadSignature);
         }
 
-        if field("app_id") != self.app_id
-            || self
-                .seller_id
-                .as_ref()
-                .is_some_and(|id| field("seller_id") != id)
-        {
+        if field("app_id") != self.app_id || self.seller_id.as_ref().is_some_and(|id| field("seller_id") != id) {
             return Err(NoticeError::ForeignMerchant);
         }
-        let sent_ms =
-            from_beijing(field("notify_time")).ok_or(NoticeError::Malformed("notify_time"))?;
-        if now_ms.saturating_sub(sent_ms) > MOST_AGE_MS
-            || sent_ms.saturating_sub(now_ms) > MOST_AHEAD_MS
-        {
+        let sent_ms = from_beijing(field("notify_time")).ok_or(NoticeError::Malformed("notify_time"))?;
+        if now_ms.saturating_sub(sent_ms) > MOST_AGE_MS || sent_ms.saturating_sub(now_ms) > MOST_AHEAD_MS {
             return Err(NoticeError::Stale);
         }
         let trade_status = field("trade_status");
         if field("notify_type") != "trade_status_sync" || trade_status.is_empty() {
-            return Err(NoticeError::Unrelated(
-                field("notify_type").chars().take(64).collect(),
-            ));
+            return Err(NoticeError::Unrelated(field("notify_type").chars().take(64).collect()));
         }
 
         let status = match trade_status {
@@ -75,12 +55,8 @@ impl Alipay {
         Ok(Notice {
             event_id: field("notify_id").to_owned(),
             order_no: field("out_trade_no").to_owned(),
-            transaction_id: fields
-                .get("trade_no")
-                .filter(|number| !number.is_empty())
-                .cloned(),
-            amount_minor: parse_minor(field("total_amount"), CURRENCY)
-                .ok_or(NoticeError::Malformed("total_amount"))?,
+            transaction_id: fields.get("trade_no").filter(|number| !number.is_empty()).cloned(),
+            amount_minor: parse_minor(field("total_amount"), CURRENCY).ok_or(NoticeError::Malformed("total_amount"))?,
             currency: CURRENCY.to_owned(),
             status,
             paid_at_ms: from_beijing(field("gmt_payment")),

@@ -4,19 +4,12 @@ use std::collections::BTreeMap;
 
 /// What the merchant signs of a request: every parameter with a value, `sign` aside.
 pub(super) fn request_text(parameters: &BTreeMap<&'static str, String>) -> String {
-    join(
-        parameters
-            .iter()
-            .filter(|(name, value)| **name != "sign" && !value.is_empty())
-            .map(|(n, v)| (*n, v.as_str())),
-    )
+    join(parameters.iter().filter(|(name, value)| **name != "sign" && !value.is_empty()).map(|(n, v)| (*n, v.as_str())))
 }
 
 /// What Alipay signs of a notification: every parameter, `sign` and `sign_type` aside.
 pub(super) fn notice_text(parameters: &BTreeMap<String, String>) -> String {
-    let signed = parameters
-        .iter()
-        .filter(|(name, _)| *name != "sign" && *name != "sign_type");
+    let signed = parameters.iter().filter(|(name, _)| *name != "sign" && *name != "sign_type");
     join(signed.map(|(name, value)| (name.as_str(), value.as_str())))
 }
 
@@ -46,10 +39,7 @@ mod tests {
             ("biz_content", r#"{"a":"1 &=2"}"#.to_owned()),
             ("sign", "x".to_owned()),
         ]);
-        assert_eq!(
-            request_text(&parameters),
-            r#"app_id=2021&biz_content={"a":"1 &=2"}&sign_type=RSA2"#
-        );
+        assert_eq!(request_text(&parameters), r#"app_id=2021&biz_content={"a":"1 &=2"}&sign_type=RSA2"#);
     }
 
     #[test]

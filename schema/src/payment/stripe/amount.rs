@@ -10,24 +10,16 @@ fn has_phantom_cents(currency: &str) -> bool {
 /// Our smallest unit as Stripe's.
 pub(super) fn wire_amount(amount_minor: i64, currency: &str) -> Result<i64, PayError> {
     let factor = if has_phantom_cents(currency) { 100 } else { 1 };
-    let amount = amount_minor
-        .checked_mul(factor)
-        .ok_or(PayError::Invalid("the amount is too large"))?;
+    let amount = amount_minor.checked_mul(factor).ok_or(PayError::Invalid("the amount is too large"))?;
     if minor_digits(currency) == 3 && amount % 10 != 0 {
-        return Err(PayError::Invalid(
-            "Stripe takes only two decimals of this currency",
-        ));
+        return Err(PayError::Invalid("Stripe takes only two decimals of this currency"));
     }
     Ok(amount)
 }
 
 /// Stripe's unit as ours.
 pub(super) fn own_amount(amount: i64, currency: &str) -> i64 {
-    if has_phantom_cents(currency) {
-        amount / 100
-    } else {
-        amount
-    }
+    if has_phantom_cents(currency) { amount / 100 } else { amount }
 }
 
 #[cfg(test)]

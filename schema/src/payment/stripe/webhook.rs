@@ -55,8 +55,7 @@ impl Stripe {
         now_ms: i64,
     ) -> Result<Notice, NoticeError> {
         self.check_signature(headers, body, now_ms)?;
-        let event: Event<'_> =
-            serde_json::from_slice(body).map_err(|_| NoticeError::Malformed("event"))?;
+        let event: Event<'_> = serde_json::from_slice(body).map_err(|_| NoticeError::Malformed("event"))?;
         if event.livemode != self.live || event.account.is_some() {
             return Err(NoticeError::ForeignMerchant);
         }
@@ -71,22 +70,10 @@ impl Stripe {
     }
 
     /// One matching `v1` is enough: while a secret is being rolled, Stripe signs with both.
-    fn check_signature(
-        &self,
-        headers: &HeaderMap,
-        body: &[u8],
-        now_ms: i64,
-    ) -> Result<(), NoticeError> {
+    fn check_signature(&self, headers: &HeaderMap, body: &[u8], now_ms: i64) -> Result<(), NoticeError> {
         const MISSING: NoticeError = NoticeError::Malformed("no Stripe-Signature");
-        let header = headers
-            .get("stripe-signature")
-            .and_then(|value| value.to_str().ok())
-            .ok_or(MISSING)?;
-        let parts = || {
-            header
-                .split(',')
-                .filter_map(|part| part.trim().split_once('='))
-        };
+        let header = headers.get("stripe-signature").and_then(|value| value.to_str().ok()).ok_or(MISSING)?;
+        let parts = || header.split(',').filter_map(|part| part.trim().split_once('='));
         let timestamp = parts().find(|(name, _)| *name == "t").ok_or(MISSING)?.1;
         let signed_at: i64 = timestamp.parse().map_err(|_| MISSING)?;
         let mut message = format!("{timestamp}.").into_bytes();
@@ -107,26 +94,17 @@ impl Stripe {
 
 /// What became of a session.
 fn settled(event: &Event<'_>) -> Result<Notice, NoticeError> {
-    let session: Session = serde_json::from_str(event.data.object.get())
-        .map_err(|_| NoticeError::Malformed("session"))?;
+    let session: Session =
+        serde_json::from_str(event.data.object.get()).map_err(|_| NoticeError::Malformed("session"))?;
     // Another application on the same account sells, too.
-    let order_no = session
-        .client_reference_id
-        .ok_or_else(|| NoticeError::Unrelated(event.r#type.clone()))?;
+    let order_no = session.client_reference_id.ok_or_else(|| NoticeError::Unrelated(event.r#type.clone()))?;
     let status = match (event.r#type.as_str(), session.payment_status.as_str()) {
-        ("checkout.session.expired" | "checkout.session.async_payment_failed", _) => {
-            NoticeStatus::Closed
-        }
+        ("checkout.session.expired" | "checkout.session.async_payment_failed", _) => NoticeStatus::Closed,
         (_, "paid") => NoticeStatus::Paid,
         _ => NoticeStatus::Pending,
     };
-    let currency = session
-        .currency
-        .ok_or(NoticeError::Malformed("currency"))?
-        .to_ascii_uppercase();
-    let amount = session
-        .amount_total
-        .ok_or(NoticeError::Malformed("amount_total"))?;
+    let currency = session.currency.ok_or(NoticeError::Malformed("currency"))?.to_ascii_uppercase();
+    let amount = session.amount_total.ok_or(NoticeError::Malformed("amount_total"))?;
     Ok(Notice {
         event_id: event.id.clone(),
         order_no,
@@ -143,8 +121,8 @@ fn settled(event: &Event<'_>) -> Result<Notice, NoticeError> {
 
 /// A charge given back, in whole or in part.
 fn refunded(event: &Event<'_>) -> Result<Notice, NoticeError> {
-    let charge: RefundedCharge = serde_json::from_str(event.data.object.get())
-        .map_err(|_| NoticeError::Malformed("charge"))?;
+    let charge: RefundedCharge =
+        serde_json::from_str(event.data.object.get()).map_err(|_| NoticeError::Malformed("charge"))?;
     let order_no = match charge.metadata.order_no {
         Some(order_no) if charge.refunded => order_no,
         _ => return Err(NoticeError::Unrelated(event.r#type.clone())),
@@ -164,19 +142,12 @@ fn refunded(event: &Event<'_>) -> Result<Notice, NoticeError> {
 
 /// The bytes written in hex; `None` for anything else.
 fn bytes_of(hex: &str) -> Option<Vec<u8>> {
-    let digit = |b: u8| {
-        char::from(b)
-            .to_digit(16)
-            .and_then(|d| u8::try_from(d).ok())
-    };
+    let digit = |b: u8| char::from(b).to_digit(16).and_then(|d| u8::try_from(d).ok());
     let (pairs, rest) = hex.as_bytes().as_chunks::<2>();
     if !rest.is_empty() {
         return None;
     }
-    pairs
-        .iter()
-        .map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?))
-        .collect()
+    pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?)).collect()
 }
 
 #[cfg(test)]
@@ -206,25 +177,12 @@ mod tests {
     #[test]
     fn one_good_signature_among_several_is_enough() -> Result<(), PayError> {
         let rolled = format!("t=1700000000,v1={},v1={SIGNATURE},v0=abc", "00".repeat(32));
-        for header in [
-            format!("t=1700000000,v1={SIGNATURE}"),
-            rolled,
-            format!("v1={SIGNATURE}, t=1700000000"),
-        ] {
+        for header in [format!("t=1700000000,v1={SIGNATURE}"), rolled, format!("v1={SIGNATURE}, t=1700000000")] {
             assert_eq!(check(&header, BODY, 1_700_000_000)?, Ok(()), "{header}");
             assert_eq!(check(&header, BODY, 1_700_000_300)?, Ok(()));
-            assert_eq!(
-                check(&header, BODY, 1_700_000_301)?,
-                Err(NoticeError::Stale)
-            );
-            assert_eq!(
-                check(&header, BODY, 1_699_999_699)?,
-                Err(NoticeError::Stale)
-            );
-            assert_eq!(
-                check(&header, br#"{"id":"evt_2"}"#, 1_700_000_000)?,
-                Err(NoticeError::BadSignature)
-            );
+            assert_eq!(check(&header, BODY, 1_700_000_301)?, Err(NoticeError::Stale));
+            assert_eq!(check(&header, BODY, 1_699_999_699)?, Err(NoticeError::Stale));
+            assert_eq!(check(&header, br#"{"id":"evt_2"}"#, 1_700_000_000)?, Err(NoticeError::BadSignature));
         }
         Ok(())
     }
@@ -232,28 +190,13 @@ mod tests {
     #[test]
     fn other_schemes_times_and_rubbish_are_refused() -> Result<(), PayError> {
         let refused = |header: &str| check(header, BODY, 1_700_000_000);
-        assert_eq!(
-            refused(&format!("t=1700000000,v0={SIGNATURE}"))?,
-            Err(NoticeError::BadSignature)
-        );
-        assert_eq!(
-            refused(&format!("t=1700000001,v1={SIGNATURE}"))?,
-            Err(NoticeError::BadSignature)
-        );
-        assert_eq!(
-            refused(&format!("t=1700000000,v1={SIGNATURE}0"))?,
-            Err(NoticeError::BadSignature)
-        );
-        assert_eq!(
-            refused("t=1700000000,v1=zz")?,
-            Err(NoticeError::BadSignature)
-        );
+        assert_eq!(refused(&format!("t=1700000000,v0={SIGNATURE}"))?, Err(NoticeError::BadSignature));
+        assert_eq!(refused(&format!("t=1700000001,v1={SIGNATURE}"))?, Err(NoticeError::BadSignature));
+        assert_eq!(refused(&format!("t=1700000000,v1={SIGNATURE}0"))?, Err(NoticeError::BadSignature));
+        assert_eq!(refused("t=1700000000,v1=zz")?, Err(NoticeError::BadSignature));
         assert_eq!(refused("t=1700000000")?, Err(NoticeError::BadSignature));
         for header in ["", "v1=00", "t=now,v1=00"] {
-            assert!(
-                matches!(refused(header)?, Err(NoticeError::Malformed(_))),
-                "{header}"
-            );
+            assert!(matches!(refused(header)?, Err(NoticeError::Malformed(_))), "{header}");
         }
         Ok(())
     }

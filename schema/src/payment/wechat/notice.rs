@@ -37,8 +37,7 @@ impl WechatPay {
         body: &[u8],
         now_ms: i64,
     ) -> Result<Notice, NoticeError> {
-        let signed =
-            SignedBy::read(headers).ok_or(NoticeError::Malformed("no signature headers"))?;
+        let signed = SignedBy::read(headers).ok_or(NoticeError::Malformed("no signature headers"))?;
         // First, because it costs nothing: replays must not make us fetch certificates.
         if !signed.is_fresh(now_ms) {
             return Err(NoticeError::Stale);
@@ -54,12 +53,9 @@ impl WechatPay {
         if !signed.covers(body, &key) {
             return Err(NoticeError::BadSignature);
         }
-        let envelope: Envelope =
-            serde_json::from_slice(body).map_err(|_| NoticeError::Malformed("envelope"))?;
+        let envelope: Envelope = serde_json::from_slice(body).map_err(|_| NoticeError::Malformed("envelope"))?;
         // Signed by the platform, but sealed under a key that is not ours: another merchant's.
-        let content = self
-            .open(&envelope.resource)
-            .ok_or(NoticeError::ForeignMerchant)?;
+        let content = self.open(&envelope.resource).ok_or(NoticeError::ForeignMerchant)?;
         match envelope.event_type.as_str() {
             kind if kind.starts_with("TRANSACTION.") => self.payment(envelope.id, kind, &content),
             "REFUND.SUCCESS" => self.refunded(envelope.id, &content),
@@ -68,8 +64,7 @@ impl WechatPay {
     }
 
     fn payment(&self, event_id: String, kind: &str, content: &[u8]) -> Result<Notice, NoticeError> {
-        let paid: Transaction =
-            serde_json::from_slice(content).map_err(|_| NoticeError::Malformed("transaction"))?;
+        let paid: Transaction = serde_json::from_slice(content).map_err(|_| NoticeError::Malformed("transaction"))?;
         if paid.mchid != self.mch_id || paid.appid != self.app_id {
             return Err(NoticeError::ForeignMerchant);
         }
@@ -96,8 +91,7 @@ impl WechatPay {
 
     fn refunded(&self, event_id: String, content: &[u8]) -> Result<Notice, NoticeError> {
         const KIND: &str = "REFUND.SUCCESS";
-        let refund: RefundNotice =
-            serde_json::from_slice(content).map_err(|_| NoticeError::Malformed("refund"))?;
+        let refund: RefundNotice = serde_json::from_slice(content).map_err(|_| NoticeError::Malformed("refund"))?;
         if refund.mchid != self.mch_id {
             return Err(NoticeError::ForeignMerchant);
         }

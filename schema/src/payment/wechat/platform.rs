@@ -58,19 +58,12 @@ impl PlatformKeys {
                     id.to_owned()
                 }
                 (None, _) => {
-                    return Err(PayError::Misconfigured(
-                        "the platform's public key needs its id",
-                    ));
+                    return Err(PayError::Misconfigured("the platform's public key needs its id"));
                 }
             };
             keys.insert(id, key);
         }
-        Ok(Self {
-            configured: keys,
-            public_key_id,
-            fetched: ArcSwap::default(),
-            last_fetch_ms: Mutex::new(None),
-        })
+        Ok(Self { configured: keys, public_key_id, fetched: ArcSwap::default(), last_fetch_ms: Mutex::new(None) })
     }
 
     /// The id of the configured public key, if there is one.
@@ -83,10 +76,7 @@ impl PlatformKeys {
             return Some(key.clone());
         }
         let fetched = self.fetched.load();
-        fetched
-            .get(serial)
-            .filter(|found| now_ms < found.expires_at_ms)
-            .map(|found| found.key.clone())
+        fetched.get(serial).filter(|found| now_ms < found.expires_at_ms).map(|found| found.key.clone())
     }
 }
 
@@ -106,16 +96,12 @@ impl WechatPay {
         if let Some(key) = self.platform.known(serial, now_ms) {
             return Ok(Some(key));
         }
-        if last_fetch_ms
-            .is_some_and(|last| (last..last.saturating_add(FETCH_PAUSE_MS)).contains(&now_ms))
-        {
+        if last_fetch_ms.is_some_and(|last| (last..last.saturating_add(FETCH_PAUSE_MS)).contains(&now_ms)) {
             return Ok(None);
         }
         *last_fetch_ms = Some(now_ms);
         let certificates = self.fetch_certificates(http, now_ms).await?;
-        self.platform
-            .fetched
-            .store(std::sync::Arc::new(certificates));
+        self.platform.fetched.store(std::sync::Arc::new(certificates));
         Ok(self.platform.known(serial, now_ms))
     }
 
@@ -126,23 +112,17 @@ impl WechatPay {
         http: &reqwest::Client,
         now_ms: i64,
     ) -> Result<HashMap<String, Fetched>, PayError> {
-        let answer = self
-            .ask_unverified(http, Method::GET, "/v3/certificates", None, now_ms)
-            .await?;
+        let answer = self.ask_unverified(http, Method::GET, "/v3/certificates", None, now_ms).await?;
         let list: CertificateList = read(&answer)?;
         let mut certificates = HashMap::new();
         for listed in list.data {
-            let pem = self
-                .open(&listed.encrypt_certificate)
-                .ok_or(PayError::Forged)?;
+            let pem = self.open(&listed.encrypt_certificate).ok_or(PayError::Forged)?;
             let pem = String::from_utf8(pem).map_err(|_| PayError::Malformed("certificate"))?;
-            let (key, serial) =
-                read_public(&pem).map_err(|_| PayError::Malformed("certificate"))?;
+            let (key, serial) = read_public(&pem).map_err(|_| PayError::Malformed("certificate"))?;
             if serial.as_deref() != Some(listed.serial_no.as_str()) {
                 return Err(PayError::Malformed("certificate serial number"));
             }
-            let expires_at_ms =
-                time_of(&listed.expire_time).ok_or(PayError::Malformed("expire_time"))?;
+            let expires_at_ms = time_of(&listed.expire_time).ok_or(PayError::Malformed("expire_time"))?;
             certificates.insert(listed.serial_no, Fetched { key, expires_at_ms });
         }
         let signed = SignedBy::read(&answer.headers).ok_or(PayError::Forged)?;
@@ -151,29 +131,19 @@ impl WechatPay {
             .map(|found| &found.key)
             .or_else(|| self.platform.configured.get(&signed.serial))
             .is_some_and(|key| signed.is_fresh(now_ms) && signed.covers(&answer.body, key));
-        if genuine {
-            Ok(certificates)
-        } else {
-            Err(PayError::Forged)
-        }
+        if genuine { Ok(certificates) } else { Err(PayError::Forged) }
     }
 }
 
 /// A time as the API writes it: RFC 3339, in Beijing.
 pub(super) fn time_text(epoch_ms: i64) -> Result<String, PayError> {
-    let time = Timestamp::from_millisecond(epoch_ms)
-        .map_err(|_| PayError::Invalid("the time is out of range"))?;
-    Ok(time
-        .to_zoned(TimeZone::fixed(offset(8)))
-        .strftime("%Y-%m-%dT%H:%M:%S%:z")
-        .to_string())
+    let time = Timestamp::from_millisecond(epoch_ms).map_err(|_| PayError::Invalid("the time is out of range"))?;
+    Ok(time.to_zoned(TimeZone::fixed(offset(8))).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string())
 }
 
 /// The other way.
 pub(super) fn time_of(text: &str) -> Option<i64> {
-    text.parse::<Timestamp>()
-        .ok()
-        .map(|time| time.as_millisecond())
+    text.parse::<Timestamp>().ok().map(|time| time.as_millisecond())
 }
 
 #[cfg(test)]
@@ -182,14 +152,8 @@ mod tests {
 
     #[test]
     fn times_carry_their_offset() {
-        assert_eq!(
-            time_text(1_767_225_600_999).as_deref(),
-            Ok("2026-01-01T08:00:00+08:00")
-        );
-        assert_eq!(
-            time_of("2026-01-01T08:00:00+08:00"),
-            Some(1_767_225_600_000)
-        );
+        assert_eq!(time_text(1_767_225_600_999).as_deref(), Ok("2026-01-01T08:00:00+08:00"));
+        assert_eq!(time_of("2026-01-01T08:00:00+08:00"), Some(1_767_225_600_000));
         assert_eq!(time_of("2026-01-01 08:00:00"), None);
     }
 
@@ -197,22 +161,12 @@ mod tests {
     fn a_public_key_needs_a_name_and_a_certificate_has_one() {
         let pem = include_str!("../../../../tests/harness/keys/wechat_platform.TEST.pub.pem");
         let crt = include_str!("../../../../tests/harness/keys/wechat_platform.TEST.crt");
-        let entry = |id: Option<&str>, pem: &str| {
-            [PlatformKeyConfig {
-                id: id.map(str::to_owned),
-                pem: pem.to_owned(),
-            }]
-        };
+        let entry =
+            |id: Option<&str>, pem: &str| [PlatformKeyConfig { id: id.map(str::to_owned), pem: pem.to_owned() }];
         assert!(PlatformKeys::read(&entry(None, pem)).is_err());
         let named = PlatformKeys::read(&entry(Some("PUB_KEY_ID_0001"), pem));
-        assert_eq!(
-            named.as_ref().ok().and_then(PlatformKeys::public_key_id),
-            Some("PUB_KEY_ID_0001")
-        );
+        assert_eq!(named.as_ref().ok().and_then(PlatformKeys::public_key_id), Some("PUB_KEY_ID_0001"));
         let certified = PlatformKeys::read(&entry(None, crt));
-        assert!(certified.is_ok_and(|k| {
-            k.known("7A3C5D1E9F2B4A6880C1D3E5F7092B4D6F8A1C3E", 0)
-                .is_some()
-        }));
+        assert!(certified.is_ok_and(|k| { k.known("7A3C5D1E9F2B4A6880C1D3E5F7092B4D6F8A1C3E", 0).is_some() }));
     }
 }

@@ -33,12 +33,7 @@ pub(super) struct SignedBy {
 
 impl SignedBy {
     pub(super) fn read(headers: &HeaderMap) -> Option<Self> {
-        let text = |name: &str| {
-            headers
-                .get(name)
-                .and_then(|value| value.to_str().ok())
-                .map(str::to_owned)
-        };
+        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         Some(Self {
             serial: text("wechatpay-serial")?,
             timestamp: text("wechatpay-timestamp")?,
@@ -49,9 +44,7 @@ impl SignedBy {
 
     pub(super) fn is_fresh(&self, now_ms: i64) -> bool {
         let now = now_ms.div_euclid(1000);
-        self.timestamp
-            .parse::<i64>()
-            .is_ok_and(|signed| now.abs_diff(signed) <= TOLERANCE_SECONDS)
+        self.timestamp.parse::<i64>().is_ok_and(|signed| now.abs_diff(signed) <= TOLERANCE_SECONDS)
     }
 
     pub(super) fn covers(&self, body: &[u8], key: &VerifyingKey) -> bool {
@@ -70,15 +63,8 @@ impl WechatPay {
         }
         let nonce = Nonce::try_assume_unique_for_key(sealed.nonce.as_bytes()).ok()?;
         let mut text = BASE64_STANDARD.decode(&sealed.ciphertext).ok()?;
-        let length = self
-            .v3_key
-            .open_in_place(
-                nonce,
-                Aad::from(sealed.associated_data.as_bytes()),
-                &mut text,
-            )
-            .ok()?
-            .len();
+        let length =
+            self.v3_key.open_in_place(nonce, Aad::from(sealed.associated_data.as_bytes()), &mut text).ok()?.len();
         text.truncate(length);
         Some(text)
     }
