@@ -3,6 +3,7 @@
 pub mod audit;
 pub mod idempotency;
 pub mod ledger;
+pub mod lock;
 pub mod session;
 pub mod setting;
 pub mod user;

@@ -7,6 +7,8 @@ pub mod audit;
 pub mod follow;
 pub mod idempotency;
 pub mod password;
+pub mod session;
 pub mod setting;
 pub mod token;
+pub mod user;
 pub mod wallet;
