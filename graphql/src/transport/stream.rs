@@ -1,0 +1,126 @@
+//! GraphQL over server-sent events, the protocol's "distinct connections" mode: one stream, one operation.
+//! The stream is fed by a task through a bounded queue; a reader who does not keep up loses the stream.
+
+use std::{convert::Infallible, sync::Arc};
+
+use async_graphql::parser::types::OperationType;
+use axum::{body::Body, response::Response};
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, header};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+
+use super::{
+    Gate, Plane,
+    admit::Admitted,
+    answer::Answer,
+    code::{Code, Fault},
+    plain::common_headers,
+    run,
+};
+
+const COMMENT: &[u8] = b":\n\n";
+const COMPLETE: &[u8] = b"event: complete\ndata:\n\n";
+
+/// Answers with an event stream.
+pub fn respond<G: Gate>(
+    plane: Arc<Plane<G>>,
+    principal: G::Principal,
+    admitted: Admitted,
+    request_id: &Arc<str>,
+) -> Response {
+    let (queue, events) = mpsc::channel(plane.limits().send_queue);
+    tokio::spawn(feed(plane, principal, admitted, queue));
+    let events = tokio_stream::StreamExt::map(ReceiverStream::new(events), Ok::<_, Infallible>);
+    let mut response = Response::new(Body::from_stream(events));
+    let headers = response.headers_mut();
+    common_headers(headers, request_id);
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("text/event-stream; charset=utf-8"),
+    );
+    headers.insert(
+        HeaderName::from_static("x-accel-buffering"),
+        HeaderValue::from_static("no"),
+    );
+    response
+}
+
+async fn feed<G: Gate>(
+    plane: Arc<Plane<G>>,
+    principal: G::Principal,
+    admitted: Admitted,
+    queue: mpsc::Sender<Bytes>,
+) {
+    let limits = plane.limits();
+    let request_id = admitted.info.request_id.clone();
+    let put = async |bytes: Bytes| queue.send_timeout(bytes, limits.slow_reader).await.is_ok();
+    // Some browsers hold the headers back until the first bytes of a body.
+    if !put(Bytes::from_static(COMMENT)).await {
+        return;
+    }
+    let mut comments = tokio::time::interval(limits.keepalive);
+    comments.reset();
+    let mut rechecks = tokio::time::interval(limits.recheck);
+    rechecks.reset();
+
+    let mut work = if admitted.info.kind == OperationType::Subscription {
+        Work::Many(Box::new(run::Events::open(plane.clone(), admitted)))
+    } else {
+        let plane = plane.clone();
+        Work::One(Box::pin(async move { run::once(&plane, admitted).await }))
+    };
+    loop {
+        let event = tokio::select! {
+            () = queue.closed() => return,
+            () = plane.settings.shutdown.cancelled() => None,
+            _ = comments.tick() => {
+                if put(Bytes::from_static(COMMENT)).await { continue } else { return }
+            }
+            _ = rechecks.tick() => {
+                if plane.gate.still_valid(&principal).await { continue }
+                let fault = Fault::new(Code::Unauthenticated, "The session has ended.");
+                let told = Answer::refusal(&plane.gate, &request_id, fault);
+                work = Work::Done;
+                Some(told)
+            }
+            event = work.next() => event,
+        };
+        let Some(event) = event else { break };
+        let Some(bytes) = written(&event) else { return };
+        if !put(bytes).await {
+            return;
+        }
+    }
+    put(Bytes::from_static(COMPLETE)).await;
+}
+
+enum Work<G: Gate> {
+    One(futures_util::future::BoxFuture<'static, Answer>),
+    Many(Box<run::Events<G>>),
+    Done,
+}
+
+impl<G: Gate> Work<G> {
+    async fn next(&mut self) -> Option<Answer> {
+        match self {
+            Self::One(answer) => {
+                let answer = answer.await;
+                *self = Self::Done;
+                Some(answer)
+            }
+            Self::Many(events) => events.next().await,
+            Self::Done => None,
+        }
+    }
+}
+
+fn written(answer: &Answer) -> Option<Bytes> {
+    let mut bytes = b"event: next\ndata: ".to_vec();
+    if let Err(error) = serde_json::to_writer(&mut bytes, answer) {
+        tracing::error!(%error, "an event could not be written");
+        return None;
+    }
+    bytes.extend_from_slice(b"\n\n");
+    Some(bytes.into())
+}
