@@ -39,32 +39,21 @@ impl std::error::Error for WireError {}
 
 impl From<http::Error> for WireError {
     fn from(error: http::Error) -> Self {
-        Self::Address(format!(
-            "the account's address or headers are not valid: {error}"
-        ))
+        Self::Address(format!("the account's address or headers are not valid: {error}"))
     }
 }
 
 /// A POST of a form, as token endpoints take it.
-pub fn post_form(
-    url: &str,
-    fields: &[(&str, &str)],
-) -> Result<http::Request<bytes::Bytes>, WireError> {
+pub fn post_form(url: &str, fields: &[(&str, &str)]) -> Result<http::Request<bytes::Bytes>, WireError> {
     let body = percent::form(fields);
     Ok(http::Request::post(url)
-        .header(
-            http::header::CONTENT_TYPE,
-            "application/x-www-form-urlencoded",
-        )
+        .header(http::header::CONTENT_TYPE, "application/x-www-form-urlencoded")
         .header(http::header::ACCEPT, "application/json")
         .body(body.into())?)
 }
 
 /// A POST of a JSON document.
-pub fn post_json(
-    url: &str,
-    body: &serde_json::Value,
-) -> Result<http::Request<bytes::Bytes>, WireError> {
+pub fn post_json(url: &str, body: &serde_json::Value) -> Result<http::Request<bytes::Bytes>, WireError> {
     Ok(http::Request::post(url)
         .header(http::header::CONTENT_TYPE, "application/json")
         .header(http::header::ACCEPT, "application/json")

@@ -60,8 +60,7 @@ impl App {
 
     /// As [`connect`](Self::connect), with a clock of the caller's.
     pub async fn connect_at(mut config: Config, clock: Clock) -> Result<Self> {
-        // Only the first caller in a process installs the provider; later ones find it in place.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        install_crypto();
         config.fill_secrets().map_err(|e| {
             Error::unavailable(format!("secrets cannot be kept in DATA_DIR ({})", config.data_dir.display()), e)
         })?;
@@ -108,6 +107,11 @@ impl App {
             tracing::warn!(open = self.tasks.len(), "stopped before every task had ended");
         }
     }
+}
+
+/// Names the cryptography that TLS uses; only the first call in a process has an effect.
+pub fn install_crypto() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
 fn http_client() -> Result<reqwest::Client> {

@@ -13,6 +13,7 @@ pub mod db;
 pub mod error;
 pub mod id;
 pub mod kv;
+pub mod metrics;
 pub mod model;
 pub mod money;
 pub mod page;

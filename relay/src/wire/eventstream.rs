@@ -55,11 +55,7 @@ impl Message {
     fn typed(name: &str, kind: &str, message: &str, payload: impl Into<Bytes>) -> Self {
         let text = |name: &str, value: &str| (name.to_owned(), Value::Text(value.to_owned()));
         Self {
-            headers: vec![
-                text(name, kind),
-                text(":content-type", "application/json"),
-                text(":message-type", message),
-            ],
+            headers: vec![text(name, kind), text(":content-type", "application/json"), text(":message-type", message)],
             payload: payload.into(),
         }
     }
@@ -160,10 +156,7 @@ impl Decoder {
         if fields.get_u32() != crc(&prelude[..8]) {
             return Err(fault("the checksum of a prelude is wrong"));
         }
-        if total > LONGEST_MESSAGE
-            || headers_length > LONGEST_HEADERS
-            || total < OVERHEAD + headers_length
-        {
+        if total > LONGEST_MESSAGE || headers_length > LONGEST_HEADERS || total < OVERHEAD + headers_length {
             return Err(fault("the lengths of a message are impossible"));
         }
         if self.buffer.len() < total {
@@ -176,10 +169,7 @@ impl Decoder {
         }
         let body = PRELUDE + headers_length;
         let headers = read_headers(message.slice(PRELUDE..body))?;
-        Ok(Some(Message {
-            headers,
-            payload: message.slice(body..total - 4),
-        }))
+        Ok(Some(Message { headers, payload: message.slice(body..total - 4) }))
     }
 }
 
@@ -211,17 +201,9 @@ fn read_headers(mut bytes: Bytes) -> Result<Vec<(String, Value)>, WireError> {
 
 fn take(bytes: &mut Bytes, width: usize) -> Result<Bytes, WireError> {
     let short = || fault("a header is cut short");
-    let length = if width == 1 {
-        bytes.try_get_u8().map(usize::from)
-    } else {
-        bytes.try_get_u16().map(usize::from)
-    };
+    let length = if width == 1 { bytes.try_get_u8().map(usize::from) } else { bytes.try_get_u16().map(usize::from) };
     let length = length.map_err(|_| short())?;
-    if bytes.remaining() < length {
-        Err(short())
-    } else {
-        Ok(bytes.split_to(length))
-    }
+    if bytes.remaining() < length { Err(short()) } else { Ok(bytes.split_to(length)) }
 }
 
 fn take_text(bytes: &mut Bytes, width: usize) -> Result<String, WireError> {

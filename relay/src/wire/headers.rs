@@ -66,13 +66,7 @@ const COMMON: &[&str] = &[
 
 fn allowed(family: Family) -> &'static [&'static str] {
     match family {
-        Family::OpenAi => &[
-            "openai-beta",
-            "x-openai-*",
-            "http-referer",
-            "x-title",
-            "x-request-id",
-        ],
+        Family::OpenAi => &["openai-beta", "x-openai-*", "http-referer", "x-title", "x-request-id"],
         Family::Codex => &[
             "openai-beta",
             "originator",
@@ -87,12 +81,7 @@ fn allowed(family: Family) -> &'static [&'static str] {
             "content-encoding",
         ],
         Family::Anthropic => &["anthropic-*", "x-app", "x-claude-*"],
-        Family::Google => &[
-            "x-goog-api-client",
-            "x-gemini-*",
-            "x-server-timeout",
-            "x-vertex-ai-*",
-        ],
+        Family::Google => &["x-goog-api-client", "x-gemini-*", "x-server-timeout", "x-vertex-ai-*"],
         Family::Aws => &["x-amzn-bedrock-*"],
         Family::Task => &[],
     }
@@ -111,9 +100,7 @@ pub fn forward(client: &HeaderMap, family: Family, same_dialect: bool) -> Header
     let lists = [COMMON, allowed(family)];
     for (name, value) in client {
         let text = name.as_str();
-        if !is_never(text)
-            && !listed.iter().any(|token| token == text)
-            && lists.iter().any(|list| matches(list, text))
+        if !is_never(text) && !listed.iter().any(|token| token == text) && lists.iter().any(|list| matches(list, text))
         {
             out.append(name.clone(), value.clone());
         }
@@ -164,10 +151,8 @@ pub fn answer(vendor: &HeaderMap) -> HeaderMap {
 /// Lays an account's extra headers over a request; those of the connection and the credentials stay as they are.
 pub fn add_extra(headers: &mut HeaderMap, extra: &[(String, String)]) {
     for (name, value) in extra {
-        if let (Ok(name), Ok(value)) = (
-            HeaderName::try_from(name.as_str()),
-            HeaderValue::try_from(value.as_str()),
-        ) && !is_never(name.as_str())
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name.as_str()), HeaderValue::try_from(value.as_str()))
+            && !is_never(name.as_str())
         {
             headers.insert(name, value);
         }
@@ -179,12 +164,7 @@ pub fn merge_word(headers: &mut HeaderMap, name: &'static str, word: &str) {
     let mut words: Vec<String> = Vec::new();
     for value in headers.get_all(name) {
         words.extend(
-            value
-                .to_str()
-                .unwrap_or_default()
-                .split(',')
-                .map(|w| w.trim().to_owned())
-                .filter(|w| !w.is_empty()),
+            value.to_str().unwrap_or_default().split(',').map(|w| w.trim().to_owned()).filter(|w| !w.is_empty()),
         );
     }
     if !words.iter().any(|present| present == word) {
@@ -197,9 +177,8 @@ pub fn merge_word(headers: &mut HeaderMap, name: &'static str, word: &str) {
 
 /// A header value that holds a secret: marked so that no log shows it.
 pub fn secret(value: &str) -> Result<HeaderValue, super::WireError> {
-    let mut value = HeaderValue::try_from(value).map_err(|_| {
-        super::WireError::Key("the account's credential holds a character that no header may hold")
-    })?;
+    let mut value = HeaderValue::try_from(value)
+        .map_err(|_| super::WireError::Key("the account's credential holds a character that no header may hold"))?;
     value.set_sensitive(true);
     Ok(value)
 }

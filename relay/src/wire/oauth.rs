@@ -110,12 +110,8 @@ impl Pkce {
     /// The S256 pair of 32 random bytes.
     pub fn from_random(random: &[u8; 32]) -> Self {
         let verifier = BASE64_URL_SAFE_NO_PAD.encode(random);
-        let challenge =
-            BASE64_URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, verifier.as_bytes()));
-        Self {
-            verifier,
-            challenge,
-        }
+        let challenge = BASE64_URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, verifier.as_bytes()));
+        Self { verifier, challenge }
     }
 }
 
@@ -137,17 +133,10 @@ impl Pasted {
             let query = input.split_once('?').ok_or_else(missing)?.1;
             let query = query.split('#').next().unwrap_or(query);
             if let Some(error) = percent::query_value(query, "error") {
-                return Err(WireError::Body(format!(
-                    "the vendor refused the login: {error}"
-                )));
+                return Err(WireError::Body(format!("the vendor refused the login: {error}")));
             }
-            let code = percent::query_value(query, "code")
-                .filter(|code| !code.is_empty())
-                .ok_or_else(missing)?;
-            return Ok(Self {
-                code,
-                state: percent::query_value(query, "state"),
-            });
+            let code = percent::query_value(query, "code").filter(|code| !code.is_empty()).ok_or_else(missing)?;
+            return Ok(Self { code, state: percent::query_value(query, "state") });
         }
         let (code, state) = match input.split_once('#') {
             Some((code, state)) => (code, Some(state.to_owned())),
@@ -156,10 +145,7 @@ impl Pasted {
         if code.is_empty() || code.contains(char::is_whitespace) {
             return Err(missing());
         }
-        Ok(Self {
-            code: code.to_owned(),
-            state,
-        })
+        Ok(Self { code: code.to_owned(), state })
     }
 }
 
@@ -167,10 +153,7 @@ impl Flow {
     /// The vendor's own addresses.
     pub fn defaults(self) -> Endpoints {
         // Every flow has a row; a test counts them. The first row stands in for a missing one.
-        let row = DEFAULTS
-            .iter()
-            .find(|row| row.0 == self)
-            .unwrap_or(&DEFAULTS[0]);
+        let row = DEFAULTS.iter().find(|row| row.0 == self).unwrap_or(&DEFAULTS[0]);
         Endpoints {
             authorize: row.1.into(),
             token: row.2.into(),
@@ -195,10 +178,9 @@ impl Flow {
         match self {
             // The page that shows the code for copying.
             Self::Claude | Self::ClaudeSetup => query.insert(0, ("code", "true")),
-            Self::Codex => query.extend([
-                ("id_token_add_organizations", "true"),
-                ("codex_cli_simplified_flow", "true"),
-            ]),
+            Self::Codex => {
+                query.extend([("id_token_add_organizations", "true"), ("codex_cli_simplified_flow", "true")])
+            }
             Self::Gemini => query.extend([("access_type", "offline"), ("prompt", "consent")]),
         }
         let join = if at.authorize.contains('?') { '&' } else { '?' };
@@ -241,15 +223,9 @@ impl Flow {
     }
 
     /// The request that turns a refresh token into a new access token.
-    pub fn refresh(
-        self,
-        at: &Endpoints,
-        refresh_token: &str,
-    ) -> Result<http::Request<Bytes>, WireError> {
+    pub fn refresh(self, at: &Endpoints, refresh_token: &str) -> Result<http::Request<Bytes>, WireError> {
         match self {
-            Self::ClaudeSetup => Err(WireError::Key(
-                "a setup token cannot be refreshed; create a new one",
-            )),
+            Self::ClaudeSetup => Err(WireError::Key("a setup token cannot be refreshed; create a new one")),
             Self::Claude => post_json(
                 &at.token,
                 &json!({"grant_type": "refresh_token", "refresh_token": refresh_token, "client_id": at.client_id, "scope": at.scope}),
@@ -272,9 +248,7 @@ impl Flow {
 }
 
 fn secret(at: &Endpoints) -> Result<&str, WireError> {
-    at.client_secret.as_deref().ok_or(WireError::Key(
-        "the Google OAuth client secret is not configured",
-    ))
+    at.client_secret.as_deref().ok_or(WireError::Key("the Google OAuth client secret is not configured"))
 }
 
 #[cfg(test)]

@@ -29,10 +29,7 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 }
 
 fn number(headers: &HeaderMap, name: &str) -> Option<f64> {
-    text(headers, name)?
-        .parse::<f64>()
-        .ok()
-        .filter(|n| n.is_finite())
+    text(headers, name)?.parse::<f64>().ok().filter(|n| n.is_finite())
 }
 
 fn later(now: i64, ms: f64) -> Option<i64> {
@@ -47,26 +44,20 @@ fn after(headers: &HeaderMap, name: &str, scale: f64, now: i64) -> Option<i64> {
 fn retry_after(headers: &HeaderMap, now: i64) -> Option<i64> {
     after(headers, "retry-after", 1000.0, now).or_else(|| {
         let date = text(headers, "retry-after")?;
-        jiff::fmt::rfc2822::parse(date)
-            .ok()
-            .map(|at| at.timestamp().as_millisecond())
+        jiff::fmt::rfc2822::parse(date).ok().map(|at| at.timestamp().as_millisecond())
     })
 }
 
 /// `anthropic-ratelimit-unified-reset` (epoch seconds), of a subscription whose window is used up.
 fn unified(headers: &HeaderMap) -> Option<i64> {
-    if text(headers, "anthropic-ratelimit-unified-status")
-        .is_some_and(|status| status != "rejected")
-    {
+    if text(headers, "anthropic-ratelimit-unified-status").is_some_and(|status| status != "rejected") {
         return None;
     }
     epoch_seconds(number(headers, "anthropic-ratelimit-unified-reset")?)
 }
 
 fn epoch_seconds(seconds: f64) -> Option<i64> {
-    (0.0..1e12)
-        .contains(&seconds)
-        .then_some((seconds * 1000.0) as i64)
+    (0.0..1e12).contains(&seconds).then_some((seconds * 1000.0) as i64)
 }
 
 /// The latest reset among the limits of which nothing remains; RFC 3339.
@@ -74,14 +65,9 @@ fn anthropic(headers: &HeaderMap) -> Option<i64> {
     ["requests", "tokens", "input-tokens", "output-tokens"]
         .iter()
         .filter(|limit| {
-            number(headers, &format!("anthropic-ratelimit-{limit}-remaining"))
-                .is_some_and(|left| left <= 0.0)
+            number(headers, &format!("anthropic-ratelimit-{limit}-remaining")).is_some_and(|left| left <= 0.0)
         })
-        .filter_map(|limit| {
-            text(headers, &format!("anthropic-ratelimit-{limit}-reset"))?
-                .parse::<Timestamp>()
-                .ok()
-        })
+        .filter_map(|limit| text(headers, &format!("anthropic-ratelimit-{limit}-reset"))?.parse::<Timestamp>().ok())
         .map(Timestamp::as_millisecond)
         .max()
 }
@@ -90,10 +76,7 @@ fn anthropic(headers: &HeaderMap) -> Option<i64> {
 fn openai(headers: &HeaderMap, now: i64) -> Option<i64> {
     ["requests", "tokens"]
         .iter()
-        .filter(|limit| {
-            number(headers, &format!("x-ratelimit-remaining-{limit}"))
-                .is_some_and(|left| left <= 0.0)
-        })
+        .filter(|limit| number(headers, &format!("x-ratelimit-remaining-{limit}")).is_some_and(|left| left <= 0.0))
         .filter_map(|limit| duration(text(headers, &format!("x-ratelimit-reset-{limit}"))?))
         .filter_map(|ms| later(now, ms))
         .max()
@@ -141,18 +124,10 @@ pub fn codex_windows(headers: &HeaderMap, now: i64) -> Vec<Window> {
 
 /// `resets_at` / `resets_in_seconds` of a Codex `usage_limit_reached` body.
 pub fn codex_body(error: &Value, now: i64) -> Option<i64> {
-    let at = error
-        .get("resets_at")
-        .and_then(Value::as_f64)
-        .and_then(epoch_seconds);
-    let after = || {
-        error
-            .get("resets_in_seconds")
-            .and_then(Value::as_f64)
-            .and_then(|seconds| later(now, seconds * 1000.0))
-    };
-    at.or_else(after)
-        .filter(|until| *until > now && *until - now <= LONGEST)
+    let at = error.get("resets_at").and_then(Value::as_f64).and_then(epoch_seconds);
+    let after =
+        || error.get("resets_in_seconds").and_then(Value::as_f64).and_then(|seconds| later(now, seconds * 1000.0));
+    at.or_else(after).filter(|until| *until > now && *until - now <= LONGEST)
 }
 
 /// `RetryInfo.retryDelay` of a Google error, and midnight in California where a day's quota is used up.
@@ -187,19 +162,8 @@ fn google_quotas(details: &[Value]) -> impl Iterator<Item = &str> {
 /// Google's days begin at midnight Pacific time.
 fn pacific_midnight(now: i64) -> Option<i64> {
     let zone = TimeZone::get("America/Los_Angeles").ok()?;
-    let today: civil::Date = Timestamp::from_millisecond(now)
-        .ok()?
-        .to_zoned(zone.clone())
-        .date();
-    Some(
-        today
-            .tomorrow()
-            .ok()?
-            .to_zoned(zone)
-            .ok()?
-            .timestamp()
-            .as_millisecond(),
-    )
+    let today: civil::Date = Timestamp::from_millisecond(now).ok()?.to_zoned(zone.clone()).date();
+    Some(today.tomorrow().ok()?.to_zoned(zone).ok()?.timestamp().as_millisecond())
 }
 
 /// "… Please retry after 22 seconds" or "Please try again in 1m3.5s", as Azure and OpenAI put it.
@@ -233,9 +197,7 @@ pub fn duration(text: &str) -> Option<f64> {
         let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
         let amount: f64 = rest.get(..digits)?.parse().ok()?;
         rest = rest.get(digits..)?;
-        let unit = rest
-            .find(|c: char| c.is_ascii_digit())
-            .unwrap_or(rest.len());
+        let unit = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
         total += amount
             * match rest.get(..unit)? {
                 "ns" => 1e-6,

@@ -41,15 +41,9 @@ pub struct Hidden {
 
 impl Hidden {
     /// Hides the account's secrets and the addresses it is reached at, with their hosts.
-    pub fn new<'a>(
-        secrets: impl IntoIterator<Item = &'a str>,
-        addresses: impl IntoIterator<Item = &'a str>,
-    ) -> Self {
-        let mut literals: Vec<String> = secrets
-            .into_iter()
-            .filter(|secret| secret.len() >= SHORTEST_SECRET)
-            .map(str::to_owned)
-            .collect();
+    pub fn new<'a>(secrets: impl IntoIterator<Item = &'a str>, addresses: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut literals: Vec<String> =
+            secrets.into_iter().filter(|secret| secret.len() >= SHORTEST_SECRET).map(str::to_owned).collect();
         // A multi-line secret (a private key) can only come back in its JSON form.
         let escaped: Vec<String> = literals
             .iter()
@@ -61,9 +55,8 @@ impl Hidden {
             let bare = address.trim_end_matches('/');
             literals.push(bare.to_owned());
             literals.push(bare.replace('/', "\\/"));
-            if let Some(authority) = bare
-                .split_once("://")
-                .map(|(_, rest)| rest.split(['/', '?', '#']).next().unwrap_or(rest))
+            if let Some(authority) =
+                bare.split_once("://").map(|(_, rest)| rest.split(['/', '?', '#']).next().unwrap_or(rest))
             {
                 let host = authority.rsplit('@').next().unwrap_or(authority);
                 literals.push(host.to_owned());
@@ -115,16 +108,10 @@ impl Hidden {
     /// The length of the hidden thing that begins at `at`.
     fn hit(&self, text: &str, at: usize) -> Option<usize> {
         let rest = text.get(at..)?;
-        if let Some(literal) = self
-            .literals
-            .iter()
-            .find(|literal| starts_with_ignoring_case(rest, literal))
-        {
+        if let Some(literal) = self.literals.iter().find(|literal| starts_with_ignoring_case(rest, literal)) {
             return Some(literal.len());
         }
-        let before = at
-            .checked_sub(1)
-            .and_then(|before| text.as_bytes().get(before));
+        let before = at.checked_sub(1).and_then(|before| text.as_bytes().get(before));
         if before.is_some_and(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(byte)) {
             return None;
         }
@@ -141,9 +128,7 @@ fn is_token_byte(byte: u8) -> bool {
 }
 
 fn starts_with_ignoring_case(text: &str, literal: &str) -> bool {
-    text.as_bytes()
-        .get(..literal.len())
-        .is_some_and(|head| head.eq_ignore_ascii_case(literal.as_bytes()))
+    text.as_bytes().get(..literal.len()).is_some_and(|head| head.eq_ignore_ascii_case(literal.as_bytes()))
 }
 
 #[cfg(test)]
@@ -152,11 +137,7 @@ mod tests {
 
     fn hidden() -> Hidden {
         Hidden::new(
-            [
-                "sk-ant-oat01-verysecret",
-                "short",
-                "-----BEGIN KEY-----\nabc\n",
-            ],
+            ["sk-ant-oat01-verysecret", "short", "-----BEGIN KEY-----\nabc\n"],
             ["https://user:pass@gateway.internal.example:8443/v1/"],
         )
     }
@@ -164,44 +145,23 @@ mod tests {
     #[test]
     fn secrets_addresses_and_tokens_disappear() {
         let cases = [
-            (
-                r#"{"m":"bad key sk-ant-oat01-verysecret"}"#,
-                r#"{"m":"bad key ***"}"#,
-            ),
+            (r#"{"m":"bad key sk-ant-oat01-verysecret"}"#, r#"{"m":"bad key ***"}"#),
             (
                 "Incorrect API key provided: sk-proj-****************abcd. You can",
                 "Incorrect API key provided: *** You can",
             ),
-            (
-                r#"{"key":"-----BEGIN KEY-----\nabc\n"}"#,
-                r#"{"key":"***"}"#,
-            ),
-            (
-                "cannot reach https://gateway.internal.example:8443/v1/messages",
-                "cannot reach https://***/v1/messages",
-            ),
-            (
-                "lookup GATEWAY.internal.example: no such host",
-                "lookup ***: no such host",
-            ),
-            (
-                r"https:\/\/user:pass@gateway.internal.example:8443\/v1 said",
-                "*** said",
-            ),
+            (r#"{"key":"-----BEGIN KEY-----\nabc\n"}"#, r#"{"key":"***"}"#),
+            ("cannot reach https://gateway.internal.example:8443/v1/messages", "cannot reach https://***/v1/messages"),
+            ("lookup GATEWAY.internal.example: no such host", "lookup ***: no such host"),
+            (r"https:\/\/user:pass@gateway.internal.example:8443\/v1 said", "*** said"),
             (
                 "Rate limit reached for gpt-4 in organization org-abcdefgh1234 on tokens",
                 "Rate limit reached for gpt-4 in organization *** on tokens",
             ),
-            (
-                "User: arn:aws:iam::123456789012:user/x is not authorized",
-                "User: *** is not authorized",
-            ),
+            ("User: arn:aws:iam::123456789012:user/x is not authorized", "User: *** is not authorized"),
             ("consumer 'project_number:681255809395'", "consumer '***'"),
             ("key AIzaSyA1234567890abcdefghij expired", "key *** expired"),
-            (
-                "Bearer eyJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJhIn0.sig",
-                "Bearer ***",
-            ),
+            ("Bearer eyJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJhIn0.sig", "Bearer ***"),
         ];
         for (text, wanted) in cases {
             assert_eq!(hidden().scrub_text(text).as_deref(), Some(wanted), "{text}");
@@ -226,12 +186,7 @@ mod tests {
 
     #[test]
     fn a_multibyte_neighbour_does_not_confuse_it() {
-        assert_eq!(
-            hidden()
-                .scrub_text("é日sk-ant-oat01-verysecret日")
-                .as_deref(),
-            Some("é日***日")
-        );
+        assert_eq!(hidden().scrub_text("é日sk-ant-oat01-verysecret日").as_deref(), Some("é日***日"));
         assert_eq!(hidden().scrub(&Bytes::from_static(&[0xff, 0xfe])), "***");
     }
 }

@@ -50,9 +50,8 @@ pub fn sign(
         .to_string();
     let day = stamp.get(..8).unwrap_or_default();
     let value = |text: &str| {
-        HeaderValue::from_str(text).map_err(|_| {
-            WireError::Key("the AWS credentials hold a character that no header may hold")
-        })
+        HeaderValue::from_str(text)
+            .map_err(|_| WireError::Key("the AWS credentials hold a character that no header may hold"))
     };
     headers.remove(header::AUTHORIZATION);
     headers.insert("x-amz-date", value(&stamp)?);
@@ -64,14 +63,8 @@ pub fn sign(
 
     let (canonical, signed) = canonical(method, uri, headers, body)?;
     let credential = format!("{day}/{}/{}/aws4_request", scope.region, scope.service);
-    let to_sign = format!(
-        "AWS4-HMAC-SHA256\n{stamp}\n{credential}\n{}",
-        hash(canonical.as_bytes())
-    );
-    let mut key = mac(
-        format!("AWS4{}", keys.secret_access_key).as_bytes(),
-        day.as_bytes(),
-    );
+    let to_sign = format!("AWS4-HMAC-SHA256\n{stamp}\n{credential}\n{}", hash(canonical.as_bytes()));
+    let mut key = mac(format!("AWS4{}", keys.secret_access_key).as_bytes(), day.as_bytes());
     for part in [scope.region, scope.service, "aws4_request", &to_sign] {
         key = mac(key.as_ref(), part.as_bytes());
     }
@@ -85,21 +78,13 @@ pub fn sign(
     Ok(())
 }
 
-fn canonical(
-    method: &Method,
-    uri: &Uri,
-    headers: &HeaderMap,
-    body: &[u8],
-) -> Result<(String, String), WireError> {
+fn canonical(method: &Method, uri: &Uri, headers: &HeaderMap, body: &[u8]) -> Result<(String, String), WireError> {
     let mut lines: Vec<(&str, String)> = Vec::with_capacity(headers.len() + 1);
     for name in headers.keys() {
         let mut values = Vec::new();
         for value in headers.get_all(name) {
-            let text = std::str::from_utf8(value.as_bytes()).map_err(|_| {
-                WireError::Address(format!(
-                    "the header {name} cannot be signed: it is not text"
-                ))
-            })?;
+            let text = std::str::from_utf8(value.as_bytes())
+                .map_err(|_| WireError::Address(format!("the header {name} cannot be signed: it is not text")))?;
             values.push(text.split_ascii_whitespace().collect::<Vec<_>>().join(" "));
         }
         lines.push((name.as_str(), values.join(",")));
@@ -108,16 +93,9 @@ fn canonical(
         lines.push(("host", host(uri)?));
     }
     lines.sort_unstable();
-    let signed = lines
-        .iter()
-        .map(|(name, _)| *name)
-        .collect::<Vec<_>>()
-        .join(";");
+    let signed = lines.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(";");
     let path = percent::encode_keeping(uri.path().as_bytes(), b"/");
-    let mut text = format!(
-        "{method}\n{path}\n{}\n",
-        canonical_query(uri.query().unwrap_or_default())
-    );
+    let mut text = format!("{method}\n{path}\n{}\n", canonical_query(uri.query().unwrap_or_default()));
     for (name, value) in &lines {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "{name}:{value}");
@@ -128,9 +106,7 @@ fn canonical(
 
 /// The host as an HTTP client sends it: without the scheme's own port.
 fn host(uri: &Uri) -> Result<String, WireError> {
-    let host = uri
-        .host()
-        .ok_or_else(|| WireError::Address("the address to sign names no host".into()))?;
+    let host = uri.host().ok_or_else(|| WireError::Address("the address to sign names no host".into()))?;
     let own = match uri.scheme_str() {
         Some("http") => Some(80),
         Some("https") => Some(443),
@@ -148,18 +124,11 @@ fn canonical_query(query: &str) -> String {
         .filter(|pair| !pair.is_empty())
         .map(|pair| {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            (
-                percent::encode(&percent::decode(name, false)),
-                percent::encode(&percent::decode(value, false)),
-            )
+            (percent::encode(&percent::decode(name, false)), percent::encode(&percent::decode(value, false)))
         })
         .collect();
     pairs.sort_unstable();
-    pairs
-        .iter()
-        .map(|(name, value)| format!("{name}={value}"))
-        .collect::<Vec<_>>()
-        .join("&")
+    pairs.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&")
 }
 
 fn mac(key: &[u8], text: &[u8]) -> hmac::Tag {
@@ -171,12 +140,10 @@ fn hash(bytes: &[u8]) -> String {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
-            let _ = write!(out, "{byte:02x}");
-            out
-        })
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
+        let _ = write!(out, "{byte:02x}");
+        out
+    })
 }
 
 #[cfg(test)]

@@ -33,9 +33,7 @@ pub struct ServiceAccount {
 
 impl fmt::Debug for ServiceAccount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ServiceAccount")
-            .field("project_id", &self.project_id)
-            .finish_non_exhaustive()
+        f.debug_struct("ServiceAccount").field("project_id", &self.project_id).finish_non_exhaustive()
     }
 }
 
@@ -53,45 +51,29 @@ impl ServiceAccount {
     /// Reads a key file.
     pub fn parse(json: &str) -> Result<Self, WireError> {
         // serde's own message may quote the text, that is, the key.
-        serde_json::from_str(json)
-            .map_err(|_| WireError::Key("this is not a Google service account key file (project_id, client_email, private_key)"))
+        serde_json::from_str(json).map_err(|_| {
+            WireError::Key("this is not a Google service account key file (project_id, client_email, private_key)")
+        })
     }
 
     /// The address to ask for a token: the setting's, else the key file's, else Google's.
     pub fn token_address<'a>(&'a self, setting: Option<&'a str>) -> &'a str {
-        setting
-            .or(self.token_uri.as_deref())
-            .unwrap_or(TOKEN_ADDRESS)
+        setting.or(self.token_uri.as_deref()).unwrap_or(TOKEN_ADDRESS)
     }
 
     /// A signed RS256 assertion for that audience, valid from `now` (epoch milliseconds) for an hour.
     pub fn assertion(&self, audience: &str, now: i64) -> Result<String, WireError> {
         let iat = now.div_euclid(1000);
-        let header = Header {
-            kid: self.private_key_id.clone(),
-            ..Header::new(Algorithm::RS256)
-        };
+        let header = Header { kid: self.private_key_id.clone(), ..Header::new(Algorithm::RS256) };
         let email = self.client_email.as_str();
-        let claims = Claims {
-            iss: email,
-            sub: email,
-            scope: SCOPE,
-            aud: audience,
-            iat,
-            exp: iat + LIFE,
-        };
-        let unusable =
-            |_| WireError::Key("the service account's private key is not an RSA key in PEM form");
+        let claims = Claims { iss: email, sub: email, scope: SCOPE, aud: audience, iat, exp: iat + LIFE };
+        let unusable = |_| WireError::Key("the service account's private key is not an RSA key in PEM form");
         let key = EncodingKey::from_rsa_pem(self.private_key.as_bytes()).map_err(unusable)?;
         jsonwebtoken::encode(&header, &claims, &key).map_err(unusable)
     }
 
     /// The request that buys an access token.
-    pub fn token_request(
-        &self,
-        setting: Option<&str>,
-        now: i64,
-    ) -> Result<http::Request<Bytes>, WireError> {
+    pub fn token_request(&self, setting: Option<&str>, now: i64) -> Result<http::Request<Bytes>, WireError> {
         let address = self.token_address(setting);
         // The audience stays the account's own, also where a setting sends the request elsewhere.
         let assertion = self.assertion(self.token_uri.as_deref().unwrap_or(TOKEN_ADDRESS), now)?;
@@ -130,19 +112,12 @@ mod tests {
     #[test]
     fn the_token_request_is_a_form_to_the_address_of_the_setting() {
         let account = ServiceAccount::parse(KEY_FILE).unwrap();
-        let request = account
-            .token_request(Some("http://127.0.0.1:9/token"), 0)
-            .unwrap();
+        let request = account.token_request(Some("http://127.0.0.1:9/token"), 0).unwrap();
         assert_eq!(request.uri(), "http://127.0.0.1:9/token");
-        assert_eq!(
-            request.headers()["content-type"],
-            "application/x-www-form-urlencoded"
-        );
+        assert_eq!(request.headers()["content-type"], "application/x-www-form-urlencoded");
         let body = std::str::from_utf8(request.body()).unwrap();
         assert!(
-            body.starts_with(
-                "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion=eyJ"
-            ),
+            body.starts_with("grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion=eyJ"),
             "{body}"
         );
         assert_eq!(account.token_request(None, 0).unwrap().uri(), TOKEN_ADDRESS);
@@ -152,10 +127,7 @@ mod tests {
     fn a_bad_key_file_is_refused_without_quoting_it() {
         let error = ServiceAccount::parse("{\"private_key\":\"hush\"").unwrap_err();
         assert!(!error.to_string().contains("hush"));
-        let account = ServiceAccount {
-            private_key: "hush".into(),
-            ..ServiceAccount::parse(KEY_FILE).unwrap()
-        };
+        let account = ServiceAccount { private_key: "hush".into(), ..ServiceAccount::parse(KEY_FILE).unwrap() };
         assert!(account.assertion("a", 0).is_err());
         assert!(!format!("{account:?}").contains("hush"));
     }

@@ -2,15 +2,8 @@
 use super::*;
 
 fn bytes(hex: &str) -> Vec<u8> {
-    let digits: Vec<u8> = hex
-        .chars()
-        .filter_map(|c| c.to_digit(16))
-        .map(|d| d as u8)
-        .collect();
-    digits
-        .chunks(2)
-        .map(|pair| pair[0] * 16 + pair[1])
-        .collect()
+    let digits: Vec<u8> = hex.chars().filter_map(|c| c.to_digit(16)).map(|d| d as u8).collect();
+    digits.chunks(2).map(|pair| pair[0] * 16 + pair[1]).collect()
 }
 
 /// AWS's published vectors: empty, payload without headers, payload with one text header.
@@ -20,18 +13,12 @@ fn agrees_with_the_published_vectors() {
         ("00000010 00000000 05c248eb 7d98c8ff", Message::default()),
         (
             "0000001d 00000000 fd528c5a 7b27666f6f273a27626172277d c3653936",
-            Message {
-                headers: vec![],
-                payload: Bytes::from_static(b"{'foo':'bar'}"),
-            },
+            Message { headers: vec![], payload: Bytes::from_static(b"{'foo':'bar'}") },
         ),
         (
             "0000003d 00000020 07fd8396 0c 636f6e74656e742d74797065 07 0010 6170706c69636174696f6e2f6a736f6e 7b27666f6f273a27626172277d 8d9c08b1",
             Message {
-                headers: vec![(
-                    "content-type".into(),
-                    Value::Text("application/json".into()),
-                )],
+                headers: vec![("content-type".into(), Value::Text("application/json".into()))],
                 payload: Bytes::from_static(b"{'foo':'bar'}"),
             },
         ),
@@ -55,20 +42,13 @@ fn sample() -> Vec<Message> {
         ("at".into(), Value::Timestamp(1_700_000_000_000)),
         ("id".into(), Value::Uuid([7; 16])),
     ]);
-    vec![
-        odd,
-        Message::exception("throttlingException", "{\"message\":\"slow\"}"),
-        Message::default(),
-    ]
+    vec![odd, Message::exception("throttlingException", "{\"message\":\"slow\"}"), Message::default()]
 }
 
 #[test]
 fn reads_any_chunking() {
     let messages = sample();
-    let wire: Vec<u8> = messages
-        .iter()
-        .flat_map(|m| encode(m).unwrap().to_vec())
-        .collect();
+    let wire: Vec<u8> = messages.iter().flat_map(|m| encode(m).unwrap().to_vec()).collect();
     for size in 1..=wire.len() {
         let mut decoder = Decoder::default();
         let mut read = Vec::new();
@@ -80,10 +60,7 @@ fn reads_any_chunking() {
         }
         assert_eq!(read, messages, "chunks of {size}");
     }
-    assert_eq!(
-        messages[1].text(":exception-type"),
-        Some("throttlingException")
-    );
+    assert_eq!(messages[1].text(":exception-type"), Some("throttlingException"));
     assert_eq!(messages[1].text(":message-type"), Some("exception"));
 }
 
@@ -97,11 +74,7 @@ fn every_flipped_bit_is_noticed() {
         decoder.push(&damaged);
         assert!(decoder.next_message().is_err(), "byte {at}");
         decoder.push(&wire);
-        assert_eq!(
-            decoder.next_message(),
-            Ok(None),
-            "a broken stream stays silent"
-        );
+        assert_eq!(decoder.next_message(), Ok(None), "a broken stream stays silent");
     }
 }
 
@@ -116,15 +89,9 @@ fn impossible_lengths_are_refused_before_anything_is_kept() {
         decoder.push(&prelude);
         assert!(decoder.next_message().is_err(), "{total} {headers}");
     }
-    let long = Message {
-        headers: vec![("n".repeat(256), Value::Bool(true))],
-        payload: Bytes::new(),
-    };
+    let long = Message { headers: vec![("n".repeat(256), Value::Bool(true))], payload: Bytes::new() };
     assert!(encode(&long).is_err());
-    let huge = Message {
-        headers: vec![],
-        payload: Bytes::from(vec![0; LONGEST_MESSAGE]),
-    };
+    let huge = Message { headers: vec![], payload: Bytes::from(vec![0; LONGEST_MESSAGE]) };
     assert!(encode(&huge).is_err());
 }
 

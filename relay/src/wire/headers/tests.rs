@@ -15,14 +15,7 @@ fn names(map: &HeaderMap) -> Vec<&str> {
     names
 }
 
-const ALL: [Family; 6] = [
-    Family::OpenAi,
-    Family::Codex,
-    Family::Anthropic,
-    Family::Google,
-    Family::Aws,
-    Family::Task,
-];
+const ALL: [Family; 6] = [Family::OpenAi, Family::Codex, Family::Anthropic, Family::Google, Family::Aws, Family::Task];
 
 #[test]
 fn no_credential_address_or_hop_header_crosses_to_any_vendor() {
@@ -61,11 +54,7 @@ fn no_credential_address_or_hop_header_crosses_to_any_vendor() {
         ("openai-project", "client's"),
     ]);
     for family in ALL {
-        assert_eq!(
-            names(&forward(&client, family, true)),
-            Vec::<&str>::new(),
-            "{family:?}"
-        );
+        assert_eq!(names(&forward(&client, family, true)), Vec::<&str>::new(), "{family:?}");
     }
 }
 
@@ -88,33 +77,11 @@ fn each_family_gets_its_own_headers() {
         ("user-agent", "u"),
         ("content-type", "application/json"),
     ]);
-    let common = [
-        "content-type",
-        "idempotency-key",
-        "user-agent",
-        "x-stainless-os",
-    ];
+    let common = ["content-type", "idempotency-key", "user-agent", "x-stainless-os"];
     let expected: [(Family, &[&str]); 6] = [
         (Family::OpenAi, &["openai-beta"]),
-        (
-            Family::Codex,
-            &[
-                "content-encoding",
-                "openai-beta",
-                "originator",
-                "session-id",
-                "x-codex-window-id",
-            ],
-        ),
-        (
-            Family::Anthropic,
-            &[
-                "anthropic-beta",
-                "anthropic-version",
-                "x-app",
-                "x-claude-code-session-id",
-            ],
-        ),
+        (Family::Codex, &["content-encoding", "openai-beta", "originator", "session-id", "x-codex-window-id"]),
+        (Family::Anthropic, &["anthropic-beta", "anthropic-version", "x-app", "x-claude-code-session-id"]),
         (Family::Google, &["x-goog-api-client"]),
         (Family::Aws, &[]),
         (Family::Task, &[]),
@@ -123,18 +90,9 @@ fn each_family_gets_its_own_headers() {
         let mut wanted = [&common, own].concat();
         wanted.sort_unstable();
         assert_eq!(names(&forward(&client, family, true)), wanted, "{family:?}");
-        assert!(
-            forward(&client, family, false).is_empty(),
-            "a translated call carries none"
-        );
+        assert!(forward(&client, family, false).is_empty(), "a translated call carries none");
     }
-    assert_eq!(
-        forward(&client, Family::Anthropic, true)
-            .get_all("anthropic-beta")
-            .iter()
-            .count(),
-        2
-    );
+    assert_eq!(forward(&client, Family::Anthropic, true).get_all("anthropic-beta").iter().count(), 2);
 }
 
 #[test]
@@ -171,25 +129,13 @@ fn the_answer_does_not_name_the_account() {
 
 #[test]
 fn words_are_merged_and_extras_do_not_touch_credentials() {
-    let mut headers = map(&[
-        ("anthropic-beta", "a, b"),
-        ("anthropic-beta", "c"),
-        ("authorization", "Bearer k"),
-    ]);
+    let mut headers = map(&[("anthropic-beta", "a, b"), ("anthropic-beta", "c"), ("authorization", "Bearer k")]);
     merge_word(&mut headers, "anthropic-beta", "oauth-2025-04-20");
     merge_word(&mut headers, "anthropic-beta", "b");
     assert_eq!(headers["anthropic-beta"], "a,b,c,oauth-2025-04-20");
-    let extra = [
-        ("X-Team", "red"),
-        ("Authorization", "Bearer other"),
-        ("Host", "evil"),
-        ("bad name", "x"),
-        ("x-bad", "a\nb"),
-    ];
-    add_extra(
-        &mut headers,
-        &extra.map(|(n, v)| (n.to_owned(), v.to_owned())),
-    );
+    let extra =
+        [("X-Team", "red"), ("Authorization", "Bearer other"), ("Host", "evil"), ("bad name", "x"), ("x-bad", "a\nb")];
+    add_extra(&mut headers, &extra.map(|(n, v)| (n.to_owned(), v.to_owned())));
     assert_eq!(headers["x-team"], "red");
     assert_eq!(headers["authorization"], "Bearer k");
     assert_eq!(headers.len(), 3);

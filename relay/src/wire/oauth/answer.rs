@@ -65,29 +65,14 @@ pub fn read_tokens(flow: Flow, status: StatusCode, body: &[u8], now: i64) -> Res
     if !status.is_success() {
         return Err(refusal(status, &body));
     }
-    let text = |name: &str| {
-        body.get(name)
-            .and_then(Value::as_str)
-            .filter(|text| !text.is_empty())
-            .map(str::to_owned)
-    };
+    let text = |name: &str| body.get(name).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned);
     let Some(access_token) = text("access_token") else {
-        return Err(Dead {
-            for_good: false,
-            reason: "the token endpoint answered without an access token".into(),
-        });
+        return Err(Dead { for_good: false, reason: "the token endpoint answered without an access token".into() });
     };
     let id_token = text("id_token");
-    let mut identity = id_token
-        .as_deref()
-        .map(claims::identity)
-        .unwrap_or_default();
+    let mut identity = id_token.as_deref().map(claims::identity).unwrap_or_default();
     if matches!(flow, Flow::Claude | Flow::ClaudeSetup) {
-        let at = |path: &str| {
-            body.pointer(path)
-                .and_then(Value::as_str)
-                .map(str::to_owned)
-        };
+        let at = |path: &str| body.pointer(path).and_then(Value::as_str).map(str::to_owned);
         identity.account_id = at("/account/uuid");
         identity.email = at("/account/email_address");
         identity.organization_id = at("/organization/uuid");
@@ -104,9 +89,7 @@ pub fn read_tokens(flow: Flow, status: StatusCode, body: &[u8], now: i64) -> Res
         refresh_token: text("refresh_token"),
         id_token,
         expires_at,
-        scopes: text("scope")
-            .map(|scopes| scopes.split_whitespace().map(str::to_owned).collect())
-            .unwrap_or_default(),
+        scopes: text("scope").map(|scopes| scopes.split_whitespace().map(str::to_owned).collect()).unwrap_or_default(),
         identity,
         access_token,
     })
@@ -121,22 +104,14 @@ fn refusal(status: StatusCode, body: &Value) -> Dead {
         .and_then(Value::as_str);
     match code {
         Some(code) => Dead {
-            for_good: status.is_client_error()
-                && status != StatusCode::TOO_MANY_REQUESTS
-                && FOR_GOOD.contains(&code),
+            for_good: status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS && FOR_GOOD.contains(&code),
             // A code is an identifier; anything longer could be a sentence that quotes a token.
             reason: format!(
                 "the token endpoint refused ({}: {})",
                 status.as_u16(),
-                code.chars()
-                    .filter(|c| c.is_ascii_alphanumeric() || *c == '_')
-                    .take(60)
-                    .collect::<String>()
+                code.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').take(60).collect::<String>()
             ),
         },
-        None => Dead {
-            for_good: false,
-            reason: format!("the token endpoint answered {}", status.as_u16()),
-        },
+        None => Dead { for_good: false, reason: format!("the token endpoint answered {}", status.as_u16()) },
     }
 }

@@ -35,13 +35,8 @@ pub fn identity(id_token: &str) -> Identity {
         return Identity::default();
     };
     let auth = claims.get(OPENAI).cloned().unwrap_or_default();
-    let text =
-        |value: &Value, name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
-    let organizations = auth
-        .get("organizations")
-        .and_then(Value::as_array)
-        .cloned()
-        .unwrap_or_default();
+    let text = |value: &Value, name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
+    let organizations = auth.get("organizations").and_then(Value::as_array).cloned().unwrap_or_default();
     let own = organizations
         .iter()
         .find(|o| o.get("is_default").and_then(Value::as_bool) == Some(true))
@@ -51,10 +46,7 @@ pub fn identity(id_token: &str) -> Identity {
         account_id: text(&auth, "chatgpt_account_id"),
         user_id: text(&auth, "chatgpt_user_id").or_else(|| text(&auth, "user_id")),
         email: text(&claims, "email"),
-        email_verified: claims
-            .get("email_verified")
-            .and_then(Value::as_bool)
-            .unwrap_or(false),
+        email_verified: claims.get("email_verified").and_then(Value::as_bool).unwrap_or(false),
         name: text(&claims, "name"),
         plan: text(&auth, "chatgpt_plan_type"),
         organization_id: of_own("id"),
@@ -70,10 +62,5 @@ pub fn expires_at(token: &str) -> Option<i64> {
 
 fn payload(token: &str) -> Option<Value> {
     let part = token.split('.').nth(1)?;
-    serde_json::from_slice(
-        &BASE64_URL_SAFE_NO_PAD
-            .decode(part.trim_end_matches('='))
-            .ok()?,
-    )
-    .ok()
+    serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(part.trim_end_matches('=')).ok()?).ok()
 }

@@ -20,14 +20,8 @@ fn each_vendors_header_names_the_moment() {
     let cases: &[(&[(&'static str, &str)], Option<i64>)] = &[
         (&[("retry-after", "7")], Some(NOW + 7_000)),
         (&[("retry-after", "0.5")], Some(NOW + 500)),
-        (
-            &[("retry-after", "Sat, 21 Nov 2026 03:05:05 GMT")],
-            Some(NOW + 60_000),
-        ),
-        (
-            &[("retry-after-ms", "1500"), ("retry-after", "2")],
-            Some(NOW + 1_500),
-        ),
+        (&[("retry-after", "Sat, 21 Nov 2026 03:05:05 GMT")], Some(NOW + 60_000)),
+        (&[("retry-after-ms", "1500"), ("retry-after", "2")], Some(NOW + 1_500)),
         (
             &[
                 ("anthropic-ratelimit-unified-status", "rejected"),
@@ -36,10 +30,7 @@ fn each_vendors_header_names_the_moment() {
             ],
             Some(1_795_231_000_000),
         ),
-        (
-            &[("anthropic-ratelimit-unified-reset", "1795231000")],
-            Some(1_795_231_000_000),
-        ),
+        (&[("anthropic-ratelimit-unified-reset", "1795231000")], Some(1_795_231_000_000)),
         (
             &[
                 ("anthropic-ratelimit-unified-status", "allowed"),
@@ -55,10 +46,7 @@ fn each_vendors_header_names_the_moment() {
                 ("anthropic-ratelimit-tokens-remaining", "0"),
                 ("anthropic-ratelimit-tokens-reset", "2026-11-21T03:04:35Z"),
                 ("anthropic-ratelimit-output-tokens-remaining", "9"),
-                (
-                    "anthropic-ratelimit-output-tokens-reset",
-                    "2026-11-21T03:05:35Z",
-                ),
+                ("anthropic-ratelimit-output-tokens-reset", "2026-11-21T03:05:35Z"),
             ],
             Some(NOW + 30_000),
         ),
@@ -71,13 +59,7 @@ fn each_vendors_header_names_the_moment() {
             ],
             Some(NOW + 360_000),
         ),
-        (
-            &[
-                ("x-ratelimit-remaining-requests", "0"),
-                ("x-ratelimit-reset-requests", "6ms"),
-            ],
-            Some(NOW + 6),
-        ),
+        (&[("x-ratelimit-remaining-requests", "0"), ("x-ratelimit-reset-requests", "6ms")], Some(NOW + 6)),
         (
             &[
                 ("x-codex-primary-used-percent", "100"),
@@ -96,13 +78,7 @@ fn each_vendors_header_names_the_moment() {
         (&[("retry-after", "NaN")], None),
         (&[("retry-after", "Sat, 21 Nov 2020 03:05:05 GMT")], None),
         (&[("anthropic-ratelimit-unified-reset", "9999999999")], None),
-        (
-            &[
-                ("x-ratelimit-remaining-requests", "3"),
-                ("x-ratelimit-reset-requests", "6m0s"),
-            ],
-            None,
-        ),
+        (&[("x-ratelimit-remaining-requests", "3"), ("x-ratelimit-reset-requests", "6m0s")], None),
     ];
     for (given, wanted) in cases {
         assert_eq!(cool_until(&headers(given), NOW), *wanted, "{given:?}");
@@ -124,37 +100,18 @@ fn codex_windows_are_read_in_full() {
     assert_eq!(
         windows,
         [
-            Window {
-                name: "primary",
-                used_percent: 12.5,
-                minutes: Some(300),
-                resets_at: Some(NOW + 60_000)
-            },
-            Window {
-                name: "secondary",
-                used_percent: 3.0,
-                minutes: None,
-                resets_at: Some(1_795_231_000_000)
-            },
+            Window { name: "primary", used_percent: 12.5, minutes: Some(300), resets_at: Some(NOW + 60_000) },
+            Window { name: "secondary", used_percent: 3.0, minutes: None, resets_at: Some(1_795_231_000_000) },
         ]
     );
-    assert_eq!(
-        codex_windows(&headers(&[("x-codex-primary-window-minutes", "300")]), NOW),
-        []
-    );
+    assert_eq!(codex_windows(&headers(&[("x-codex-primary-window-minutes", "300")]), NOW), []);
 }
 
 #[test]
 fn codex_bodies_name_the_reset() {
+    assert_eq!(codex_body(&json!({"resets_in_seconds": 61}), NOW), Some(NOW + 61_000));
     assert_eq!(
-        codex_body(&json!({"resets_in_seconds": 61}), NOW),
-        Some(NOW + 61_000)
-    );
-    assert_eq!(
-        codex_body(
-            &json!({"resets_at": 1_795_231_000_i64, "resets_in_seconds": 1}),
-            NOW
-        ),
+        codex_body(&json!({"resets_at": 1_795_231_000_i64, "resets_in_seconds": 1}), NOW),
         Some(1_795_231_000_000)
     );
     assert_eq!(codex_body(&json!({"resets_at": 1}), NOW), None);
@@ -174,18 +131,8 @@ fn google_bodies_name_delay_and_days() {
     assert!(google_is_per_model(&minute));
     // Midnight of 21 November in California is 08:00 UTC.
     let day = error("GenerateRequestsPerDayPerProjectPerModel-FreeTier");
-    assert_eq!(
-        google_body(&day, NOW),
-        Some(
-            "2026-11-21T08:00:00Z"
-                .parse::<Timestamp>()
-                .unwrap()
-                .as_millisecond()
-        )
-    );
-    assert!(!google_is_per_model(&error(
-        "GenerateRequestsPerMinutePerProject"
-    )));
+    assert_eq!(google_body(&day, NOW), Some("2026-11-21T08:00:00Z".parse::<Timestamp>().unwrap().as_millisecond()));
+    assert!(!google_is_per_model(&error("GenerateRequestsPerMinutePerProject")));
     assert!(!google_is_per_model(&json!({"details": []})));
     assert_eq!(google_body(&json!({"details": []}), NOW), None);
     assert_eq!(google_body(&json!({}), NOW), None);
@@ -193,23 +140,11 @@ fn google_bodies_name_delay_and_days() {
 
 #[test]
 fn sentences_and_durations_are_understood() {
-    assert_eq!(
-        sentence("Rate limit exceeded. Please retry after 22 seconds.", NOW),
-        Some(NOW + 22_000)
-    );
-    assert_eq!(
-        sentence("Please try again in 1m3.5s. Visit", NOW),
-        Some(NOW + 63_500)
-    );
+    assert_eq!(sentence("Rate limit exceeded. Please retry after 22 seconds.", NOW), Some(NOW + 22_000));
+    assert_eq!(sentence("Please try again in 1m3.5s. Visit", NOW), Some(NOW + 63_500));
     assert_eq!(sentence("Please try again in 20ms.", NOW), Some(NOW + 20));
-    assert_eq!(
-        sentence("Please retry in 10.673410956s.", NOW),
-        Some(NOW + 10_674)
-    );
-    assert_eq!(
-        sentence("Please retry after 2 days", NOW),
-        Some(NOW + 172_800_000)
-    );
+    assert_eq!(sentence("Please retry in 10.673410956s.", NOW), Some(NOW + 10_674));
+    assert_eq!(sentence("Please retry after 2 days", NOW), Some(NOW + 172_800_000));
     assert_eq!(sentence("retry after some time", NOW), None);
     assert_eq!(sentence("no", NOW), None);
     let cases = [

@@ -7,17 +7,9 @@ const EXAMPLE: Keys<'_> = Keys {
     session_token: None,
 };
 /// 2015-08-30T12:36:00Z, the moment of AWS's test suite.
-const SUITE: Scope<'_> = Scope {
-    region: "us-east-1",
-    service: "service",
-    now: 1_440_938_160_000,
-};
+const SUITE: Scope<'_> = Scope { region: "us-east-1", service: "service", now: 1_440_938_160_000 };
 /// 2026-11-21T03:04:05Z.
-const BEDROCK: Scope<'_> = Scope {
-    region: "us-east-1",
-    service: "bedrock",
-    now: 1_795_230_245_000,
-};
+const BEDROCK: Scope<'_> = Scope { region: "us-east-1", service: "bedrock", now: 1_795_230_245_000 };
 
 fn signed(
     method: &str,
@@ -31,15 +23,7 @@ fn signed(
     for (name, value) in given {
         headers.append(*name, HeaderValue::from_str(value).unwrap());
     }
-    sign(
-        &method.parse().unwrap(),
-        &url.parse().unwrap(),
-        &mut headers,
-        body.as_bytes(),
-        keys,
-        scope,
-    )
-    .unwrap();
+    sign(&method.parse().unwrap(), &url.parse().unwrap(), &mut headers, body.as_bytes(), keys, scope).unwrap();
     headers
 }
 
@@ -113,12 +97,7 @@ fn agrees_with_the_published_test_suite() {
             "get-header-value-order",
             "GET",
             String::new(),
-            &[
-                ("my-header1", "value4"),
-                ("my-header1", "value1"),
-                ("my-header1", "value3"),
-                ("my-header1", "value2"),
-            ],
+            &[("my-header1", "value4"), ("my-header1", "value1"), ("my-header1", "value3"), ("my-header1", "value2")],
             "",
             "08c7e5a9acfcfeb3ab6b2185e75ce8b1deb5e634ec47601a50643f830c755c01",
         ),
@@ -174,11 +153,7 @@ fn agrees_with_the_published_test_suite() {
     for (name, method, tail, headers, body, signature) in cases {
         let url = format!("https://example.amazonaws.com/{tail}");
         let headers = signed(method, &url, headers, body, EXAMPLE, SUITE);
-        assert!(
-            authorization(&headers).ends_with(signature),
-            "{name}: {}",
-            authorization(&headers)
-        );
+        assert!(authorization(&headers).ends_with(signature), "{name}: {}", authorization(&headers));
         assert_eq!(headers["x-amz-date"], "20150830T123600Z");
     }
 }
@@ -189,24 +164,11 @@ fn encodes_the_wire_path_once_more_for_bedrock() {
     let json = ("content-type", "application/json");
     let base = "https://bedrock-runtime.us-east-1.amazonaws.com/model/us.anthropic.claude-sonnet-4-5-20250929-v1";
     let cases = [
-        (
-            format!("{base}%3A0/invoke"),
-            "b0856f7f8faed0a05d57c9626de5628c0689646959dd8a4b4b0c50aa334807ab",
-        ),
-        (
-            format!("{base}:0/invoke"),
-            "19aaf260185fe3abb41c98a696d6566dcf0fae4b85902ec9edc79c46175f3ea5",
-        ),
+        (format!("{base}%3A0/invoke"), "b0856f7f8faed0a05d57c9626de5628c0689646959dd8a4b4b0c50aa334807ab"),
+        (format!("{base}:0/invoke"), "19aaf260185fe3abb41c98a696d6566dcf0fae4b85902ec9edc79c46175f3ea5"),
     ];
     for (url, signature) in cases {
-        let headers = signed(
-            "POST",
-            &url,
-            &[json],
-            r#"{"max_tokens":1}"#,
-            EXAMPLE,
-            BEDROCK,
-        );
+        let headers = signed("POST", &url, &[json], r#"{"max_tokens":1}"#, EXAMPLE, BEDROCK);
         assert_eq!(
             authorization(&headers),
             format!(
@@ -219,115 +181,40 @@ fn encodes_the_wire_path_once_more_for_bedrock() {
 #[test]
 fn signs_a_session_token_a_custom_prefix_and_a_query() {
     let json = ("content-type", "application/json");
-    let temporary = Keys {
-        session_token: Some("TOKEN//x+y=="),
-        ..EXAMPLE
-    };
+    let temporary = Keys { session_token: Some("TOKEN//x+y=="), ..EXAMPLE };
     let arn = "https://bedrock-runtime.eu-west-1.amazonaws.com/model/arn%3Aaws%3Abedrock%3Aeu-west-1%3A123456789012%3Aapplication-inference-profile%2Fabc/converse-stream";
     let stream = ("accept", "application/vnd.amazon.eventstream");
-    let headers = signed(
-        "POST",
-        arn,
-        &[json, stream],
-        "{}",
-        temporary,
-        Scope {
-            region: "eu-west-1",
-            ..BEDROCK
-        },
-    );
+    let headers = signed("POST", arn, &[json, stream], "{}", temporary, Scope { region: "eu-west-1", ..BEDROCK });
     assert!(
-        authorization(&headers)
-            .contains("SignedHeaders=accept;content-type;host;x-amz-date;x-amz-security-token,")
+        authorization(&headers).contains("SignedHeaders=accept;content-type;host;x-amz-date;x-amz-security-token,")
     );
-    assert!(
-        authorization(&headers)
-            .ends_with("86b764094eea787bd2553cf078ca958d4a742bd7928a3250fbe033af3a6cc527")
-    );
+    assert!(authorization(&headers).ends_with("86b764094eea787bd2553cf078ca958d4a742bd7928a3250fbe033af3a6cc527"));
     assert_eq!(headers["x-amz-security-token"], "TOKEN//x+y==");
 
-    let headers = signed(
-        "POST",
-        "http://127.0.0.1:8080/bed%20rock/prefix/model/x/invoke",
-        &[json],
-        "{}",
-        EXAMPLE,
-        BEDROCK,
-    );
-    assert!(
-        authorization(&headers)
-            .ends_with("6725cd75ec65961e6388ba9c1369950a32fdf7320584b45c2e8d226102e79064")
-    );
+    let headers =
+        signed("POST", "http://127.0.0.1:8080/bed%20rock/prefix/model/x/invoke", &[json], "{}", EXAMPLE, BEDROCK);
+    assert!(authorization(&headers).ends_with("6725cd75ec65961e6388ba9c1369950a32fdf7320584b45c2e8d226102e79064"));
 
     let models = "https://bedrock.us-east-1.amazonaws.com/foundation-models?byProvider=anthropic&b=a%20b&a=~x";
     let headers = signed("GET", models, &[], "", EXAMPLE, BEDROCK);
-    assert!(
-        authorization(&headers)
-            .ends_with("79ae511343b5bcf0f75a1f062ca28b8abf610108109d3bfdeffb7ef241f25de6")
-    );
+    assert!(authorization(&headers).ends_with("79ae511343b5bcf0f75a1f062ca28b8abf610108109d3bfdeffb7ef241f25de6"));
 }
 
 #[test]
 fn a_default_port_is_not_part_of_the_host() {
-    let plain = signed(
-        "GET",
-        "https://example.amazonaws.com/",
-        &[],
-        "",
-        EXAMPLE,
-        SUITE,
-    );
-    let port = signed(
-        "GET",
-        "https://example.amazonaws.com:443/",
-        &[],
-        "",
-        EXAMPLE,
-        SUITE,
-    );
+    let plain = signed("GET", "https://example.amazonaws.com/", &[], "", EXAMPLE, SUITE);
+    let port = signed("GET", "https://example.amazonaws.com:443/", &[], "", EXAMPLE, SUITE);
     assert_eq!(authorization(&plain), authorization(&port));
 }
 
 #[test]
 fn secrets_are_marked_sensitive_and_bad_ones_refused() {
-    let headers = signed(
-        "GET",
-        "https://example.amazonaws.com/",
-        &[],
-        "",
-        Keys {
-            session_token: Some("t"),
-            ..EXAMPLE
-        },
-        SUITE,
-    );
+    let headers =
+        signed("GET", "https://example.amazonaws.com/", &[], "", Keys { session_token: Some("t"), ..EXAMPLE }, SUITE);
     assert!(headers[header::AUTHORIZATION].is_sensitive());
     assert!(headers["x-amz-security-token"].is_sensitive());
     let mut headers = HeaderMap::new();
-    let broken = Keys {
-        session_token: Some("a\nb"),
-        ..EXAMPLE
-    };
-    assert!(
-        sign(
-            &Method::GET,
-            &Uri::from_static("https://h/"),
-            &mut headers,
-            b"",
-            broken,
-            SUITE
-        )
-        .is_err()
-    );
-    assert!(
-        sign(
-            &Method::GET,
-            &Uri::from_static("/"),
-            &mut HeaderMap::new(),
-            b"",
-            EXAMPLE,
-            SUITE
-        )
-        .is_err()
-    );
+    let broken = Keys { session_token: Some("a\nb"), ..EXAMPLE };
+    assert!(sign(&Method::GET, &Uri::from_static("https://h/"), &mut headers, b"", broken, SUITE).is_err());
+    assert!(sign(&Method::GET, &Uri::from_static("/"), &mut HeaderMap::new(), b"", EXAMPLE, SUITE).is_err());
 }

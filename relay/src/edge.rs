@@ -1,0 +1,10 @@
+//! The rim both binaries share: listening, who is calling, request ids, health, metrics, logs.
+
+pub mod health;
+pub mod origin;
+pub mod serve;
+pub mod start;
+pub mod telemetry;
+
+pub use origin::Origin;
+pub use serve::{bind, serve};

@@ -1,0 +1,47 @@
+//! `/healthz`, `/readyz` and `/metrics`.
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use http::{StatusCode, header};
+use schema::App;
+
+/// The three routes.
+pub fn router() -> Router<App> {
+    Router::new().route("/healthz", get(alive)).route("/readyz", get(ready)).route("/metrics", get(metrics))
+}
+
+async fn alive() -> Json<serde_json::Value> {
+    Json(serde_json::json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION") }))
+}
+
+/// Ready when the database answers and is migrated, and Redis (where used) answers.
+async fn ready(State(app): State<App>) -> Response {
+    let database = match app.db.ping().await {
+        Err(e) => Err(e.to_string()),
+        Ok(()) => match schema::db::pending(&app.db).await {
+            Ok(0) => Ok(()),
+            Ok(n) => Err(format!("{n} migrations are pending")),
+            Err(e) => Err(e.to_string()),
+        },
+    };
+    let counters = app.kv.ping().await.map_err(|e| e.to_string());
+    let stopping = app.stop.is_cancelled();
+    let fine = database.is_ok() && counters.is_ok() && !stopping;
+    let word = |r: &Result<(), String>| match r {
+        Ok(()) => "ok".to_owned(),
+        Err(why) => why.clone(),
+    };
+    let body = serde_json::json!({
+        "status": if fine { "ready" } else { "not ready" },
+        "database": word(&database),
+        "counters": word(&counters),
+        "stopping": stopping,
+    });
+    (if fine { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, Json(body)).into_response()
+}
+
+async fn metrics() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], schema::metrics::render())
+}
