@@ -1,3 +1,4 @@
 //! What the suite stands on: private database servers and fake upstreams that check what they are sent.
 
+pub mod fake_pay;
 pub mod services;

@@ -25,7 +25,11 @@ pub(super) struct Answer {
 
 /// Sends a request and reads the whole answer.
 pub(super) async fn exchange(request: RequestBuilder) -> Result<Answer, PayError> {
-    let mut response = request.timeout(TIME_LIMIT).send().await.map_err(|e| unreachable_because(&e))?;
+    exchange_within(request, TIME_LIMIT).await
+}
+
+async fn exchange_within(request: RequestBuilder, limit: Duration) -> Result<Answer, PayError> {
+    let mut response = request.timeout(limit).send().await.map_err(|e| unreachable_because(&e))?;
     let status = response.status();
     let headers = std::mem::take(response.headers_mut());
     let mut body = Vec::new();
@@ -49,4 +53,21 @@ fn unreachable_because(error: &reqwest::Error) -> PayError {
     } else {
         "the connection broke"
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_provider_that_keeps_silent_is_given_up() -> Result<(), Box<dyn std::error::Error>> {
+        // Fails when another test has installed it, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+        let client = reqwest::Client::builder().no_proxy().build()?;
+        let request = client.get(format!("http://{}/?secret=1", listener.local_addr()?));
+        let answer = exchange_within(request, Duration::from_millis(50)).await;
+        assert_eq!(answer.err(), Some(PayError::Unreachable("it took too long")));
+        Ok(())
+    }
 }

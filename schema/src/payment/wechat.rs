@@ -197,7 +197,8 @@ impl WechatPay {
         if !signed.is_fresh(now_ms) {
             return Err(PayError::Forged);
         }
-        let key = self.platform_key(http, &signed.serial, now_ms).await?.ok_or(PayError::Forged)?;
+        let unknown = PayError::Unreachable("the certificate of its answer is not known yet");
+        let key = self.platform_key(http, &signed.serial, now_ms).await?.ok_or(unknown)?;
         if !signed.covers(&answer.body, &key) {
             return Err(PayError::Forged);
         }

@@ -2,6 +2,8 @@
 //! key. Certificates change every few years with an overlap, so an unknown serial number means: fetch again.
 
 use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
@@ -17,13 +19,16 @@ use crate::payment::{PayError, PlatformKeyConfig};
 /// Between two fetches. Anyone can send notifications with made-up serial numbers; they must not make us call out.
 const FETCH_PAUSE_MS: i64 = 60_000;
 
+/// The same after a fetch that failed: until one succeeds, nothing can be verified.
+const RETRY_PAUSE_MS: i64 = 5_000;
+
 /// Known keys by serial number or key id.
 pub(super) struct PlatformKeys {
     configured: HashMap<String, VerifyingKey>,
     public_key_id: Option<String>,
     fetched: ArcSwap<HashMap<String, Fetched>>,
-    /// When certificates were last asked for; also lets one caller ask at a time.
-    last_fetch_ms: Mutex<Option<i64>>,
+    /// From when to when certificates are not asked for again; also lets one caller ask at a time.
+    pause_ms: Mutex<Range<i64>>,
 }
 
 /// A fetched certificate's key and the end of its time.
@@ -63,7 +68,7 @@ impl PlatformKeys {
             };
             keys.insert(id, key);
         }
-        Ok(Self { configured: keys, public_key_id, fetched: ArcSwap::default(), last_fetch_ms: Mutex::new(None) })
+        Ok(Self { configured: keys, public_key_id, fetched: ArcSwap::default(), pause_ms: Mutex::new(0..0) })
     }
 
     /// The id of the configured public key, if there is one.
@@ -91,17 +96,18 @@ impl WechatPay {
         if let Some(key) = self.platform.known(serial, now_ms) {
             return Ok(Some(key));
         }
-        let mut last_fetch_ms = self.platform.last_fetch_ms.lock().await;
+        let mut pause_ms = self.platform.pause_ms.lock().await;
         // Whoever held the lock may have brought it.
         if let Some(key) = self.platform.known(serial, now_ms) {
             return Ok(Some(key));
         }
-        if last_fetch_ms.is_some_and(|last| (last..last.saturating_add(FETCH_PAUSE_MS)).contains(&now_ms)) {
+        if pause_ms.contains(&now_ms) {
             return Ok(None);
         }
-        *last_fetch_ms = Some(now_ms);
+        *pause_ms = now_ms..now_ms.saturating_add(RETRY_PAUSE_MS);
         let certificates = self.fetch_certificates(http, now_ms).await?;
-        self.platform.fetched.store(std::sync::Arc::new(certificates));
+        *pause_ms = now_ms..now_ms.saturating_add(FETCH_PAUSE_MS);
+        self.platform.fetched.store(Arc::new(certificates));
         Ok(self.platform.known(serial, now_ms))
     }
 
