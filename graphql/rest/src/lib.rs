@@ -1,1 +1,16 @@
+//! The REST faces: five documented dialects over one set of services, the storefront's pages and the
+//! payment providers' callbacks.
+//!
+//! A dialect ([`dialect::Dialect`]) states once how its system says yes, how it says no and whom it
+//! believes; the rest is a table of routes, wire structs and handlers of a few lines. Faces translate;
+//! every rule is a service's.
 
+pub mod dialect;
+
+use axum::Router;
+use schema::App;
+
+/// Every REST face on one router.
+pub fn router(app: &App) -> Router<App> {
+    dialect::router(app)
+}

@@ -1,0 +1,56 @@
+//! What all dialects share: the trait, the extractors that refuse in the dialect's own words, and the
+//! `routes!` table.
+
+mod extract;
+mod fault;
+mod table;
+
+use axum::Router;
+use axum::response::Response;
+use http::request::Parts;
+use schema::{Actor, App, Error, Face};
+
+pub use extract::{Body, Caller, Maybe, Path, Query};
+pub use fault::{Fault, Reply};
+pub use table::Row;
+
+/// How one documented system speaks.
+pub trait Dialect: Copy + Send + Sync + 'static {
+    /// Whose tokens it issues, and what the audit log calls it.
+    const FACE: Face;
+    /// How it says no; the only place where this system's codes and envelopes of errors stand.
+    fn refuse(error: &Error) -> Response;
+    /// Whom it believes: its header, cookie or query token, turned into the actor.
+    fn caller(app: &App, parts: &Parts, anonymous: Actor) -> impl Future<Output = Result<Actor, Error>> + Send;
+    /// True when the request carries any credential of this system at all (a wrong one is refused, none is anonymous).
+    fn has_credential(parts: &Parts) -> bool {
+        parts.headers.contains_key(http::header::AUTHORIZATION)
+    }
+}
+
+/// The bearer token of a request, whatever the case of the word.
+pub fn bearer(parts: &Parts) -> Option<&str> {
+    let value = parts.headers.get(http::header::AUTHORIZATION)?.to_str().ok()?.trim();
+    let token = match value.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
+        Some(_) => return None,
+        None => value,
+    };
+    (!token.is_empty()).then_some(token)
+}
+
+/// A cookie of a request.
+pub fn cookie<'a>(parts: &'a Parts, name: &str) -> Option<&'a str> {
+    let lines = parts.headers.get_all(http::header::COOKIE).iter().filter_map(|v| v.to_str().ok());
+    lines.flat_map(|l| l.split(';')).filter_map(|pair| pair.trim().split_once('=')).find(|(n, _)| *n == name).map(|(_, v)| v)
+}
+
+/// All dialects.
+pub fn router(_app: &App) -> Router<App> {
+    Router::new()
+}
+
+/// The body of a 405, in the dialect's words.
+pub fn wrong_method<D: Dialect>() -> Response {
+    D::refuse(&Error::invalid("method", "this path does not take this method"))
+}
