@@ -22,6 +22,8 @@ pub mod seal;
 pub mod secret;
 pub mod service;
 pub mod table;
+#[cfg(test)]
+mod testing;
 pub mod value;
 
 pub use actor::{Act, Actor, Face, Role};
