@@ -7,20 +7,10 @@ mod world;
 
 #[tokio::main]
 async fn main() -> std::io::Result<()> {
-    let address = std::env::args()
-        .nth(1)
-        .unwrap_or_else(|| "127.0.0.1:0".to_owned());
+    let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:0".to_owned());
     let listener = tokio::net::TcpListener::bind(address).await?;
-    let app = transport::router(
-        world::world().0,
-        world::Door::default(),
-        transport::Settings::default(),
-    )
-    .merge(transport::graphiql::router());
+    let app = transport::router(world::world().0, world::Door::default(), transport::Settings::default())
+        .merge(transport::graphiql::router());
     tracing::info!(address = %listener.local_addr()?, "serving");
-    axum::serve(
-        listener,
-        app.into_make_service_with_connect_info::<std::net::SocketAddr>(),
-    )
-    .await
+    axum::serve(listener, app.into_make_service_with_connect_info::<std::net::SocketAddr>()).await
 }

@@ -32,9 +32,7 @@ mod tests;
 
 use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
 
-use async_graphql::{
-    ObjectType, PathSegment, Request, Schema, SubscriptionType, parser::types::OperationType,
-};
+use async_graphql::{ObjectType, PathSegment, Request, Schema, SubscriptionType, parser::types::OperationType};
 use axum::{Router, routing};
 use http::HeaderMap;
 use tokio_util::sync::CancellationToken;
@@ -68,14 +66,9 @@ impl<'a> Credentials<'a> {
                 .find(|(name, _)| name.eq_ignore_ascii_case("authorization"))
                 .and_then(|(_, value)| value.as_str())
         };
-        let init = self.init.and_then(|init| {
-            member(init).or_else(|| init.get("headers")?.as_object().and_then(member))
-        });
-        let header = || {
-            self.headers
-                .get(http::header::AUTHORIZATION)
-                .and_then(|value| value.to_str().ok())
-        };
+        let init =
+            self.init.and_then(|init| member(init).or_else(|| init.get("headers")?.as_object().and_then(member)));
+        let header = || self.headers.get(http::header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         let value = init.or_else(header)?.trim();
         let (scheme, token) = value.split_once(' ')?;
         let token = token.trim();
@@ -197,12 +190,7 @@ pub trait Gate: Clone + Send + Sync + 'static {
     fn policy(&self, principal: &Self::Principal) -> Policy;
 
     /// Puts into the request what resolvers expect in their context, fresh for each operation.
-    fn prepare(
-        &self,
-        principal: &Self::Principal,
-        info: &OperationInfo,
-        request: Request,
-    ) -> Request;
+    fn prepare(&self, principal: &Self::Principal, info: &OperationInfo, request: Request) -> Request;
 
     /// Whether a caller let in earlier still holds. Asked at every operation of a socket and every few
     /// seconds of a long connection: keep it cheap.
@@ -215,33 +203,18 @@ pub trait Gate: Clone + Send + Sync + 'static {
             .and_then(|value| value.to_str().ok())
             .filter(|id| {
                 (1..=64).contains(&id.len())
-                    && id.bytes().all(|byte| {
-                        byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.')
-                    })
+                    && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
             })
             .map_or_else(fresh_id, str::to_owned)
     }
 
     /// Hears of every error told to a caller.
     fn on_error(&self, report: &ErrorReport<'_>) {
-        let ErrorReport {
-            request_id,
-            operation,
-            code,
-            message,
-            path,
-        } = report;
+        let ErrorReport { request_id, operation, code, message, path } = report;
         if *code == Code::Internal {
             tracing::error!(request_id, operation, ?path, message, "a resolver failed");
         } else {
-            tracing::debug!(
-                request_id,
-                operation,
-                code = code.as_str(),
-                ?path,
-                message,
-                "refused"
-            );
+            tracing::debug!(request_id, operation, code = code.as_str(), ?path, message, "refused");
         }
     }
 
@@ -266,9 +239,7 @@ pub fn fresh_id() -> String {
     let mut bytes = [0_u8; 8];
     if SystemRandom::new().fill(&mut bytes).is_err() {
         // An id is for finding a log line, not for keeping a secret.
-        let now = std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .unwrap_or_default();
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         bytes = (now.as_nanos() as u64).to_be_bytes();
     }
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -335,10 +306,9 @@ where
     G: Gate,
 {
     let settings = settings.into();
-    let catalogue =
-        catalogue::Catalogue::read(&schema.sdl()).expect("the schema's own SDL can be read back");
-    let compress = SizeAbove::new(settings.limits.compress_above)
-        .and(NotForContentType::const_new("text/event-stream"));
+    let catalogue = catalogue::Catalogue::read(&schema.sdl()).expect("the schema's own SDL can be read back");
+    let compress =
+        SizeAbove::new(settings.limits.compress_above).and(NotForContentType::const_new("text/event-stream"));
     let plane = Arc::new(Plane {
         engine: Arc::new(schema),
         gate,

@@ -60,10 +60,7 @@ pub struct Refusal {
 
 impl From<Fault> for Refusal {
     fn from(fault: Fault) -> Self {
-        Self {
-            fault,
-            charged: None,
-        }
+        Self { fault, charged: None }
     }
 }
 
@@ -86,13 +83,7 @@ pub async fn admit<G: Gate>(
         .ok_or_else(|| Fault::new(Code::OperationResolution, "The operation is not there."))?;
     coerce::variables(definition, &call.variables, &plane.catalogue)?;
 
-    let points = cost::of(
-        &document,
-        definition,
-        &call.variables,
-        &plane.catalogue,
-        &plane.settings.cost,
-    );
+    let points = cost::of(&document, definition, &call.variables, &plane.catalogue, &plane.settings.cost);
     if points > limits.cost {
         return Err(Fault::new(
             Code::CostLimit,
@@ -103,11 +94,7 @@ pub async fn admit<G: Gate>(
         )
         .into());
     }
-    let throttle = plane
-        .settings
-        .buckets
-        .take(&policy.bucket, points, policy.budget)
-        .await;
+    let throttle = plane.settings.buckets.take(&policy.bucket, points, policy.budget).await;
     if let Some(wait) = throttle.wait {
         let mut fault = Fault::new(
             Code::RateLimited,
@@ -118,10 +105,7 @@ pub async fn admit<G: Gate>(
             ),
         );
         fault.retry_after = Some(wait);
-        return Err(Refusal {
-            fault,
-            charged: Some((points, throttle)),
-        });
+        return Err(Refusal { fault, charged: Some((points, throttle)) });
     }
 
     let info = OperationInfo {
@@ -141,20 +125,14 @@ pub async fn admit<G: Gate>(
         request = request.disable_introspection();
     }
     request.set_parsed_query(document.ast.clone());
-    Ok(Admitted {
-        request: plane.gate.prepare(principal, &info, request),
-        info,
-        throttle,
-        since,
-    })
+    Ok(Admitted { request: plane.gate.prepare(principal, &info, request), info, throttle, since })
 }
 
 fn road_carries(kind: OperationType, source: &Source) -> Result<(), Fault> {
     match kind {
-        OperationType::Mutation if !source.writes => Err(Fault::http(
-            HttpFault::Method("POST"),
-            "Mutations are sent by POST.",
-        )),
+        OperationType::Mutation if !source.writes => {
+            Err(Fault::http(HttpFault::Method("POST"), "Mutations are sent by POST."))
+        }
         OperationType::Subscription if !source.streams => Err(Fault::bad_request(
             "Subscriptions need a websocket (graphql-transport-ws) or Accept: text/event-stream.",
         )),
@@ -164,22 +142,13 @@ fn road_carries(kind: OperationType, source: &Source) -> Result<(), Fault> {
 
 fn caller_may(policy: &Policy, operation: &super::guard::Operation) -> Result<(), Fault> {
     if let Roots::Only(allowed) = policy.roots
-        && let Some(root) = operation
-            .roots
-            .iter()
-            .find(|root| !allowed.contains(&root.as_str()))
+        && let Some(root) = operation.roots.iter().find(|root| !allowed.contains(&root.as_str()))
     {
         // The list is the same for every such caller, so the name of the field tells nothing new.
-        return Err(Fault::new(
-            Code::Unauthenticated,
-            format!("Sign in to use `{root}`."),
-        ));
+        return Err(Fault::new(Code::Unauthenticated, format!("Sign in to use `{root}`.")));
     }
     if operation.introspects() && !policy.introspection {
-        return Err(Fault::new(
-            Code::Forbidden,
-            "The schema is not open to introspection for this caller.",
-        ));
+        return Err(Fault::new(Code::Forbidden, "The schema is not open to introspection for this caller."));
     }
     Ok(())
 }

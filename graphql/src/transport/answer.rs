@@ -97,14 +97,9 @@ impl Answer {
             path: &[],
         });
         let mut error = fault.to_error();
-        error
-            .extensions
-            .get_or_insert_default()
-            .set("requestId", request_id);
+        error.extensions.get_or_insert_default().set("requestId", request_id);
         let mut answer = Self {
-            verdict: fault
-                .http
-                .map_or(Verdict::Refused(fault.code), Verdict::Http),
+            verdict: fault.http.map_or(Verdict::Refused(fault.code), Verdict::Http),
             errors: vec![error],
             data: None,
             extensions: BTreeMap::new(),
@@ -118,12 +113,7 @@ impl Answer {
     }
 
     /// The answer the executor gave, shaped.
-    pub fn executed<G: Gate>(
-        gate: &G,
-        limits: &Limits,
-        info: &OperationInfo,
-        response: Response,
-    ) -> Self {
+    pub fn executed<G: Gate>(gate: &G, limits: &Limits, info: &OperationInfo, response: Response) -> Self {
         let refused = response.data == Value::Null
             && !response.errors.is_empty()
             && response.errors.iter().all(|error| error.path.is_empty());
@@ -177,14 +167,11 @@ impl Answer {
 
 /// Gives an error its code and id, and hides what is not for the caller.
 fn shape<G: Gate>(gate: &G, info: &OperationInfo, mut error: ServerError) -> (Code, ServerError) {
-    let named = error
-        .extensions
-        .as_ref()
-        .and_then(|extensions| match extensions.get("code") {
-            Some(Value::String(word)) => Some(Code::parse(word)),
-            Some(_) => Some(None),
-            None => None,
-        });
+    let named = error.extensions.as_ref().and_then(|extensions| match extensions.get("code") {
+        Some(Value::String(word)) => Some(Code::parse(word)),
+        Some(_) => Some(None),
+        None => None,
+    });
     let code = match named {
         Some(code) => code.unwrap_or(Code::Internal),
         None => infer(&error),
@@ -212,15 +199,9 @@ fn shape<G: Gate>(gate: &G, info: &OperationInfo, mut error: ServerError) -> (Co
 /// The code of an error that names none. Without a path it comes from validation; with one it comes from
 /// a resolver, unless the executor itself could not read an argument.
 fn infer(error: &ServerError) -> Code {
-    const COERCION: [&str; 4] = [
-        "Invalid value for argument",
-        "Expected input type",
-        "Failed to parse \"",
-        "Variable ",
-    ];
-    let coercion = COERCION
-        .iter()
-        .any(|start| error.message.starts_with(start));
+    const COERCION: [&str; 4] =
+        ["Invalid value for argument", "Expected input type", "Failed to parse \"", "Variable "];
+    let coercion = COERCION.iter().any(|start| error.message.starts_with(start));
     if error.path.is_empty() {
         // Validation's sentences about variables are about how the document declares them.
         if coercion && !error.message.starts_with("Variable ") {
@@ -232,11 +213,7 @@ fn infer(error: &ServerError) -> Code {
             _ => Code::ValidationFailed,
         };
     }
-    if coercion && error.source.is_none() {
-        Code::BadUserInput
-    } else {
-        Code::Internal
-    }
+    if coercion && error.source.is_none() { Code::BadUserInput } else { Code::Internal }
 }
 
 /// A refusal for a fault of ours.

@@ -54,12 +54,7 @@ pub fn settle(held: f64, elapsed: Duration, points: u64, budget: Budget) -> (f64
     } else {
         (now, Some(Duration::from_secs(3600)))
     };
-    let throttle = Throttle {
-        max: budget.max,
-        available: left as u64,
-        restore_rate: budget.restore_rate,
-        wait,
-    };
+    let throttle = Throttle { max: budget.max, available: left as u64, restore_rate: budget.restore_rate, wait };
     (left, throttle)
 }
 
@@ -81,46 +76,23 @@ pub struct LocalBuckets {
 
 impl Default for LocalBuckets {
     fn default() -> Self {
-        Self {
-            hasher: RandomState::new(),
-            shards: std::array::from_fn(|_| Mutex::default()),
-        }
+        Self { hasher: RandomState::new(), shards: std::array::from_fn(|_| Mutex::default()) }
     }
 }
 
 impl LocalBuckets {
     fn take_at(&self, now: Instant, key: &str, points: u64, budget: Budget) -> Throttle {
         let shard = self.hasher.hash_one(key) as usize % SHARDS;
-        let mut shard = self.shards[shard]
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut shard = self.shards[shard].lock().unwrap_or_else(PoisonError::into_inner);
         if shard.len() >= SHARD_SIZE && !shard.contains_key(key) {
             shard.retain(|_, bucket| {
-                let (left, _) = settle(
-                    bucket.held,
-                    now.saturating_duration_since(bucket.at),
-                    0,
-                    bucket.budget,
-                );
+                let (left, _) = settle(bucket.held, now.saturating_duration_since(bucket.at), 0, bucket.budget);
                 left < bucket.budget.max as f64
             });
         }
-        let bucket = shard.entry(key.to_owned()).or_insert(Bucket {
-            held: budget.max as f64,
-            at: now,
-            budget,
-        });
-        let (left, throttle) = settle(
-            bucket.held,
-            now.saturating_duration_since(bucket.at),
-            points,
-            budget,
-        );
-        *bucket = Bucket {
-            held: left,
-            at: now,
-            budget,
-        };
+        let bucket = shard.entry(key.to_owned()).or_insert(Bucket { held: budget.max as f64, at: now, budget });
+        let (left, throttle) = settle(bucket.held, now.saturating_duration_since(bucket.at), points, budget);
+        *bucket = Bucket { held: left, at: now, budget };
         throttle
     }
 }
@@ -136,24 +108,17 @@ impl CostBuckets for LocalBuckets {
 mod tests {
     use super::*;
 
-    const BUDGET: Budget = Budget {
-        max: 100,
-        restore_rate: 10,
-    };
+    const BUDGET: Budget = Budget { max: 100, restore_rate: 10 };
 
     #[test]
     fn refills_by_the_second_and_takes_all_or_nothing() {
         let buckets = LocalBuckets::default();
         let start = Instant::now();
-        let take = |after: u64, key: &str, points| {
-            buckets.take_at(start + Duration::from_secs(after), key, points, BUDGET)
-        };
+        let take =
+            |after: u64, key: &str, points| buckets.take_at(start + Duration::from_secs(after), key, points, BUDGET);
         assert_eq!(take(0, "a", 80).available, 20);
         let refused = take(0, "a", 50);
-        assert_eq!(
-            (refused.available, refused.wait),
-            (20, Some(Duration::from_secs(3)))
-        );
+        assert_eq!((refused.available, refused.wait), (20, Some(Duration::from_secs(3))));
         assert_eq!(take(0, "b", 80).wait, None);
         let granted = take(3, "a", 50);
         assert_eq!((granted.available, granted.wait), (0, None));
@@ -187,10 +152,7 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn concurrent_takers_never_get_more_than_there_is() {
         let buckets = std::sync::Arc::new(LocalBuckets::default());
-        let budget = Budget {
-            max: 100,
-            restore_rate: 0,
-        };
+        let budget = Budget { max: 100, restore_rate: 0 };
         let takers: Vec<_> = (0..50)
             .map(|_| {
                 let buckets = buckets.clone();

@@ -8,9 +8,7 @@ use async_graphql::{
     Value,
     parser::{
         parse_schema,
-        types::{
-            BaseType, FieldDefinition, InputValueDefinition, Type, TypeKind, TypeSystemDefinition,
-        },
+        types::{BaseType, FieldDefinition, InputValueDefinition, Type, TypeKind, TypeSystemDefinition},
     },
 };
 
@@ -120,27 +118,15 @@ impl Catalogue {
 fn shape(kind: TypeKind) -> Shape {
     match kind {
         TypeKind::Scalar => Shape::Scalar,
-        TypeKind::Object(object) => {
-            Shape::Fields(fields(object.fields.into_iter().map(|field| field.node)))
-        }
-        TypeKind::Interface(interface) => {
-            Shape::Fields(fields(interface.fields.into_iter().map(|field| field.node)))
-        }
+        TypeKind::Object(object) => Shape::Fields(fields(object.fields.into_iter().map(|field| field.node))),
+        TypeKind::Interface(interface) => Shape::Fields(fields(interface.fields.into_iter().map(|field| field.node))),
         TypeKind::Union(_) => Shape::Union,
-        TypeKind::Enum(words) => Shape::Enum(
-            words
-                .values
-                .into_iter()
-                .map(|word| word.node.value.node.to_string())
-                .collect(),
-        ),
-        TypeKind::InputObject(input) => Shape::Input(
-            input
-                .fields
-                .into_iter()
-                .map(|field| input_field(field.node))
-                .collect(),
-        ),
+        TypeKind::Enum(words) => {
+            Shape::Enum(words.values.into_iter().map(|word| word.node.value.node.to_string()).collect())
+        }
+        TypeKind::InputObject(input) => {
+            Shape::Input(input.fields.into_iter().map(|field| input_field(field.node)).collect())
+        }
     }
 }
 
@@ -153,32 +139,16 @@ fn fields(definitions: impl Iterator<Item = FieldDefinition>) -> HashMap<String,
                 .into_iter()
                 .map(|argument| {
                     let argument = argument.node;
-                    (
-                        argument.name.node.to_string(),
-                        argument.default_value.map(|value| value.node),
-                    )
+                    (argument.name.node.to_string(), argument.default_value.map(|value| value.node))
                 })
                 .collect();
-            (
-                field.name.node.to_string(),
-                FieldShape {
-                    named,
-                    list,
-                    arguments,
-                },
-            )
+            (field.name.node.to_string(), FieldShape { named, list, arguments })
         })
         .collect()
 }
 
 fn input_field(field: InputValueDefinition) -> (String, InputShape) {
-    (
-        field.name.node.to_string(),
-        InputShape {
-            defaulted: field.default_value.is_some(),
-            ty: field.ty.node,
-        },
-    )
+    (field.name.node.to_string(), InputShape { defaulted: field.default_value.is_some(), ty: field.ty.node })
 }
 
 fn named(ty: &Type) -> (String, bool) {

@@ -110,13 +110,7 @@ pub struct Fault {
 impl Fault {
     /// A refusal with a code and a sentence.
     pub fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
-        Self {
-            code,
-            message: message.into(),
-            locations: Vec::new(),
-            http: None,
-            retry_after: None,
-        }
+        Self { code, message: message.into(), locations: Vec::new(), http: None, retry_after: None }
     }
 
     /// A malformed request.
@@ -131,10 +125,7 @@ impl Fault {
 
     /// A refusal HTTP has its own status for.
     pub fn http(http: HttpFault, message: impl Into<Cow<'static, str>>) -> Self {
-        Self {
-            http: Some(http),
-            ..Self::bad_request(message)
-        }
+        Self { http: Some(http), ..Self::bad_request(message) }
     }
 
     /// The same refusal, pointing at a place in the document.
@@ -159,9 +150,5 @@ impl Fault {
 
 /// A wait in whole seconds, never less than one: what `Retry-After` can say.
 pub fn whole_seconds(wait: Duration) -> u64 {
-    wait.as_millis()
-        .div_ceil(1000)
-        .max(1)
-        .try_into()
-        .unwrap_or(u64::MAX)
+    wait.as_millis().div_ceil(1000).max(1).try_into().unwrap_or(u64::MAX)
 }

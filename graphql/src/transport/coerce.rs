@@ -13,11 +13,7 @@ use super::{
 };
 
 /// Checks every declared variable of `operation`.
-pub fn variables(
-    operation: &OperationDefinition,
-    given: &Variables,
-    catalogue: &Catalogue,
-) -> Result<(), Fault> {
+pub fn variables(operation: &OperationDefinition, given: &Variables, catalogue: &Catalogue) -> Result<(), Fault> {
     for definition in &operation.variable_definitions {
         let declared = &definition.node;
         let name = &declared.name.node;
@@ -28,27 +24,15 @@ pub fn variables(
             None => Err(format!("a value of type {ty} is required")),
         };
         if let Err(why) = outcome {
-            return Err(
-                Fault::new(Code::BadUserInput, format!("Variable `${name}`: {why}."))
-                    .at(definition.pos),
-            );
+            return Err(Fault::new(Code::BadUserInput, format!("Variable `${name}`: {why}.")).at(definition.pos));
         }
     }
     Ok(())
 }
 
-fn check(
-    value: &Value,
-    ty: &Type,
-    catalogue: &Catalogue,
-    path: &mut Vec<String>,
-) -> Result<(), String> {
+fn check(value: &Value, ty: &Type, catalogue: &Catalogue, path: &mut Vec<String>) -> Result<(), String> {
     if matches!(value, Value::Null) {
-        return if ty.nullable {
-            Ok(())
-        } else {
-            Err(complaint(path, &ty.to_string(), value))
-        };
+        return if ty.nullable { Ok(()) } else { Err(complaint(path, &ty.to_string(), value)) };
     }
     match (&ty.base, value) {
         (BaseType::List(inner), Value::List(items)) => {
@@ -65,12 +49,7 @@ fn check(
     }
 }
 
-fn named(
-    value: &Value,
-    name: &str,
-    catalogue: &Catalogue,
-    path: &mut Vec<String>,
-) -> Result<(), String> {
+fn named(value: &Value, name: &str, catalogue: &Catalogue, path: &mut Vec<String>) -> Result<(), String> {
     let fits = match name {
         "Int" => matches!(value, Value::Number(number)
             if number.as_i64().is_some_and(|number| i32::try_from(number).is_ok())),
@@ -92,8 +71,7 @@ fn named(
                 let Value::Object(object) = value else {
                     return Err(complaint(path, name, value));
                 };
-                if let Some(unknown) = object.keys().find(|key| !fields.contains_key(key.as_str()))
-                {
+                if let Some(unknown) = object.keys().find(|key| !fields.contains_key(key.as_str())) {
                     let unknown: String = unknown.chars().take(64).collect();
                     return Err(format!("{}`{name}` has no field `{unknown}`", place(path)));
                 }
@@ -113,19 +91,11 @@ fn named(
             _ => true,
         },
     };
-    if fits {
-        Ok(())
-    } else {
-        Err(complaint(path, name, value))
-    }
+    if fits { Ok(()) } else { Err(complaint(path, name, value)) }
 }
 
 fn place(path: &[String]) -> String {
-    if path.is_empty() {
-        String::new()
-    } else {
-        format!("at `{}`: ", path.join("."))
-    }
+    if path.is_empty() { String::new() } else { format!("at `{}`: ", path.join(".")) }
 }
 
 fn complaint(path: &[String], wanted: &str, found: &Value) -> String {

@@ -49,20 +49,8 @@ pub fn of(
     catalogue: &Catalogue,
     rules: &CostRules,
 ) -> u64 {
-    let reckoning = Reckoning {
-        document,
-        operation,
-        variables,
-        catalogue,
-        rules,
-    };
-    reckoning
-        .set(
-            &operation.selection_set.node,
-            catalogue.root(operation.ty),
-            None,
-        )
-        .max(1)
+    let reckoning = Reckoning { document, operation, variables, catalogue, rules };
+    reckoning.set(&operation.selection_set.node, catalogue.root(operation.ty), None).max(1)
 }
 
 struct Reckoning<'a> {
@@ -110,10 +98,8 @@ impl Reckoning<'_> {
         }
         let asked = self.asked(field, shape);
         let (times, within) = if shape.list {
-            let size = asked
-                .or(page)
-                .or_else(|| lookup(&self.rules.sizes, parent, name))
-                .unwrap_or(self.rules.default_size);
+            let size =
+                asked.or(page).or_else(|| lookup(&self.rules.sizes, parent, name)).unwrap_or(self.rules.default_size);
             (size, None)
         } else {
             (1, asked)
@@ -160,10 +146,7 @@ impl Reckoning<'_> {
 }
 
 fn lookup(table: &HashMap<&'static str, u64>, parent: &str, name: &str) -> Option<u64> {
-    table
-        .get(format!("{parent}.{name}").as_str())
-        .or_else(|| table.get(name))
-        .copied()
+    table.get(format!("{parent}.{name}").as_str()).or_else(|| table.get(name)).copied()
 }
 
 /// A number as it stands, a list by its length. What no resolver will take counts as the largest.

@@ -43,8 +43,7 @@ impl Documents {
             return Ok((hash, found));
         }
         let document = Arc::new(guard::read(source, limits)?);
-        self.lock()
-            .put(hash, document.clone(), limits.document_cache_bytes);
+        self.lock().put(hash, document.clone(), limits.document_cache_bytes);
         Ok((hash, document))
     }
 
@@ -89,10 +88,7 @@ mod tests {
 
     #[test]
     fn keeps_what_is_used_within_its_bytes() {
-        let limits = Limits {
-            document_cache_bytes: 4_000,
-            ..Limits::default()
-        };
+        let limits = Limits { document_cache_bytes: 4_000, ..Limits::default() };
         let documents = Documents::default();
         let (_, first) = documents.get("{a}", &limits).unwrap();
         for index in 0..50 {

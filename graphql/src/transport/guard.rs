@@ -7,8 +7,8 @@ use std::collections::HashMap;
 use async_graphql::{
     Positioned,
     parser::types::{
-        Directive, DocumentOperations, ExecutableDocument, Field, OperationDefinition,
-        OperationType, Selection, SelectionSet,
+        Directive, DocumentOperations, ExecutableDocument, Field, OperationDefinition, OperationType, Selection,
+        SelectionSet,
     },
 };
 
@@ -54,9 +54,7 @@ pub struct Operation {
 impl Operation {
     /// Whether it asks for the schema itself.
     pub fn introspects(&self) -> bool {
-        self.roots
-            .iter()
-            .any(|root| root == "__schema" || root == "__type")
+        self.roots.iter().any(|root| root == "__schema" || root == "__type")
     }
 }
 
@@ -75,10 +73,7 @@ impl Document {
     /// The operation a request means.
     pub fn operation(&self, name: Option<&str>) -> Result<&Operation, Fault> {
         let found = match name {
-            Some(name) => self
-                .operations
-                .iter()
-                .find(|operation| operation.name.as_deref() == Some(name)),
+            Some(name) => self.operations.iter().find(|operation| operation.name.as_deref() == Some(name)),
             None if self.operations.len() > 1 => {
                 return Err(Fault::new(
                     Code::OperationResolution,
@@ -87,23 +82,16 @@ impl Document {
             }
             None => self.operations.first(),
         };
-        found.ok_or_else(|| {
-            Fault::new(
-                Code::OperationResolution,
-                "The document holds no operation of that name.",
-            )
-        })
+        found.ok_or_else(|| Fault::new(Code::OperationResolution, "The document holds no operation of that name."))
     }
 
     /// The definition behind `operation`.
     pub fn definition(&self, operation: &Operation) -> Option<&OperationDefinition> {
         match &self.ast.operations {
             DocumentOperations::Single(only) => Some(&only.node),
-            DocumentOperations::Multiple(named) => operation
-                .name
-                .as_deref()
-                .and_then(|name| named.get(name))
-                .map(|found| &found.node),
+            DocumentOperations::Multiple(named) => {
+                operation.name.as_deref().and_then(|name| named.get(name)).map(|found| &found.node)
+            }
         }
     }
 }
@@ -117,20 +105,11 @@ pub fn read(source: &str, limits: &Limits) -> Result<Document, Fault> {
         fault
     })?;
     let operations = inspect(&ast, limits)?;
-    Ok(Document {
-        ast,
-        operations,
-        weight: source.len() + tokens * 160 + 512,
-    })
+    Ok(Document { ast, operations, weight: source.len() + tokens * 160 + 512 })
 }
 
 fn inspect(ast: &ExecutableDocument, limits: &Limits) -> Result<Vec<Operation>, Fault> {
-    let mut walk = Walk {
-        ast,
-        limits,
-        fragments: HashMap::new(),
-        level: 0,
-    };
+    let mut walk = Walk { ast, limits, fragments: HashMap::new(), level: 0 };
     for name in ast.fragments.keys() {
         let measure = walk.fragment(name)?;
         walk.hold(measure)?;
@@ -167,24 +146,9 @@ impl<'a> Walk<'a> {
         let limits = self.limits;
         let over = [
             (measure.depth, limits.depth, "fields are nested", "deep"),
-            (
-                measure.selections,
-                limits.fields,
-                "the document selects",
-                "fields",
-            ),
-            (
-                measure.aliases,
-                limits.aliases,
-                "the document has",
-                "aliases",
-            ),
-            (
-                measure.directives,
-                limits.directives,
-                "the document has",
-                "directives",
-            ),
+            (measure.selections, limits.fields, "the document selects", "fields"),
+            (measure.aliases, limits.aliases, "the document has", "aliases"),
+            (measure.directives, limits.directives, "the document has", "directives"),
             (
                 measure.introspection_lists,
                 limits.introspection_lists.saturating_sub(1),
@@ -196,9 +160,9 @@ impl<'a> Walk<'a> {
         .find(|(value, most, _, _)| value > most);
         match over {
             None => Ok(()),
-            Some((_, most, what, unit)) => Err(Fault::invalid(format!(
-                "Too much: {what} more than {most} {unit}, fragments written out."
-            ))),
+            Some((_, most, what, unit)) => {
+                Err(Fault::invalid(format!("Too much: {what} more than {most} {unit}, fragments written out.")))
+            }
         }
     }
 
@@ -216,9 +180,7 @@ impl<'a> Walk<'a> {
         };
         self.fragments.insert(name, Seen::Open);
         let mut measure = self.selections(&fragment.node.selection_set.node)?;
-        measure.directives = measure
-            .directives
-            .saturating_add(fragment.node.directives.len());
+        measure.directives = measure.directives.saturating_add(fragment.node.directives.len());
         self.fragments.insert(name, Seen::Measured(measure));
         Ok(measure)
     }
@@ -233,18 +195,12 @@ impl<'a> Walk<'a> {
         for item in &set.items {
             let mut measure = match &item.node {
                 Selection::Field(field) => self.field(field)?,
-                Selection::FragmentSpread(spread) => {
-                    self.fragment(spread.node.fragment_name.node.as_str())?
-                }
-                Selection::InlineFragment(inline) => {
-                    self.selections(&inline.node.selection_set.node)?
-                }
+                Selection::FragmentSpread(spread) => self.fragment(spread.node.fragment_name.node.as_str())?,
+                Selection::InlineFragment(inline) => self.selections(&inline.node.selection_set.node)?,
             };
             // A spread counts too: fragments that spread only unknown ones would otherwise weigh nothing.
             measure.selections = measure.selections.saturating_add(1);
-            measure.directives = measure
-                .directives
-                .saturating_add(item.node.directives().len());
+            measure.directives = measure.directives.saturating_add(item.node.directives().len());
             total = total.beside(measure);
         }
         self.level -= 1;
@@ -258,13 +214,8 @@ impl<'a> Walk<'a> {
         }
         let mut measure = self.selections(&field.node.selection_set.node)?;
         measure.depth = measure.depth.saturating_add(1);
-        measure.aliases = measure
-            .aliases
-            .saturating_add(usize::from(field.node.alias.is_some()));
-        if matches!(
-            name,
-            "fields" | "inputFields" | "interfaces" | "possibleTypes"
-        ) {
+        measure.aliases = measure.aliases.saturating_add(usize::from(field.node.alias.is_some()));
+        if matches!(name, "fields" | "inputFields" | "interfaces" | "possibleTypes") {
             measure.introspection_lists = measure.introspection_lists.saturating_add(1);
         } else if name != "__schema" && name != "__type" && !is_introspection_step(name) {
             // Fields of our own that bear such a name do not make a chain of introspection.
@@ -294,10 +245,7 @@ impl<'a> Walk<'a> {
             OperationType::Mutation => {
                 for (index, field) in roots.iter().enumerate() {
                     let key = &field.node.response_key().node;
-                    if roots[..index]
-                        .iter()
-                        .any(|other| other.node.response_key().node == *key)
-                    {
+                    if roots[..index].iter().any(|other| other.node.response_key().node == *key) {
                         return Err(Fault::invalid(format!(
                             "A mutation may not select `{key}` twice; give one of them an alias."
                         ))
@@ -320,14 +268,7 @@ impl<'a> Walk<'a> {
                 }
             }
         }
-        Ok(Operation {
-            name,
-            kind,
-            roots: roots
-                .into_iter()
-                .map(|field| field.node.name.node.to_string())
-                .collect(),
-        })
+        Ok(Operation { name, kind, roots: roots.into_iter().map(|field| field.node.name.node.to_string()).collect() })
     }
 
     /// Root fields with fragments written out; bounded, because the whole was measured before.
@@ -367,18 +308,14 @@ fn is_introspection_step(name: &str) -> bool {
 /// Validation skips `__typename` altogether, so what may stand on it is checked here.
 fn typename_is_plain(field: &Positioned<Field>) -> Result<(), Fault> {
     if !field.node.arguments.is_empty() || !field.node.selection_set.node.items.is_empty() {
-        return Err(
-            Fault::invalid("`__typename` takes no arguments and has no fields.").at(field.pos),
-        );
+        return Err(Fault::invalid("`__typename` takes no arguments and has no fields.").at(field.pos));
     }
     let directives: &[Positioned<Directive>] = &field.node.directives;
     for (index, directive) in directives.iter().enumerate() {
         let name = &directive.node.name.node;
         let known = matches!(name.as_str(), "skip" | "include")
             && matches!(directive.node.arguments.as_slice(), [(argument, _)] if argument.node == "if");
-        let repeated = directives[..index]
-            .iter()
-            .any(|other| other.node.name.node == *name);
+        let repeated = directives[..index].iter().any(|other| other.node.name.node == *name);
         if !known || repeated {
             return Err(Fault::invalid(format!(
                 "Directive `@{name}` is unknown, repeated or lacks its argument `if`."

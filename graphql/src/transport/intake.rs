@@ -23,8 +23,8 @@ pub fn from_body(body: &[u8]) -> Result<Call, Fault> {
     if body.is_empty() {
         return Err(Fault::bad_request("The request has no body."));
     }
-    let value: Value = serde_json::from_slice(body)
-        .map_err(|error| Fault::bad_request(format!("The body is not JSON: {error}.")))?;
+    let value: Value =
+        serde_json::from_slice(body).map_err(|error| Fault::bad_request(format!("The body is not JSON: {error}.")))?;
     from_json(value)
 }
 
@@ -33,9 +33,7 @@ pub fn from_json(value: Value) -> Result<Call, Fault> {
     let mut members = match value {
         Value::Object(members) => members,
         Value::Array(_) => {
-            return Err(Fault::bad_request(
-                "Batches are not accepted: send one operation per request.",
-            ));
+            return Err(Fault::bad_request("Batches are not accepted: send one operation per request."));
         }
         _ => return Err(Fault::bad_request("The request is not a JSON object.")),
     };
@@ -59,11 +57,7 @@ pub fn from_json(value: Value) -> Result<Call, Fault> {
         None | Some(Value::Null | Value::String(_)) => {
             // The wording by which clients learn to send the text instead.
             let hashed = extensions.is_some_and(|map| map.contains_key("persistedQuery"));
-            return Err(Fault::bad_request(if hashed {
-                "PersistedQueryNotSupported"
-            } else {
-                "`query` is missing."
-            }));
+            return Err(Fault::bad_request(if hashed { "PersistedQueryNotSupported" } else { "`query` is missing." }));
         }
         Some(_) => return Err(Fault::bad_request("`query` is not a string.")),
     };

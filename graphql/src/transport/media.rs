@@ -35,11 +35,7 @@ pub struct Accepts {
 impl Accepts {
     /// The form for refusals: of a caller that takes only event streams, the one that tells by status.
     pub fn refusal(self) -> Media {
-        self.single.unwrap_or(if self.stream {
-            Media::GraphqlResponse
-        } else {
-            Media::Json
-        })
+        self.single.unwrap_or(if self.stream { Media::GraphqlResponse } else { Media::Json })
     }
 }
 
@@ -52,17 +48,11 @@ pub fn accepts(headers: &HeaderMap) -> Result<Accepts, Fault> {
         ranges.extend(value.split(',').filter_map(range));
     }
     if ranges.is_empty() {
-        return Ok(Accepts {
-            single: Some(Media::Json),
-            stream: false,
-        });
+        return Ok(Accepts { single: Some(Media::Json), stream: false });
     }
     let stream = quality(&ranges, &["text/event-stream"]) > 0;
     let named = [
-        (
-            Media::GraphqlResponse,
-            quality(&ranges, &["application/graphql-response+json"]),
-        ),
+        (Media::GraphqlResponse, quality(&ranges, &["application/graphql-response+json"])),
         (Media::Json, quality(&ranges, &["application/json"])),
     ];
     // Named types first, the more telling one at equal weight; then wildcards.
@@ -72,20 +62,13 @@ pub fn accepts(headers: &HeaderMap) -> Result<Accepts, Fault> {
             best = Some((media, weight));
         }
     }
-    let refused = |name: &str| {
-        ranges
-            .iter()
-            .any(|(range, weight)| range == name && *weight == 0)
-    };
+    let refused = |name: &str| ranges.iter().any(|(range, weight)| range == name && *weight == 0);
     let single = best.map(|(media, _)| media).or_else(|| {
         let any = quality(&ranges, &["application/*", "*/*"]) > 0;
-        [
-            (Media::Json, "application/json"),
-            (Media::GraphqlResponse, "application/graphql-response+json"),
-        ]
-        .into_iter()
-        .find(|(_, name)| any && !refused(name))
-        .map(|(media, _)| media)
+        [(Media::Json, "application/json"), (Media::GraphqlResponse, "application/graphql-response+json")]
+            .into_iter()
+            .find(|(_, name)| any && !refused(name))
+            .map(|(media, _)| media)
     });
     if single.is_none() && !stream {
         return Err(Fault::http(
@@ -100,13 +83,8 @@ pub fn accepts(headers: &HeaderMap) -> Result<Accepts, Fault> {
 fn range(part: &str) -> Option<(String, u16)> {
     let mut pieces = part.split(';').map(str::trim);
     let name = pieces.next()?.to_ascii_lowercase();
-    let weight = pieces
-        .find_map(|piece| {
-            piece
-                .strip_prefix("q=")
-                .or_else(|| piece.strip_prefix("Q="))
-        })
-        .map_or(1000, |weight| {
+    let weight =
+        pieces.find_map(|piece| piece.strip_prefix("q=").or_else(|| piece.strip_prefix("Q="))).map_or(1000, |weight| {
             let weight: f32 = weight.trim().parse().unwrap_or(0.0);
             (weight.clamp(0.0, 1.0) * 1000.0) as u16
         });
@@ -114,12 +92,7 @@ fn range(part: &str) -> Option<(String, u16)> {
 }
 
 fn quality(ranges: &[(String, u16)], names: &[&str]) -> u16 {
-    ranges
-        .iter()
-        .filter(|(range, _)| names.contains(&range.as_str()))
-        .map(|(_, weight)| *weight)
-        .max()
-        .unwrap_or(0)
+    ranges.iter().filter(|(range, _)| names.contains(&range.as_str())).map(|(_, weight)| *weight).max().unwrap_or(0)
 }
 
 /// Whether a body may be read: JSON in UTF-8, not compressed.
@@ -151,12 +124,8 @@ pub fn body_is_json(headers: &HeaderMap) -> Result<(), Fault> {
 }
 
 /// Headers a page of another origin cannot send without asking first.
-const PREFLIGHT: [&str; 4] = [
-    "authorization",
-    "graphql-require-preflight",
-    "x-apollo-operation-name",
-    "apollo-require-preflight",
-];
+const PREFLIGHT: [&str; 4] =
+    ["authorization", "graphql-require-preflight", "x-apollo-operation-name", "apollo-require-preflight"];
 
 /// Whether a GET shows that no foreign page could have caused it.
 pub fn proves_intent(headers: &HeaderMap) -> bool {
@@ -171,9 +140,7 @@ mod tests {
     fn accept(value: &'static str) -> Option<(Option<Media>, bool)> {
         let mut headers = HeaderMap::new();
         headers.insert(header::ACCEPT, value.parse().unwrap());
-        accepts(&headers)
-            .ok()
-            .map(|accepts| (accepts.single, accepts.stream))
+        accepts(&headers).ok().map(|accepts| (accepts.single, accepts.stream))
     }
 
     #[test]
@@ -183,20 +150,11 @@ mod tests {
         assert_eq!(accept("*/*"), Some((json, false)));
         assert_eq!(accept("application/*;q=0.1"), Some((json, false)));
         assert_eq!(accept("application/json"), Some((json, false)));
-        assert_eq!(
-            accept("application/graphql-response+json, application/json;q=0.9"),
-            Some((telling, false))
-        );
-        assert_eq!(
-            accept("application/json, application/graphql-response+json;q=0.5"),
-            Some((json, false))
-        );
+        assert_eq!(accept("application/graphql-response+json, application/json;q=0.9"), Some((telling, false)));
+        assert_eq!(accept("application/json, application/graphql-response+json;q=0.5"), Some((json, false)));
         assert_eq!(accept("application/json;q=0, */*"), Some((telling, false)));
         assert_eq!(accept("text/event-stream"), Some((None, true)));
-        assert_eq!(
-            accept("application/json, text/event-stream, multipart/mixed"),
-            Some((json, true))
-        );
+        assert_eq!(accept("application/json, text/event-stream, multipart/mixed"), Some((json, true)));
         assert_eq!(accept("text/html"), None);
         assert_eq!(accept("application/json;q=0"), None);
     }
@@ -222,13 +180,7 @@ mod tests {
             assert!(!with(&[("content-type", refused)]), "{refused}");
         }
         assert!(!with(&[]));
-        assert!(!with(&[
-            ("content-type", "application/json"),
-            ("content-type", "text/plain")
-        ]));
-        assert!(!with(&[
-            ("content-type", "application/json"),
-            ("content-encoding", "gzip")
-        ]));
+        assert!(!with(&[("content-type", "application/json"), ("content-type", "text/plain")]));
+        assert!(!with(&[("content-type", "application/json"), ("content-encoding", "gzip")]));
     }
 }

@@ -11,18 +11,9 @@ pub fn allowed(headers: &HeaderMap, named: &[String]) -> bool {
         return false;
     };
     let origin = origin.trim_end_matches('/');
-    let same = |host: &str| {
-        origin
-            .split_once("://")
-            .is_some_and(|(_, authority)| authority.eq_ignore_ascii_case(host))
-    };
-    let host = headers
-        .get(header::HOST)
-        .and_then(|host| host.to_str().ok());
-    host.is_some_and(same)
-        || named
-            .iter()
-            .any(|named| named.trim_end_matches('/').eq_ignore_ascii_case(origin))
+    let same = |host: &str| origin.split_once("://").is_some_and(|(_, authority)| authority.eq_ignore_ascii_case(host));
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    host.is_some_and(same) || named.iter().any(|named| named.trim_end_matches('/').eq_ignore_ascii_case(origin))
 }
 
 #[cfg(test)]

@@ -27,10 +27,7 @@ use super::{
 pub async fn serve<G: Gate>(State(plane): State<Arc<Plane<G>>>, request: Request) -> Response {
     let (mut parts, body) = request.into_parts();
     let request_id: Arc<str> = plane.gate.request_id(&parts.headers).into();
-    let peer = parts
-        .extensions
-        .get::<ConnectInfo<SocketAddr>>()
-        .map(|info| info.0);
+    let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
     if parts.method == Method::GET && parts.headers.contains_key(header::UPGRADE) {
         return match socket::upgrade(&plane, &mut parts, peer, &request_id).await {
             Ok(response) => response,
@@ -42,9 +39,7 @@ pub async fn serve<G: Gate>(State(plane): State<Arc<Plane<G>>>, request: Request
     }
     // A refusal of the Accept header itself is told as plain JSON.
     let accepts = media::accepts(&parts.headers);
-    let form = accepts
-        .as_ref()
-        .map_or(Media::Json, |accepts| accepts.refusal());
+    let form = accepts.as_ref().map_or(Media::Json, |accepts| accepts.refusal());
     // Resolvers have their own wall; this one is for the gate.
     let conversing = converse(&plane, &parts, body, accepts, peer, &request_id);
     let refusal = match AssertUnwindSafe(conversing).catch_unwind().await {
@@ -52,11 +47,7 @@ pub async fn serve<G: Gate>(State(plane): State<Arc<Plane<G>>>, request: Request
         Ok(Err(refusal)) => refusal,
         Err(_) => answer::internal().into(),
     };
-    reply(
-        Answer::refusal(&plane.gate, &request_id, refusal),
-        form,
-        &request_id,
-    )
+    reply(Answer::refusal(&plane.gate, &request_id, refusal), form, &request_id)
 }
 
 async fn converse<G: Gate>(
@@ -92,48 +83,28 @@ async fn converse<G: Gate>(
         }
         intake::from_uri(&parts.uri)?
     };
-    let principal = plane
-        .gate
-        .authenticate(Credentials {
-            headers: &parts.headers,
-            peer,
-            init: None,
-        })
-        .await
-        .map_err(not_let_in)?;
+    let principal =
+        plane.gate.authenticate(Credentials { headers: &parts.headers, peer, init: None }).await.map_err(not_let_in)?;
     let source = Source {
         request_id: request_id.clone(),
-        road: if accepts.single.is_none() {
-            Road::EventStream
-        } else {
-            Road::Http
-        },
+        road: if accepts.single.is_none() { Road::EventStream } else { Road::Http },
         peer,
         user_agent: Source::user_agent(&parts.headers),
         writes,
         streams: accepts.stream,
     };
     let admitted = admit::admit(plane, &principal, &source, call).await?;
-    let subscribes =
-        admitted.info.kind == async_graphql::parser::types::OperationType::Subscription;
+    let subscribes = admitted.info.kind == async_graphql::parser::types::OperationType::Subscription;
     match accepts.single {
         Some(form) if !subscribes => Ok(reply(run::once(plane, admitted).await, form, request_id)),
-        _ => Ok(stream::respond(
-            plane.clone(),
-            principal,
-            admitted,
-            request_id,
-        )),
+        _ => Ok(stream::respond(plane.clone(), principal, admitted, request_id)),
     }
 }
 
 /// The refusal of a caller who was not let in.
 pub fn not_let_in(error: AuthError) -> Fault {
     match error {
-        AuthError::Invalid => Fault::new(
-            Code::Unauthenticated,
-            "The credentials are not valid, or no longer.",
-        ),
+        AuthError::Invalid => Fault::new(Code::Unauthenticated, "The credentials are not valid, or no longer."),
         AuthError::Forbidden(why) => Fault::new(Code::Forbidden, why),
         AuthError::Limited(wait) => {
             let mut fault = Fault::new(Code::RateLimited, "Too many attempts; try again later.");
@@ -144,18 +115,9 @@ pub fn not_let_in(error: AuthError) -> Fault {
     }
 }
 
-async fn read_body<G: Gate>(
-    plane: &Plane<G>,
-    headers: &HeaderMap,
-    mut body: Body,
-) -> Result<Bytes, Fault> {
+async fn read_body<G: Gate>(plane: &Plane<G>, headers: &HeaderMap, mut body: Body) -> Result<Bytes, Fault> {
     let most = plane.limits().body_bytes;
-    let too_large = || {
-        Fault::http(
-            HttpFault::TooLarge,
-            format!("The body is larger than {most} bytes."),
-        )
-    };
+    let too_large = || Fault::http(HttpFault::TooLarge, format!("The body is larger than {most} bytes."));
     let announced = headers
         .get(header::CONTENT_LENGTH)
         .and_then(|length| length.to_str().ok())
@@ -185,10 +147,7 @@ async fn read_body<G: Gate>(
             }
             Err(fault)
         }
-        Err(_) => Err(Fault::http(
-            HttpFault::SlowBody,
-            "The body did not arrive in time.",
-        )),
+        Err(_) => Err(Fault::http(HttpFault::SlowBody, "The body did not arrive in time.")),
     }
 }
 
@@ -212,11 +171,9 @@ async fn drain(mut body: Body, most: usize) {
 /// Writes an answer.
 pub fn reply(answer: Answer, form: Media, request_id: &str) -> Response {
     let status = answer::status(answer.verdict, form);
-    let retry_after = answer.errors.first().and_then(|error| {
-        match error.extensions.as_ref()?.get("retryAfter")? {
-            async_graphql::Value::Number(seconds) => seconds.as_u64(),
-            _ => None,
-        }
+    let retry_after = answer.errors.first().and_then(|error| match error.extensions.as_ref()?.get("retryAfter")? {
+        async_graphql::Value::Number(seconds) => seconds.as_u64(),
+        _ => None,
     });
     let (status, body) = match serde_json::to_vec(&answer) {
         Ok(body) => (status, body),
@@ -230,24 +187,15 @@ pub fn reply(answer: Answer, form: Media, request_id: &str) -> Response {
     let headers = response.headers_mut();
     headers.extend(answer.headers);
     common_headers(headers, request_id);
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static(form.content_type()),
-    );
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(form.content_type()));
     if let Verdict::Http(HttpFault::Method(allowed)) = answer.verdict {
         headers.insert(header::ALLOW, HeaderValue::from_static(allowed));
     }
-    if matches!(
-        answer.verdict,
-        Verdict::Http(HttpFault::TooLarge | HttpFault::SlowBody)
-    ) {
+    if matches!(answer.verdict, Verdict::Http(HttpFault::TooLarge | HttpFault::SlowBody)) {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     if status == StatusCode::UNAUTHORIZED {
-        headers.insert(
-            header::WWW_AUTHENTICATE,
-            HeaderValue::from_static("Bearer realm=\"graphql\""),
-        );
+        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"graphql\""));
     }
     if let Some(seconds) = retry_after {
         headers.insert(header::RETRY_AFTER, seconds.into());
@@ -261,14 +209,8 @@ pub fn reply(answer: Answer, form: Media, request_id: &str) -> Response {
 /// Headers of every answer, streams included.
 pub fn common_headers(headers: &mut HeaderMap, request_id: &str) {
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(
-        header::X_CONTENT_TYPE_OPTIONS,
-        HeaderValue::from_static("nosniff"),
-    );
-    headers.insert(
-        header::VARY,
-        HeaderValue::from_static("accept, authorization"),
-    );
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::VARY, HeaderValue::from_static("accept, authorization"));
     if let Ok(id) = HeaderValue::from_str(request_id) {
         headers.insert(HeaderName::from_static("x-request-id"), id);
     }

@@ -36,12 +36,7 @@ impl<E: Executor> Engine for E {
 
 /// Runs a query or a mutation to its answer.
 pub async fn once<G: Gate>(plane: &Plane<G>, admitted: Admitted) -> Answer {
-    let Admitted {
-        request,
-        info,
-        throttle,
-        since,
-    } = admitted;
+    let Admitted { request, info, throttle, since } = admitted;
     let limits = plane.limits();
     let running = AssertUnwindSafe(plane.engine.execute(request)).catch_unwind();
     let mut answer = match tokio::time::timeout(limits.operation_time, running).await {
@@ -50,24 +45,16 @@ pub async fn once<G: Gate>(plane: &Plane<G>, admitted: Admitted) -> Answer {
         Err(_) => Answer::refusal(&plane.gate, &info.request_id, overdue(plane)),
     };
     answer.tell_cost(info.cost, throttle);
-    plane.gate.on_finish(
-        &info,
-        &Outcome {
-            errors: answer.errors.len(),
-            refused: answer.refused(),
-            took: since.elapsed(),
-        },
-    );
+    plane
+        .gate
+        .on_finish(&info, &Outcome { errors: answer.errors.len(), refused: answer.refused(), took: since.elapsed() });
     answer
 }
 
 fn overdue<G: Gate>(plane: &Plane<G>) -> Fault {
     Fault::new(
         Code::Timeout,
-        format!(
-            "The operation was stopped after {} s.",
-            plane.limits().operation_time.as_secs_f32()
-        ),
+        format!("The operation was stopped after {} s.", plane.limits().operation_time.as_secs_f32()),
     )
 }
 
@@ -85,27 +72,14 @@ pub struct Events<G: Gate> {
 impl<G: Gate> Events<G> {
     /// Opens a subscription; nothing of it runs until the first event is asked for.
     pub fn open(plane: std::sync::Arc<Plane<G>>, admitted: Admitted) -> Self {
-        let Admitted {
-            request,
-            info,
-            since,
-            ..
-        } = admitted;
+        let Admitted { request, info, since, .. } = admitted;
         let engine = plane.engine.clone();
         let opened = std::panic::catch_unwind(AssertUnwindSafe(|| engine.subscribe(request)));
         let stream = match opened {
             Ok(stream) => AssertUnwindSafe(stream).catch_unwind().boxed(),
             Err(panic) => stream::iter([Err(panic)]).boxed(),
         };
-        Self {
-            plane,
-            info,
-            since,
-            stream: Some(stream),
-            ahead: None,
-            started: false,
-            last: (0, None),
-        }
+        Self { plane, info, since, stream: Some(stream), ahead: None, started: false, last: (0, None) }
     }
 
     /// The next event; `None` when the subscription is over. A subscription that never came to stand
@@ -117,12 +91,7 @@ impl<G: Gate> Events<G> {
         let first = !self.started;
         self.started = true;
         let mut answer = self.pull().await?;
-        if first
-            && answer
-                .data
-                .as_ref()
-                .is_none_or(|data| *data == async_graphql::Value::Null)
-        {
+        if first && answer.data.as_ref().is_none_or(|data| *data == async_graphql::Value::Null) {
             // Errors and no data may be a first event gone wrong, or a stream that was never made: then
             // it ends at once.
             let peeked = match &mut self.stream {
@@ -146,19 +115,10 @@ impl<G: Gate> Events<G> {
     async fn pull(&mut self) -> Option<Answer> {
         let plane = &self.plane;
         match self.stream.as_mut()?.next().await {
-            Some(Ok(response)) => Some(Answer::executed(
-                &plane.gate,
-                plane.limits(),
-                &self.info,
-                response,
-            )),
+            Some(Ok(response)) => Some(Answer::executed(&plane.gate, plane.limits(), &self.info, response)),
             Some(Err(_)) => {
                 self.stream = None;
-                Some(Answer::refusal(
-                    &plane.gate,
-                    &self.info.request_id,
-                    internal(),
-                ))
+                Some(Answer::refusal(&plane.gate, &self.info.request_id, internal()))
             }
             None => {
                 self.stream = None;
@@ -170,14 +130,9 @@ impl<G: Gate> Events<G> {
 
 impl<G: Gate> Drop for Events<G> {
     fn drop(&mut self) {
-        self.plane.gate.on_finish(
-            &self.info,
-            &Outcome {
-                errors: self.last.0,
-                refused: self.last.1,
-                took: self.since.elapsed(),
-            },
-        );
+        self.plane
+            .gate
+            .on_finish(&self.info, &Outcome { errors: self.last.0, refused: self.last.1, took: self.since.elapsed() });
     }
 }
 

@@ -10,10 +10,7 @@ use super::{
 /// Counts the tokens of `source`, refusing documents that are too long, too rich or too deeply nested.
 pub fn tokens(source: &str, limits: &Limits) -> Result<usize, Fault> {
     if source.len() > limits.document_bytes {
-        return Err(Fault::invalid(format!(
-            "The document is longer than {} bytes.",
-            limits.document_bytes
-        )));
+        return Err(Fault::invalid(format!("The document is longer than {} bytes.", limits.document_bytes)));
     }
     let bytes = source.as_bytes();
     let (mut at, mut count, mut open) = (0, 0_usize, 0_usize);
@@ -29,12 +26,7 @@ pub fn tokens(source: &str, limits: &Limits) -> Result<usize, Fault> {
             }
             b'"' => at + string_length(&bytes[at..]),
             b'.' if bytes[at..].starts_with(b"...") => at + 3,
-            byte if is_word(byte) => {
-                at + bytes[at..]
-                    .iter()
-                    .take_while(|byte| is_word(**byte))
-                    .count()
-            }
+            byte if is_word(byte) => at + bytes[at..].iter().take_while(|byte| is_word(**byte)).count(),
             _ => at + 1,
         };
         count += 1;
@@ -44,16 +36,10 @@ pub fn tokens(source: &str, limits: &Limits) -> Result<usize, Fault> {
             _ => {}
         }
         if count > limits.tokens {
-            return Err(Fault::new(
-                Code::ParseFailed,
-                format!("The document has more than {} tokens.", limits.tokens),
-            ));
+            return Err(Fault::new(Code::ParseFailed, format!("The document has more than {} tokens.", limits.tokens)));
         }
         if open > limits.nesting {
-            return Err(Fault::invalid(format!(
-                "Brackets are nested more than {} deep.",
-                limits.nesting
-            )));
+            return Err(Fault::invalid(format!("Brackets are nested more than {} deep.", limits.nesting)));
         }
     }
     Ok(count)
@@ -64,9 +50,7 @@ fn is_word(byte: u8) -> bool {
 }
 
 fn line_length(rest: &[u8]) -> usize {
-    rest.iter()
-        .position(|byte| matches!(byte, b'\n' | b'\r'))
-        .unwrap_or(rest.len())
+    rest.iter().position(|byte| matches!(byte, b'\n' | b'\r')).unwrap_or(rest.len())
 }
 
 /// The length of the string that starts at the first byte, or of all the rest when it is not closed.
@@ -117,17 +101,11 @@ mod tests {
     fn refuses_long_rich_and_deep_documents() {
         let limits = Limits::default();
         let long = format!("{{a}}{}", " ".repeat(limits.document_bytes));
-        assert_eq!(
-            tokens(&long, &limits).unwrap_err().code,
-            Code::ValidationFailed
-        );
+        assert_eq!(tokens(&long, &limits).unwrap_err().code, Code::ValidationFailed);
         let rich = "a ".repeat(limits.tokens + 1);
         assert_eq!(tokens(&rich, &limits).unwrap_err().code, Code::ParseFailed);
         assert!(tokens(&"a ".repeat(limits.tokens), &limits).is_ok());
         let deep = "[".repeat(limits.nesting + 1);
-        assert_eq!(
-            tokens(&deep, &limits).unwrap_err().code,
-            Code::ValidationFailed
-        );
+        assert_eq!(tokens(&deep, &limits).unwrap_err().code, Code::ValidationFailed);
     }
 }

@@ -42,10 +42,7 @@ pub async fn upgrade<G: Gate>(
     request_id: &Arc<str>,
 ) -> Result<Response, Fault> {
     if !origin::allowed(&parts.headers, &plane.settings.origins) {
-        return Err(Fault::new(
-            Code::Forbidden,
-            "Pages of that origin may not open sockets here.",
-        ));
+        return Err(Fault::new(Code::Forbidden, "Pages of that origin may not open sockets here."));
     }
     let upgrade = WebSocketUpgrade::from_request_parts(parts, &())
         .await
@@ -53,12 +50,7 @@ pub async fn upgrade<G: Gate>(
     // Up to some multiple a message that is too big is read and told so; what the library itself refuses
     // can only be answered by breaking the connection.
     let most = plane.limits().body_bytes * 3;
-    let visit = Visit {
-        plane: plane.clone(),
-        headers: parts.headers.clone(),
-        peer,
-        request_id: request_id.clone(),
-    };
+    let visit = Visit { plane: plane.clone(), headers: parts.headers.clone(), peer, request_id: request_id.clone() };
     Ok(upgrade
         .protocols([PROTOCOL])
         .max_message_size(most)
@@ -75,18 +67,13 @@ struct Visit<G> {
 
 impl<G: Gate> Visit<G> {
     async fn serve(self, socket: WebSocket) {
-        let spoken = socket
-            .protocol()
-            .is_some_and(|protocol| protocol.as_bytes() == PROTOCOL.as_bytes());
+        let spoken = socket.protocol().is_some_and(|protocol| protocol.as_bytes() == PROTOCOL.as_bytes());
         let limits = self.plane.limits().clone();
         let (sink, mut inbox) = socket.split();
         let line = Line::open(sink, &limits);
         let close = if spoken {
             let attending = AssertUnwindSafe(self.attend(&mut inbox, &line));
-            attending
-                .catch_unwind()
-                .await
-                .unwrap_or(Some(Close::INTERNAL))
+            attending.catch_unwind().await.unwrap_or(Some(Close::INTERNAL))
         } else {
             Some(Close::SUBPROTOCOL)
         };
@@ -155,11 +142,7 @@ impl<G: Gate> Visit<G> {
             match message {
                 FromClient::Init(_) if principal.is_some() => return Some(Close::SECOND_INIT),
                 FromClient::Init(payload) => {
-                    let credentials = Credentials {
-                        headers: &self.headers,
-                        peer: self.peer,
-                        init: payload.as_ref(),
-                    };
+                    let credentials = Credentials { headers: &self.headers, peer: self.peer, init: payload.as_ref() };
                     let asking = self.plane.gate.authenticate(credentials);
                     match tokio::time::timeout_at(init_until, asking).await {
                         Ok(Ok(known)) => principal = Some(known),
@@ -184,10 +167,7 @@ impl<G: Gate> Visit<G> {
                         line::Start::Full => {
                             let fault = Fault::new(
                                 Code::RateLimited,
-                                format!(
-                                    "At most {} operations run at once on one socket.",
-                                    limits.socket_operations
-                                ),
+                                format!("At most {} operations run at once on one socket.", limits.socket_operations),
                             );
                             let answer = Answer::refusal(&self.plane.gate, &self.request_id, fault);
                             line.send(protocol::error(&id, &answer)).await;

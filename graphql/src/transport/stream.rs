@@ -35,23 +35,12 @@ pub fn respond<G: Gate>(
     let mut response = Response::new(Body::from_stream(events));
     let headers = response.headers_mut();
     common_headers(headers, request_id);
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("text/event-stream; charset=utf-8"),
-    );
-    headers.insert(
-        HeaderName::from_static("x-accel-buffering"),
-        HeaderValue::from_static("no"),
-    );
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
+    headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
     response
 }
 
-async fn feed<G: Gate>(
-    plane: Arc<Plane<G>>,
-    principal: G::Principal,
-    admitted: Admitted,
-    queue: mpsc::Sender<Bytes>,
-) {
+async fn feed<G: Gate>(plane: Arc<Plane<G>>, principal: G::Principal, admitted: Admitted, queue: mpsc::Sender<Bytes>) {
     let limits = plane.limits();
     let request_id = admitted.info.request_id.clone();
     let put = async |bytes: Bytes| queue.send_timeout(bytes, limits.slow_reader).await.is_ok();

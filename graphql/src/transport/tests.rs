@@ -54,17 +54,11 @@ impl Told {
     }
 
     fn code(&self) -> String {
-        self.json()["errors"][0]["extensions"]["code"]
-            .as_str()
-            .unwrap_or("none")
-            .to_owned()
+        self.json()["errors"][0]["extensions"]["code"].as_str().unwrap_or("none").to_owned()
     }
 
     fn header(&self, name: &str) -> &str {
-        self.headers
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or("")
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("")
     }
 }
 
@@ -79,45 +73,21 @@ async fn site_with(limits: Limits, door: Door) -> Site {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let at = listener.local_addr().unwrap();
     let server = tokio::spawn(async move {
-        axum::serve(
-            listener,
-            app.into_make_service_with_connect_info::<SocketAddr>(),
-        )
-        .await
-        .unwrap();
+        axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>()).await.unwrap();
     });
-    Site {
-        at,
-        door,
-        settings,
-        server,
-        client: Client::builder(TokioExecutor::new()).build_http(),
-        running,
-    }
+    Site { at, door, settings, server, client: Client::builder(TokioExecutor::new()).build_http(), running }
 }
 
 impl Site {
-    async fn send(
-        &self,
-        method: Method,
-        target: &str,
-        headers: &[(&str, &str)],
-        body: impl Into<Bytes>,
-    ) -> Told {
-        let mut request = Request::builder()
-            .method(method)
-            .uri(format!("http://{}{target}", self.at));
+    async fn send(&self, method: Method, target: &str, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Told {
+        let mut request = Request::builder().method(method).uri(format!("http://{}{target}", self.at));
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         let request = request.body(Full::new(body.into())).unwrap();
         let response = self.client.request(request).await.unwrap();
         let (parts, body) = response.into_parts();
-        Told {
-            status: parts.status,
-            headers: parts.headers,
-            body: body.collect().await.unwrap().to_bytes(),
-        }
+        Told { status: parts.status, headers: parts.headers, body: body.collect().await.unwrap().to_bytes() }
     }
 
     /// A POST of JSON as the admin, answered with telling statuses.
@@ -127,15 +97,11 @@ impl Site {
 
     async fn post_as(&self, token: Option<&str>, body: Value) -> Told {
         let token = token.map(|token| format!("Bearer {token}"));
-        let mut headers = vec![
-            ("content-type", "application/json"),
-            ("accept", "application/graphql-response+json"),
-        ];
+        let mut headers = vec![("content-type", "application/json"), ("accept", "application/graphql-response+json")];
         if let Some(token) = &token {
             headers.push(("authorization", token));
         }
-        self.send(Method::POST, "/graphql", &headers, body.to_string())
-            .await
+        self.send(Method::POST, "/graphql", &headers, body.to_string()).await
     }
 
     async fn query(&self, query: &str) -> Told {
@@ -145,12 +111,7 @@ impl Site {
 
 #[track_caller]
 fn refused(told: &Told, status: u16, code: &str) {
-    assert_eq!(
-        (told.status.as_u16(), told.code().as_str()),
-        (status, code),
-        "{:?}",
-        told.body
-    );
+    assert_eq!((told.status.as_u16(), told.code().as_str()), (status, code), "{:?}", told.body);
     let body = told.json();
     assert!(body.get("data").is_none(), "a refusal has no data: {body}");
     let id = body["errors"][0]["extensions"]["requestId"].as_str();

@@ -126,10 +126,7 @@ impl Line {
             return false;
         };
         let mut table = self.table();
-        let live = table
-            .running
-            .get(id)
-            .is_some_and(|running| running.serial == ticket.serial);
+        let live = table.running.get(id).is_some_and(|running| running.serial == ticket.serial);
         if live {
             if last {
                 table.running.remove(id);
@@ -149,10 +146,7 @@ impl Line {
             return Start::Full;
         }
         table.serial += 1;
-        let ticket = Ticket {
-            serial: table.serial,
-            stopped: self.operations.child_token(),
-        };
+        let ticket = Ticket { serial: table.serial, stopped: self.operations.child_token() };
         table.running.insert(id.to_owned(), ticket.clone());
         Start::Ticket(ticket)
     }
@@ -186,21 +180,14 @@ impl Line {
     /// Sends the close frame; nothing is written after it.
     pub async fn close(&self, close: Close) {
         if let Some(permit) = self.room().await {
-            permit.send(Message::Close(Some(CloseFrame {
-                code: close.code,
-                reason: close.reason.as_ref().into(),
-            })));
+            permit.send(Message::Close(Some(CloseFrame { code: close.code, reason: close.reason.as_ref().into() })));
         }
     }
 
     /// Ends the writing task.
     pub async fn hang_up(&self) {
         self.operations.cancel();
-        let writer = self
-            .writer
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(writer) = writer {
             writer.abort();
             // Aborted or done: either way it holds the connection no longer.

@@ -52,10 +52,7 @@ pub fn read(text: &str) -> Option<FromClient> {
             object(payload)?;
             FromClient::Pong
         }
-        "subscribe" => FromClient::Subscribe {
-            id: id?,
-            payload: payload.filter(Value::is_object)?,
-        },
+        "subscribe" => FromClient::Subscribe { id: id?, payload: payload.filter(Value::is_object)? },
         "complete" => FromClient::Complete { id: id? },
         _ => return None,
     })
@@ -76,49 +73,29 @@ struct ToClient<'a, P> {
 fn written<P: Serialize>(message: &ToClient<'_, P>) -> String {
     serde_json::to_string(message).unwrap_or_else(|error| {
         tracing::error!(%error, "a message could not be written");
-        let bare = ToClient::<&RawValue> {
-            id: message.id,
-            r#type: "complete",
-            payload: None,
-        };
+        let bare = ToClient::<&RawValue> { id: message.id, r#type: "complete", payload: None };
         serde_json::to_string(&bare).unwrap_or_default()
     })
 }
 
 /// `pong`, with what the ping carried.
 pub fn pong(payload: Option<Value>) -> String {
-    written(&ToClient {
-        id: None,
-        r#type: "pong",
-        payload,
-    })
+    written(&ToClient { id: None, r#type: "pong", payload })
 }
 
 /// `next`
 pub fn next(id: &str, answer: &Answer) -> String {
-    written(&ToClient {
-        id: Some(id),
-        r#type: "next",
-        payload: Some(answer),
-    })
+    written(&ToClient { id: Some(id), r#type: "next", payload: Some(answer) })
 }
 
 /// `error`: the operation never ran; ends it.
 pub fn error(id: &str, answer: &Answer) -> String {
-    written(&ToClient {
-        id: Some(id),
-        r#type: "error",
-        payload: Some(&answer.errors),
-    })
+    written(&ToClient { id: Some(id), r#type: "error", payload: Some(&answer.errors) })
 }
 
 /// `complete`
 pub fn complete(id: &str) -> String {
-    written(&ToClient::<()> {
-        id: Some(id),
-        r#type: "complete",
-        payload: None,
-    })
+    written(&ToClient::<()> { id: Some(id), r#type: "complete", payload: None })
 }
 
 /// How a socket is closed.
@@ -132,10 +109,7 @@ pub struct Close {
 
 impl Close {
     const fn new(code: u16, reason: &'static str) -> Self {
-        Self {
-            code,
-            reason: Cow::Borrowed(reason),
-        }
+        Self { code, reason: Cow::Borrowed(reason) }
     }
 
     /// The process stops.
@@ -169,10 +143,7 @@ impl Close {
             }
             shown.push(character);
         }
-        Self {
-            code: 4409,
-            reason: Cow::Owned(format!("Subscriber for {shown} already exists")),
-        }
+        Self { code: 4409, reason: Cow::Owned(format!("Subscriber for {shown} already exists")) }
     }
 
     /// What to say when a frame could not be read; `None` when nobody is there to hear it.
@@ -181,7 +152,6 @@ impl Close {
         if text.contains("Message too long") || text.contains("Space limit") {
             return Some(Self::TOO_BIG);
         }
-        text.contains("UTF-8")
-            .then_some(Self::new(1007, "Not UTF-8"))
+        text.contains("UTF-8").then_some(Self::new(1007, "Not UTF-8"))
     }
 }

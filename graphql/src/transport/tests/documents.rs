@@ -20,12 +20,7 @@ fn bomb(levels: usize, leaf: &str) -> String {
 async fn fragment_bombs_are_refused_at_once() {
     let site = site(Limits::default()).await;
     site.query("{ greeting }").await;
-    for document in [
-        bomb(24, "greeting"),
-        bomb(100, "greeting"),
-        bomb(100, "...Nowhere"),
-        bomb(100, "__typename"),
-    ] {
+    for document in [bomb(24, "greeting"), bomb(100, "greeting"), bomb(100, "...Nowhere"), bomb(100, "__typename")] {
         let start = Instant::now();
         let told = site.query(&document).await;
         let took = start.elapsed();
@@ -37,13 +32,7 @@ async fn fragment_bombs_are_refused_at_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn documents_beyond_the_limits_are_refused() {
     let site = site(Limits::default()).await;
-    let deep = |levels: usize| {
-        format!(
-            "{{ {} ok {} }}",
-            "inner { ".repeat(levels),
-            "} ".repeat(levels)
-        )
-    };
+    let deep = |levels: usize| format!("{{ {} ok {} }}", "inner { ".repeat(levels), "} ".repeat(levels));
     let aliases = |count: usize| {
         let fields: Vec<_> = (0..count).map(|at| format!("a{at}: ok")).collect();
         format!("{{ inner {{ {} }} }}", fields.join(" "))
@@ -53,13 +42,7 @@ async fn documents_beyond_the_limits_are_refused() {
         format!("{{ inner {{ {fields} }} }}")
     };
     let roots = |count: usize| format!("{{ {} }}", "greeting ".repeat(count));
-    for fine in [
-        deep(19),
-        aliases(60),
-        directives(20),
-        roots(10),
-        bomb(3, "greeting"),
-    ] {
+    for fine in [deep(19), aliases(60), directives(20), roots(10), bomb(3, "greeting")] {
         let told = site.query(&fine).await;
         assert_eq!(told.status, 200, "{fine}: {:?}", told.body);
     }
@@ -70,38 +53,19 @@ async fn documents_beyond_the_limits_are_refused() {
         (directives(21), INVALID),
         (roots(11), INVALID),
         (bomb(11, "greeting"), INVALID),
-        (
-            "{ ...A } fragment A on Query { ...B } fragment B on Query { ...A }".to_owned(),
-            INVALID,
-        ),
-        (
-            "{ greeting } fragment A on Query { ...A }".to_owned(),
-            INVALID,
-        ),
-        (
-            format!("{{ {} }}", "a ".repeat(2_000)),
-            "GRAPHQL_PARSE_FAILED",
-        ),
+        ("{ ...A } fragment A on Query { ...B } fragment B on Query { ...A }".to_owned(), INVALID),
+        ("{ greeting } fragment A on Query { ...A }".to_owned(), INVALID),
+        (format!("{{ {} }}", "a ".repeat(2_000)), "GRAPHQL_PARSE_FAILED"),
         (format!("{{ greeting }} #{}", "x".repeat(64 << 10)), INVALID),
         (format!("{{ wish(wish: {})", "[".repeat(1_000)), INVALID),
         ("{ ".repeat(900), INVALID),
-        (
-            "{ __schema { types { fields { type { fields { type { fields { name } } } } } } } }"
-                .to_owned(),
-            INVALID,
-        ),
+        ("{ __schema { types { fields { type { fields { type { fields { name } } } } } } } }".to_owned(), INVALID),
         ("{ nothing }".to_owned(), INVALID),
         ("{ __typename @nothing }".to_owned(), INVALID),
-        (
-            "{ __typename @skip(if: false) @skip(if: false) }".to_owned(),
-            INVALID,
-        ),
+        ("{ __typename @skip(if: false) @skip(if: false) }".to_owned(), INVALID),
         ("{ __typename { x } }".to_owned(), INVALID),
         ("{".to_owned(), "GRAPHQL_PARSE_FAILED"),
-        (
-            "{ greeting(name: \"\u{0}) }".to_owned(),
-            "GRAPHQL_PARSE_FAILED",
-        ),
+        ("{ greeting(name: \"\u{0}) }".to_owned(), "GRAPHQL_PARSE_FAILED"),
     ] {
         let told = site.query(&document).await;
         refused(&told, 400, code);
@@ -122,10 +86,7 @@ async fn long_chains_of_fragments_do_not_break_the_walk() {
     let mut chain = String::from("{ ...F0 }");
     for level in 0..30 {
         let on = if level == 0 { "Query" } else { "Inner" };
-        chain += &format!(
-            " fragment F{level} on {on} {{ {nested} ...F{} {closed} }}",
-            level + 1
-        );
+        chain += &format!(" fragment F{level} on {on} {{ {nested} ...F{} {closed} }}", level + 1);
     }
     refused(&site.query(&chain).await, 400, INVALID);
 }
@@ -139,23 +100,14 @@ async fn the_standard_introspection_fits() {
         fragment TypeRef on __Type { kind name ofType { kind name ofType { kind name ofType { kind name ofType { kind name ofType { kind name ofType { kind name ofType { kind name ofType { kind name ofType { kind name } } } } } } } } } }";
     let told = site.query(query).await;
     assert_eq!(told.status, 200, "{:?}", told.body);
-    assert!(
-        told.json()["data"]["__schema"]["types"]
-            .as_array()
-            .unwrap()
-            .len()
-            > 5
-    );
+    assert!(told.json()["data"]["__schema"]["types"].as_array().unwrap().len() > 5);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_operation_is_the_one_that_was_named() {
     let site = site(Limits::default()).await;
     let two = "query A { greeting } query B { caller }";
-    let ask = async |query: &str, name: Option<&str>| {
-        site.post(json!({"query": query, "operationName": name}))
-            .await
-    };
+    let ask = async |query: &str, name: Option<&str>| site.post(json!({"query": query, "operationName": name})).await;
     assert_eq!(ask(two, Some("B")).await.json()["data"]["caller"], "Admin");
     const UNRESOLVED: &str = "OPERATION_RESOLUTION_FAILURE";
     refused(&ask(two, None).await, 400, UNRESOLVED);
@@ -168,10 +120,7 @@ async fn the_operation_is_the_one_that_was_named() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mutation_never_runs_a_field_twice_under_one_name() {
     let site = site(Limits::default()).await;
-    for query in [
-        "mutation { bump bump }",
-        "mutation { bump ...F } fragment F on Mutation { bump }",
-    ] {
+    for query in ["mutation { bump bump }", "mutation { bump ...F } fragment F on Mutation { bump }"] {
         refused(&site.query(query).await, 400, INVALID);
     }
     let told = site.query("mutation { bump again: bump }").await;
@@ -182,15 +131,8 @@ async fn a_mutation_never_runs_a_field_twice_under_one_name() {
 async fn variables_are_held_against_their_types() {
     let site = site(Limits::default()).await;
     let wish = "query ($wish: Wish!) { wish(wish: $wish) }";
-    let ask = async |query: &str, variables: Value| {
-        site.post(json!({"query": query, "variables": variables}))
-            .await
-    };
-    let told = ask(
-        wish,
-        json!({"wish": {"word": "ab", "times": 2, "colour": "RED"}}),
-    )
-    .await;
+    let ask = async |query: &str, variables: Value| site.post(json!({"query": query, "variables": variables})).await;
+    let told = ask(wish, json!({"wish": {"word": "ab", "times": 2, "colour": "RED"}})).await;
     assert_eq!(told.json()["data"]["wish"], "abab");
     for variables in [
         json!({}),
@@ -219,20 +161,8 @@ async fn variables_are_held_against_their_types() {
         let told = site.query(query).await;
         assert_eq!(told.code(), code, "{query}: {:?}", told.body);
     }
-    let told = ask(
-        "query ($n: String = \"Ada\") { greeting(name: $n) }",
-        json!({}),
-    )
-    .await;
+    let told = ask("query ($n: String = \"Ada\") { greeting(name: $n) }", json!({})).await;
     assert_eq!(told.json()["data"]["greeting"], "Hello, Ada");
-    let told = ask(
-        "query ($i: [ID!]!) { greeting @skip(if: false) x: greeting }",
-        json!({"i": 1}),
-    )
-    .await;
-    assert_eq!(
-        told.code(),
-        INVALID,
-        "unused, but a single value is a list of one"
-    );
+    let told = ask("query ($i: [ID!]!) { greeting @skip(if: false) x: greeting }", json!({"i": 1})).await;
+    assert_eq!(told.code(), INVALID, "unused, but a single value is a list of one");
 }

@@ -5,24 +5,16 @@ use super::*;
 #[tokio::test(flavor = "multi_thread")]
 async fn resolvers_errors_are_coded_masked_and_placed() {
     let site = site(Limits::default()).await;
-    let told = site
-        .query("{ inner { ok maybe } perhaps { ok bad } guarded }")
-        .await;
+    let told = site.query("{ inner { ok maybe } perhaps { ok bad } guarded }").await;
     assert_eq!(told.status, 200);
     let body = told.json();
-    assert_eq!(
-        body["data"],
-        json!({"inner": {"ok": 1, "maybe": null}, "perhaps": null, "guarded": null})
-    );
+    assert_eq!(body["data"], json!({"inner": {"ok": 1, "maybe": null}, "perhaps": null, "guarded": null}));
     let mut seen: Vec<_> = body["errors"]
         .as_array()
         .unwrap()
         .iter()
         .map(|error| {
-            assert_eq!(
-                error["extensions"]["requestId"].as_str(),
-                Some(told.header("x-request-id"))
-            );
+            assert_eq!(error["extensions"]["requestId"].as_str(), Some(told.header("x-request-id")));
             (
                 error["path"].to_string(),
                 error["extensions"]["code"].as_str().unwrap().to_owned(),
@@ -33,21 +25,11 @@ async fn resolvers_errors_are_coded_masked_and_placed() {
     seen.sort();
     let wanted = [
         ("[\"guarded\"]", "FORBIDDEN", "Not for you."),
-        (
-            "[\"inner\",\"maybe\"]",
-            "NOT_FOUND",
-            "There is no such thing.",
-        ),
-        (
-            "[\"perhaps\",\"bad\"]",
-            "INTERNAL_SERVER_ERROR",
-            "Internal error.",
-        ),
+        ("[\"inner\",\"maybe\"]", "NOT_FOUND", "There is no such thing."),
+        ("[\"perhaps\",\"bad\"]", "INTERNAL_SERVER_ERROR", "Internal error."),
     ];
-    let wanted: Vec<_> = wanted
-        .iter()
-        .map(|(path, code, text)| ((*path).to_owned(), (*code).to_owned(), (*text).to_owned()))
-        .collect();
+    let wanted: Vec<_> =
+        wanted.iter().map(|(path, code, text)| ((*path).to_owned(), (*code).to_owned(), (*text).to_owned())).collect();
     assert_eq!(seen, wanted);
     assert!(!String::from_utf8_lossy(&told.body).contains("secrets"));
 }
@@ -68,20 +50,10 @@ async fn only_listed_codes_leave_the_house() {
     for (given, told_code, text) in [
         ("CONFLICT", "CONFLICT", "as you wish"),
         ("NOT_FOUND", "NOT_FOUND", "as you wish"),
-        (
-            "PANIC_AT_THE_DISCO",
-            "INTERNAL_SERVER_ERROR",
-            "Internal error.",
-        ),
-        (
-            "INTERNAL_SERVER_ERROR",
-            "INTERNAL_SERVER_ERROR",
-            "Internal error.",
-        ),
+        ("PANIC_AT_THE_DISCO", "INTERNAL_SERVER_ERROR", "Internal error."),
+        ("INTERNAL_SERVER_ERROR", "INTERNAL_SERVER_ERROR", "Internal error."),
     ] {
-        let told = site
-            .query(&format!("{{ refuse(code: \"{given}\") }}"))
-            .await;
+        let told = site.query(&format!("{{ refuse(code: \"{given}\") }}")).await;
         assert_eq!(told.code(), told_code);
         assert_eq!(told.json()["errors"][0]["message"], text);
     }
@@ -91,9 +63,7 @@ async fn only_listed_codes_leave_the_house() {
 async fn at_most_ten_errors_are_told() {
     let site = site(Limits::default()).await;
     let unknown: Vec<_> = (0..50).map(|at| format!("x{at}")).collect();
-    let told = site
-        .query(&format!("{{ inner {{ {} }} }}", unknown.join(" ")))
-        .await;
+    let told = site.query(&format!("{{ inner {{ {} }} }}", unknown.join(" "))).await;
     assert_eq!(told.status, 400);
     assert_eq!(told.json()["errors"].as_array().unwrap().len(), 10);
     let told = site.query("{ pile { maybe } }").await;
@@ -119,10 +89,7 @@ async fn a_panic_is_answered_and_the_next_request_too() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_operation_that_takes_too_long_is_stopped() {
-    let limits = Limits {
-        operation_time: std::time::Duration::from_millis(50),
-        ..Limits::default()
-    };
+    let limits = Limits { operation_time: std::time::Duration::from_millis(50), ..Limits::default() };
     let site = site(limits).await;
     refused(&site.query("{ sleep(ms: 60000) }").await, 504, "TIMEOUT");
     assert_eq!(site.query("{ sleep(ms: 1) }").await.status, 200);
@@ -131,10 +98,7 @@ async fn an_operation_that_takes_too_long_is_stopped() {
 #[tokio::test(flavor = "multi_thread")]
 async fn json_clients_are_told_refusals_of_documents_with_200() {
     let site = site(Limits::default()).await;
-    let headers = [
-        ("content-type", "application/json"),
-        ("authorization", "Bearer admin"),
-    ];
+    let headers = [("content-type", "application/json"), ("authorization", "Bearer admin")];
     for query in ["{", "{ nothing }", "query ($a: Int!) { sleep(ms: $a) }"] {
         let body = json!({ "query": query }).to_string();
         let told = site.send(Method::POST, "/graphql", &headers, body).await;

@@ -16,10 +16,7 @@ async fn an_answer_comes_in_the_form_that_was_asked_for() {
     for (accept, form) in [
         ("*/*", "application/json"),
         ("application/json", "application/json"),
-        (
-            "application/graphql-response+json",
-            "application/graphql-response+json",
-        ),
+        ("application/graphql-response+json", "application/graphql-response+json"),
     ] {
         let told = ask(accept).await;
         assert_eq!(told.status, 200);
@@ -49,15 +46,11 @@ async fn only_a_json_object_by_post_is_a_request() {
         "{\"query\":\"{ greeting }\",\"operationName\":1}",
         "{\"query\":\"{ greeting }\",\"extensions\":\"x\"}",
     ] {
-        let told = site
-            .send(Method::POST, "/graphql", &[JSON, ADMIN], body.to_owned())
-            .await;
+        let told = site.send(Method::POST, "/graphql", &[JSON, ADMIN], body.to_owned()).await;
         refused(&told, 400, "BAD_REQUEST");
     }
     let not_utf8 = Bytes::from_static(b"{\"query\":\"{ greeting \xff}\"}");
-    let told = site
-        .send(Method::POST, "/graphql", &[JSON, ADMIN], not_utf8)
-        .await;
+    let told = site.send(Method::POST, "/graphql", &[JSON, ADMIN], not_utf8).await;
     refused(&told, 400, "BAD_REQUEST");
     let told = site
         .post(json!({"query": "{ greeting }", "more": 1, "variables": null, "extensions": null, "operationName": null}))
@@ -66,10 +59,7 @@ async fn only_a_json_object_by_post_is_a_request() {
     let hash = json!({"extensions": {"persistedQuery": {"version": 1, "sha256Hash": "ab"}}});
     let told = site.post(hash).await;
     refused(&told, 400, "BAD_REQUEST");
-    assert_eq!(
-        told.json()["errors"][0]["message"],
-        "PersistedQueryNotSupported"
-    );
+    assert_eq!(told.json()["errors"][0]["message"], "PersistedQueryNotSupported");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -82,9 +72,7 @@ async fn forms_and_compressed_bodies_are_not_read() {
         vec![ADMIN, ("content-type", "multipart/form-data; boundary=x")],
         vec![ADMIN, JSON, ("content-encoding", "gzip")],
     ] {
-        let told = site
-            .send(Method::POST, "/graphql", &headers, body.clone())
-            .await;
+        let told = site.send(Method::POST, "/graphql", &headers, body.clone()).await;
         refused(&told, 415, "BAD_REQUEST");
     }
 }
@@ -120,22 +108,19 @@ async fn get_reads_only_and_shows_intent() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn large_and_slow_bodies_are_refused() {
-    let limits = Limits {
-        body_time: std::time::Duration::from_millis(100),
-        ..Limits::default()
-    };
+    let limits = Limits { body_time: std::time::Duration::from_millis(100), ..Limits::default() };
     let site = site(limits).await;
     let large = "x".repeat((1 << 20) + 1);
-    let told = site
-        .send(Method::POST, "/graphql", &[JSON, ADMIN], large)
-        .await;
+    let told = site.send(Method::POST, "/graphql", &[JSON, ADMIN], large).await;
     refused(&told, 413, "BAD_REQUEST");
 
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let mut slow = tokio::net::TcpStream::connect(site.at).await.unwrap();
-    slow.write_all(b"POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 50\r\n\r\n{")
-        .await
-        .unwrap();
+    slow.write_all(
+        b"POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 50\r\n\r\n{",
+    )
+    .await
+    .unwrap();
     let mut answer = String::new();
     slow.read_to_string(&mut answer).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
@@ -173,11 +158,7 @@ async fn callers_are_let_in_or_told_why_not() {
     let told = site.post_as(Some("wrong"), ask.clone()).await;
     refused(&told, 401, "UNAUTHENTICATED");
     assert!(told.header("www-authenticate").starts_with("Bearer"));
-    refused(
-        &site.post_as(Some("banned"), ask.clone()).await,
-        403,
-        "FORBIDDEN",
-    );
+    refused(&site.post_as(Some("banned"), ask.clone()).await, 403, "FORBIDDEN");
     let told = site.post_as(Some("hasty"), ask.clone()).await;
     refused(&told, 429, "RATE_LIMITED");
     assert_eq!(told.header("retry-after"), "7");
@@ -192,12 +173,8 @@ async fn nobody_may_name_only_the_listed_fields() {
     let site = site(Limits::default()).await;
     let ask = async |query: &str| site.post_as(None, json!({ "query": query })).await;
     assert_eq!(ask("{ greeting }").await.status, 200);
-    let sign_in =
-        "mutation { signIn(input: {username: \"admin\", password: \"admin\"}) { token } }";
-    assert_eq!(
-        ask(sign_in).await.json()["data"]["signIn"]["token"],
-        "admin"
-    );
+    let sign_in = "mutation { signIn(input: {username: \"admin\", password: \"admin\"}) { token } }";
+    assert_eq!(ask(sign_in).await.json()["data"]["signIn"]["token"], "admin");
     for query in [
         "{ caller }",
         "{ greeting caller }",
@@ -215,14 +192,11 @@ async fn nobody_may_name_only_the_listed_fields() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_schema_is_shown_to_those_who_may_see_it() {
     let site = site(Limits::default()).await;
-    let ask =
-        json!({"query": "{ __schema { queryType { name } } __type(name: \"Item\") { name } }"});
+    let ask = json!({"query": "{ __schema { queryType { name } } __type(name: \"Item\") { name } }"});
     let told = site.post(ask.clone()).await;
     assert_eq!(told.json()["data"]["__type"]["name"], "Item");
     refused(&site.post_as(Some("user1"), ask).await, 403, "FORBIDDEN");
-    let told = site
-        .post_as(Some("user1"), json!({"query": "{ __typename }"}))
-        .await;
+    let told = site.post_as(Some("user1"), json!({"query": "{ __typename }"})).await;
     assert_eq!(told.json()["data"]["__typename"], "Query");
 }
 
@@ -234,10 +208,7 @@ async fn the_caller_s_own_request_id_is_kept_when_it_is_harmless() {
         let headers = [JSON, ADMIN, ("x-request-id", id)];
         site.send(Method::POST, "/graphql", &headers, body).await
     };
-    assert_eq!(
-        ask("trace-7.a_b").await.header("x-request-id"),
-        "trace-7.a_b"
-    );
+    assert_eq!(ask("trace-7.a_b").await.header("x-request-id"), "trace-7.a_b");
     let told = ask("<script>").await;
     assert_eq!(told.header("x-request-id").len(), 16);
     refused_anyhow(&told);

@@ -14,9 +14,7 @@ async fn handshake(
     site: &Site,
     headers: &[(&'static str, &str)],
 ) -> Result<Wire, tokio_tungstenite::tungstenite::Error> {
-    let mut request = format!("ws://{}/graphql", site.at)
-        .into_client_request()
-        .unwrap();
+    let mut request = format!("ws://{}/graphql", site.at).into_client_request().unwrap();
     for (name, value) in headers {
         request.headers_mut().insert(*name, value.parse().unwrap());
     }
@@ -31,11 +29,7 @@ async fn open(site: &Site) -> Wire {
 
 async fn ready(site: &Site) -> Wire {
     let mut wire = open(site).await;
-    say(
-        &mut wire,
-        json!({"type": "connection_init", "payload": {"authorization": "Bearer admin"}}),
-    )
-    .await;
+    say(&mut wire, json!({"type": "connection_init", "payload": {"authorization": "Bearer admin"}})).await;
     assert_eq!(hear(&mut wire).await, json!({"type": "connection_ack"}));
     wire
 }
@@ -45,11 +39,7 @@ async fn say(wire: &mut Wire, message: Value) {
 }
 
 async fn ask(wire: &mut Wire, id: &str, query: &str) {
-    say(
-        wire,
-        json!({"id": id, "type": "subscribe", "payload": {"query": query}}),
-    )
-    .await;
+    say(wire, json!({"id": id, "type": "subscribe", "payload": {"query": query}})).await;
 }
 
 /// The next message of the protocol; a close is told as its code and reason.
@@ -67,16 +57,12 @@ async fn hear(wire: &mut Wire) -> Value {
             }
         }
     };
-    tokio::time::timeout(Duration::from_secs(10), listening)
-        .await
-        .expect("something is heard in time")
+    tokio::time::timeout(Duration::from_secs(10), listening).await.expect("something is heard in time")
 }
 
 async fn closed(wire: &mut Wire) -> u64 {
     let close = hear(wire).await;
-    close[0]
-        .as_u64()
-        .unwrap_or_else(|| panic!("not a close: {close}"))
+    close[0].as_u64().unwrap_or_else(|| panic!("not a close: {close}"))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -90,21 +76,10 @@ async fn operations_run_side_by_side() {
     assert_eq!(first["type"], "next");
     assert_eq!(first["payload"]["data"], json!({"caller": "Admin"}));
     assert_eq!(first["payload"]["extensions"]["cost"]["requested"], 1);
-    assert_eq!(
-        hear(&mut wire).await,
-        json!({"id": "quick", "type": "complete"})
-    );
+    assert_eq!(hear(&mut wire).await, json!({"id": "quick", "type": "complete"}));
     assert_eq!(hear(&mut wire).await["id"], "slow");
-    assert_eq!(
-        hear(&mut wire).await,
-        json!({"id": "slow", "type": "complete"})
-    );
-    ask(
-        &mut wire,
-        "quick",
-        "subscription { ticks(count: 2, every: 1) }",
-    )
-    .await;
+    assert_eq!(hear(&mut wire).await, json!({"id": "slow", "type": "complete"}));
+    ask(&mut wire, "quick", "subscription { ticks(count: 2, every: 1) }").await;
     for index in 0..2 {
         assert_eq!(
             hear(&mut wire).await,
@@ -124,14 +99,8 @@ async fn what_does_not_run_is_one_error_message() {
         ("subscription { nothing }", "GRAPHQL_VALIDATION_FAILED"),
         ("subscription { denied }", "FORBIDDEN"),
         ("subscription { ticks ticks }", "GRAPHQL_VALIDATION_FAILED"),
-        (
-            "subscription { a: ticks b: ticks }",
-            "GRAPHQL_VALIDATION_FAILED",
-        ),
-        (
-            "subscription { ...F } fragment F on Subscriptions { ticks }",
-            "GRAPHQL_VALIDATION_FAILED",
-        ),
+        ("subscription { a: ticks b: ticks }", "GRAPHQL_VALIDATION_FAILED"),
+        ("subscription { ...F } fragment F on Subscriptions { ticks }", "GRAPHQL_VALIDATION_FAILED"),
         ("subscription { __typename }", "GRAPHQL_VALIDATION_FAILED"),
         ("{ explode }", "INTERNAL_SERVER_ERROR"),
         ("query ($a: Int!) { sleep(ms: $a) }", "BAD_USER_INPUT"),
@@ -157,20 +126,14 @@ async fn an_event_that_fails_does_not_end_the_subscription_but_a_panic_does() {
     }
     assert_eq!(told[0]["payload"]["data"], json!({"falters": 1}));
     assert_eq!(told[1]["type"], "next");
-    assert_eq!(
-        told[1]["payload"]["errors"][0]["message"],
-        "Internal error."
-    );
+    assert_eq!(told[1]["payload"]["errors"][0]["message"], "Internal error.");
     assert_eq!(told[2]["payload"]["data"], json!({"falters": 3}));
     assert_eq!(told[3]["type"], "complete");
     ask(&mut wire, "x", "subscription { explodes }").await;
     assert_eq!(hear(&mut wire).await["payload"]["data"]["explodes"], 1);
     let told = hear(&mut wire).await;
     assert_eq!(told["type"], "error");
-    assert_eq!(
-        told["payload"][0]["extensions"]["code"],
-        "INTERNAL_SERVER_ERROR"
-    );
+    assert_eq!(told["payload"][0]["extensions"]["code"], "INTERNAL_SERVER_ERROR");
     ask(&mut wire, "x", "{ greeting }").await;
     assert_eq!(hear(&mut wire).await["type"], "next", "the socket lives");
 }
@@ -179,12 +142,7 @@ async fn an_event_that_fails_does_not_end_the_subscription_but_a_panic_does() {
 async fn a_completed_operation_falls_silent() {
     let site = site(Limits::default()).await;
     let mut wire = ready(&site).await;
-    ask(
-        &mut wire,
-        "x",
-        "subscription { ticks(count: 100000, every: 1) }",
-    )
-    .await;
+    ask(&mut wire, "x", "subscription { ticks(count: 100000, every: 1) }").await;
     hear(&mut wire).await;
     say(&mut wire, json!({"id": "x", "type": "complete"})).await;
     // What was on its way when the complete arrived may still come; then nothing, and no echo.
@@ -207,12 +165,7 @@ async fn a_completed_operation_falls_silent() {
 async fn a_client_that_leaves_takes_its_operations_along() {
     let site = site(Limits::default()).await;
     let mut wire = ready(&site).await;
-    ask(
-        &mut wire,
-        "x",
-        "subscription { ticks(count: 100000, every: 3600000) }",
-    )
-    .await;
+    ask(&mut wire, "x", "subscription { ticks(count: 100000, every: 3600000) }").await;
     hear(&mut wire).await;
     assert_eq!(site.running.load(Ordering::SeqCst), 1);
     drop(wire);
@@ -227,10 +180,7 @@ async fn a_client_that_leaves_takes_its_operations_along() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn broken_rules_close_the_socket_with_their_codes() {
-    let limits = Limits {
-        init_time: Duration::from_millis(200),
-        ..Limits::default()
-    };
+    let limits = Limits { init_time: Duration::from_millis(200), ..Limits::default() };
     let site = site(limits).await;
     assert_eq!(closed(&mut open(&site).await).await, 4408);
     let mut wire = open(&site).await;
@@ -244,11 +194,7 @@ async fn broken_rules_close_the_socket_with_their_codes() {
     for (token, code) in [("wrong", 4403), ("banned", 4403), ("unsure", 4500)] {
         let mut wire = open(&site).await;
         let payload = json!({"Authorization": format!("Bearer {token}")});
-        say(
-            &mut wire,
-            json!({"type": "connection_init", "payload": payload}),
-        )
-        .await;
+        say(&mut wire, json!({"type": "connection_init", "payload": payload})).await;
         assert_eq!(closed(&mut wire).await, code, "{token}");
     }
     let mut wire = ready(&site).await;
@@ -279,16 +225,10 @@ async fn broken_rules_close_the_socket_with_their_codes() {
         assert_eq!(closed(&mut wire).await, 4400, "{message}");
     }
     let mut wire = ready(&site).await;
-    wire.send(Message::binary(&b"{\"type\":\"ping\"}"[..]))
-        .await
-        .unwrap();
+    wire.send(Message::binary(&b"{\"type\":\"ping\"}"[..])).await.unwrap();
     assert_eq!(closed(&mut wire).await, 4400);
     let mut wire = ready(&site).await;
-    say(
-        &mut wire,
-        json!({"type": "ping", "payload": {"x": "x".repeat(1 << 20)}}),
-    )
-    .await;
+    say(&mut wire, json!({"type": "ping", "payload": {"x": "x".repeat(1 << 20)}})).await;
     assert_eq!(closed(&mut wire).await, 1009);
 }
 
@@ -297,19 +237,9 @@ async fn a_panic_of_the_gate_is_closed_4500() {
     let site = site(Limits::default()).await;
     let mut wire = open(&site).await;
     let payload = json!({"authorization": "Bearer panic"});
-    say(
-        &mut wire,
-        json!({"type": "connection_init", "payload": payload}),
-    )
-    .await;
+    say(&mut wire, json!({"type": "connection_init", "payload": payload})).await;
     assert_eq!(closed(&mut wire).await, 4500);
-    refused(
-        &site
-            .post_as(Some("panic"), json!({"query": "{ greeting }"}))
-            .await,
-        500,
-        "INTERNAL_SERVER_ERROR",
-    );
+    refused(&site.post_as(Some("panic"), json!({"query": "{ greeting }"})).await, 500, "INTERNAL_SERVER_ERROR");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -324,34 +254,22 @@ async fn pages_of_other_origins_are_refused_the_handshake() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_handshake_s_own_token_counts_too() {
     let site = site(Limits::default()).await;
-    let mut wire = handshake(&site, &[SPEAKS, ("authorization", "Bearer user3")])
-        .await
-        .unwrap();
+    let mut wire = handshake(&site, &[SPEAKS, ("authorization", "Bearer user3")]).await.unwrap();
     say(&mut wire, json!({"type": "connection_init"})).await;
     hear(&mut wire).await;
     ask(&mut wire, "x", "{ caller }").await;
-    assert_eq!(
-        hear(&mut wire).await["payload"]["data"]["caller"],
-        "User(\"user3\")"
-    );
+    assert_eq!(hear(&mut wire).await["payload"]["data"]["caller"], "User(\"user3\")");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_that_ends_closes_its_socket() {
-    let limits = Limits {
-        recheck: Duration::from_millis(50),
-        ..Limits::default()
-    };
+    let limits = Limits { recheck: Duration::from_millis(50), ..Limits::default() };
     let site = site(limits).await;
     let mut idle = ready(&site).await;
     site.door.open.store(false, Ordering::SeqCst);
     assert_eq!(closed(&mut idle).await, 4403);
     // And at once when it asks for something, whatever the pause between checks.
-    let site = super::site(Limits {
-        recheck: Duration::from_secs(3600),
-        ..Limits::default()
-    })
-    .await;
+    let site = super::site(Limits { recheck: Duration::from_secs(3600), ..Limits::default() }).await;
     let mut wire = ready(&site).await;
     tokio::time::sleep(Duration::from_millis(20)).await;
     site.door.open.store(false, Ordering::SeqCst);
@@ -361,10 +279,7 @@ async fn a_session_that_ends_closes_its_socket() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn operations_of_one_socket_are_counted() {
-    let limits = Limits {
-        socket_operations: 3,
-        ..Limits::default()
-    };
+    let limits = Limits { socket_operations: 3, ..Limits::default() };
     let site = site(limits).await;
     let mut wire = ready(&site).await;
     for id in ["a", "b", "c"] {
@@ -382,10 +297,7 @@ async fn operations_of_one_socket_are_counted() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reader_who_does_not_read_is_dropped() {
-    let limits = Limits {
-        slow_reader: Duration::from_millis(100),
-        ..Limits::default()
-    };
+    let limits = Limits { slow_reader: Duration::from_millis(100), ..Limits::default() };
     let site = site(limits).await;
     let mut wire = ready(&site).await;
     ask(&mut wire, "x", "subscription { flood(size: 100000) }").await;
@@ -402,10 +314,7 @@ async fn a_reader_who_does_not_read_is_dropped() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn pings_go_out_and_silence_ends_the_socket() {
-    let limits = Limits {
-        keepalive: Duration::from_millis(50),
-        ..Limits::default()
-    };
+    let limits = Limits { keepalive: Duration::from_millis(50), ..Limits::default() };
     let site = site(limits).await;
     let mut wire = ready(&site).await;
     // Reading answers the pings by itself; the socket outlives many of them.

@@ -3,11 +3,8 @@ use std::{sync::atomic::Ordering, time::Duration};
 use super::*;
 
 async fn open(site: &Site, query: &str) -> Told {
-    let headers = [
-        ("content-type", "application/json"),
-        ("accept", "text/event-stream"),
-        ("authorization", "Bearer admin"),
-    ];
+    let headers =
+        [("content-type", "application/json"), ("accept", "text/event-stream"), ("authorization", "Bearer admin")];
     let body = json!({ "query": query }).to_string();
     site.send(Method::POST, "/graphql", &headers, body).await
 }
@@ -26,10 +23,7 @@ async fn a_subscription_is_events_and_a_complete() {
     let site = site(Limits::default()).await;
     let told = open(&site, "subscription { ticks(count: 2, every: 5) }").await;
     assert_eq!(told.status, 200);
-    assert_eq!(
-        told.header("content-type"),
-        "text/event-stream; charset=utf-8"
-    );
+    assert_eq!(told.header("content-type"), "text/event-stream; charset=utf-8");
     assert_eq!(told.header("x-accel-buffering"), "no");
     assert_eq!(told.header("cache-control"), "no-store");
     assert_eq!(
@@ -71,11 +65,8 @@ async fn refusals_come_by_status_and_failures_as_events() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_quiet_stream_is_kept_alive_and_ends_with_its_session() {
-    let limits = Limits {
-        keepalive: Duration::from_millis(20),
-        recheck: Duration::from_millis(50),
-        ..Limits::default()
-    };
+    let limits =
+        Limits { keepalive: Duration::from_millis(20), recheck: Duration::from_millis(50), ..Limits::default() };
     let site = site(limits).await;
     let open_flag = site.door.open.clone();
     tokio::spawn(async move {
@@ -104,10 +95,7 @@ async fn a_stop_completes_streams() {
 #[tokio::test(flavor = "multi_thread")]
 async fn readers_who_leave_or_do_not_read_are_dropped() {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    let limits = Limits {
-        slow_reader: Duration::from_millis(100),
-        ..Limits::default()
-    };
+    let limits = Limits { slow_reader: Duration::from_millis(100), ..Limits::default() };
     let site = site(limits).await;
     let connect = async |query: &str| {
         let mut stream = tokio::net::TcpStream::connect(site.at).await.unwrap();

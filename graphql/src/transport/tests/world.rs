@@ -9,15 +9,12 @@ use std::{
 };
 
 use async_graphql::{
-    Context, Enum, Error, ErrorExtensions, InputObject, Object, Request, Result, Schema,
-    SimpleObject, Subscription,
+    Context, Enum, Error, ErrorExtensions, InputObject, Object, Request, Result, Schema, SimpleObject, Subscription,
 };
 use futures_util::{Stream, StreamExt};
 use tokio_stream::wrappers::IntervalStream;
 
-use crate::transport::{
-    AuthError, Credentials, Gate, OperationInfo, Policy, Roots, bucket::Budget,
-};
+use crate::transport::{AuthError, Credentials, Gate, OperationInfo, Policy, Roots, bucket::Budget};
 
 pub type World = Schema<Query, Mutation, Subscriptions>;
 
@@ -38,13 +35,7 @@ pub struct Door {
 
 impl Default for Door {
     fn default() -> Self {
-        Self {
-            open: Arc::new(AtomicBool::new(true)),
-            budget: Budget {
-                max: 1_000_000,
-                restore_rate: 100_000,
-            },
-        }
+        Self { open: Arc::new(AtomicBool::new(true)), budget: Budget { max: 1_000_000, restore_rate: 100_000 } }
     }
 }
 
@@ -141,12 +132,7 @@ pub struct Items(i32);
 #[Object]
 impl Items {
     async fn nodes(&self) -> Vec<Item> {
-        (0..self.0)
-            .map(|id| Item {
-                id,
-                label: format!("item {id}"),
-            })
-            .collect()
+        (0..self.0).map(|id| Item { id, label: format!("item {id}") }).collect()
     }
 
     async fn edges(&self) -> Vec<Edge> {
@@ -163,10 +149,7 @@ pub struct Query;
 
 #[Object]
 impl Query {
-    async fn greeting(
-        &self,
-        #[graphql(default_with = "\"world\".to_owned()")] name: String,
-    ) -> String {
+    async fn greeting(&self, #[graphql(default_with = "\"world\".to_owned()")] name: String) -> String {
         format!("Hello, {name}")
     }
 
@@ -284,13 +267,12 @@ impl Subscriptions {
     ) -> impl Stream<Item = usize> {
         self.running.fetch_add(1, Ordering::SeqCst);
         let running = Running(self.running.clone());
-        IntervalStream::new(tokio::time::interval(Duration::from_millis(every.max(1))))
-            .take(count)
-            .enumerate()
-            .map(move |(index, _)| {
+        IntervalStream::new(tokio::time::interval(Duration::from_millis(every.max(1)))).take(count).enumerate().map(
+            move |(index, _)| {
                 let _ = &running;
                 index
-            })
+            },
+        )
     }
 
     async fn flood(&self, size: usize) -> impl Stream<Item = String> {
@@ -312,13 +294,7 @@ impl Subscriptions {
                 tokio::time::sleep(Duration::from_millis(5)).await;
                 index
             })
-            .map(|index| {
-                if index == 2 {
-                    Err(Error::new("select * from secrets"))
-                } else {
-                    Ok(index)
-                }
-            })
+            .map(|index| if index == 2 { Err(Error::new("select * from secrets")) } else { Ok(index) })
     }
 
     async fn explodes(&self) -> impl Stream<Item = i32> {
@@ -333,8 +309,6 @@ impl Subscriptions {
 pub fn world() -> (World, Arc<AtomicU32>) {
     let subscriptions = Subscriptions::default();
     let running = subscriptions.running.clone();
-    let schema = Schema::build(Query, Mutation::default(), subscriptions)
-        .disable_suggestions()
-        .finish();
+    let schema = Schema::build(Query, Mutation::default(), subscriptions).disable_suggestions().finish();
     (schema, running)
 }
