@@ -333,9 +333,9 @@ server=$!
 ( while kill -0 "$server" 2>/dev/null; do sleep 1; done; kill "$$" 2>/dev/null ) >/dev/null 2>&1 </dev/null &
 trap 'tail -n 20 "$folder/log" >&2; rm -rf "$folder"; exit 1' TERM
 cat >/dev/null
-trap '' TERM PIPE
+trap '' TERM PIPE QUIT
 exec 2>/dev/null
-kill -QUIT "$server" 2>/dev/null
+kill -QUIT 0
 sleep 0.05
 kill -KILL "$server" 2>/dev/null
 wait "$server"
