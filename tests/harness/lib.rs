@@ -1,4 +1,5 @@
 //! What the suite stands on: private database servers and fake upstreams that check what they are sent.
 
 pub mod fake_pay;
+pub mod fake_upstream;
 pub mod services;
