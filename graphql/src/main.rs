@@ -1,1 +1,30 @@
-fn main() {}
+//! The management server; by default the whole product in one process.
+
+use relay::edge::{self, start, telemetry};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+#[tokio::main]
+async fn main() {
+    let (command, config) = start::read("graphql", "127.0.0.1:18080");
+    if let Err(fault) = telemetry::start(&config) {
+        start::fail(&[fault]);
+    }
+    let Some(app) = start::run(command, config).await else { return };
+    let listener = match edge::bind(app.config.listen).await {
+        Ok(listener) => listener,
+        Err(e) => start::fail(&[e.to_string()]),
+    };
+    if let Err(e) = graphql::process::welcome(&app).await {
+        start::fail(&[e.to_string()]);
+    }
+    let stop = app.stop.clone();
+    tokio::spawn(async move {
+        start::stopped().await;
+        tracing::info!("stopping");
+        stop.cancel();
+    });
+    edge::serve(&app, listener, graphql::process::router(&app)).await;
+    app.shut_down().await;
+}

@@ -1,0 +1,43 @@
+//! The all-in-one process: what is mounted on the one port, and in which order.
+
+use axum::Router;
+use axum::middleware;
+use schema::App;
+
+use crate::gate::Door;
+use crate::{api, transport};
+
+/// Everything this process serves, by the roles it was given.
+pub fn router(app: &App) -> Router {
+    let mut router: Router<App> = relay::edge::health::router();
+    if app.config.roles.management {
+        router = router.merge(rest::router(app)).merge(graph(app).with_state(()));
+    }
+    router.layer(middleware::from_fn_with_state(app.clone(), relay::edge::origin::note)).with_state(app.clone())
+}
+
+/// The graph and its console.
+fn graph(app: &App) -> Router<()> {
+    let settings = transport::Settings { shutdown: app.stop.clone(), ..transport::Settings::default() };
+    transport::router(api::graph(), Door::new(app), settings).merge(transport::graphiql::router())
+}
+
+/// Makes the first administrator when there is none, and tells the operator where to go.
+pub async fn welcome(app: &App) -> schema::Result<()> {
+    let first = schema::service::user::ensure_first_admin(app).await?;
+    let url = app.config.public_url();
+    if let Some(first) = first {
+        relay::edge::start::say(&format!("first administrator: {}", first.username));
+        if let Some(password) = first.made_up {
+            let file = app.config.data_dir.join("admin-password");
+            schema::config::write_private(&file, &format!("{password}\n"))
+                .map_err(|e| schema::Error::unavailable(format!("{} cannot be written", file.display()), e))?;
+            relay::edge::start::say(&format!("password: {password}   (also in {})", file.display()));
+        }
+    }
+    relay::edge::start::say(&format!("serving on http://{}", app.config.listen));
+    if app.config.roles.management {
+        relay::edge::start::say(&format!("GraphiQL: {url}/graphiql"));
+    }
+    Ok(())
+}
