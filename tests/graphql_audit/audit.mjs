@@ -4,7 +4,7 @@
 //   node audit.mjs URL [TOKEN] [SUBSCRIPTION]
 //
 // TOKEN is a bearer token of a caller who may introspect. SUBSCRIPTION is a subscription document that delivers
-// at least one event soon; without it only `__typename`-free checks of subscriptions run.
+// at least one event soon; without it the checks that need a running subscription are left out.
 
 import { httpAudits } from './http.mjs';
 import { socketChecks } from './socket.mjs';

@@ -1,10 +1,10 @@
 // Written by graphql/assets/src/pack.mjs.
 &[
     File {
-        path: "assets/babel-Dbwrir78.js",
+        path: "assets/babel-BsxChlsK.js",
         kind: "text/javascript; charset=utf-8",
-        tag: "\"23436e417b14ae2f\"",
-        gzip: include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/dist/assets/babel-Dbwrir78.js.gz")),
+        tag: "\"640a8fbd4300a017\"",
+        gzip: include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/dist/assets/babel-BsxChlsK.js.gz")),
     },
     File {
         path: "assets/codicon-DCmgc-ay.ttf",
@@ -25,12 +25,6 @@
         gzip: include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/dist/assets/estree-BbkbXjhR.js.gz")),
     },
     File {
-        path: "assets/graphql-C2G13wsv.js",
-        kind: "text/javascript; charset=utf-8",
-        tag: "\"4403a5e7d144a5b8\"",
-        gzip: include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/dist/assets/graphql-C2G13wsv.js.gz")),
-    },
-    File {
         path: "assets/graphql-CR2QBYZT.js",
         kind: "text/javascript; charset=utf-8",
         tag: "\"48a983c1d3df03da\"",
@@ -41,6 +35,12 @@
         kind: "text/javascript; charset=utf-8",
         tag: "\"ad262c1e6d45263a\"",
         gzip: include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/dist/assets/graphql-DMNcxBam.js.gz")),
+    },
+    File {
+        path: "assets/graphql-Dl5gkoN6.js",
+        kind: "text/javascript; charset=utf-8",
+        tag: "\"3c18c430642ccb20\"",
+        gzip: include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/dist/assets/graphql-Dl5gkoN6.js.gz")),
     },
     File {
         path: "assets/graphql-LQdxqEYJ.js",
@@ -55,10 +55,16 @@
         gzip: include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/dist/assets/graphql.worker-DlD00Mm5.js.gz")),
     },
     File {
-        path: "assets/graphqlMode-Zwerua0_.js",
+        path: "assets/graphqlMode-BUP_mL3B.js",
         kind: "text/javascript; charset=utf-8",
-        tag: "\"577d47064ced2433\"",
-        gzip: include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/dist/assets/graphqlMode-Zwerua0_.js.gz")),
+        tag: "\"444bac6a4605c137\"",
+        gzip: include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/dist/assets/graphqlMode-BUP_mL3B.js.gz")),
+    },
+    File {
+        path: "assets/index-CyiPmkzC.js",
+        kind: "text/javascript; charset=utf-8",
+        tag: "\"224e6ee5b1dddfa2\"",
+        gzip: include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/dist/assets/index-CyiPmkzC.js.gz")),
     },
     File {
         path: "assets/index-Dhrlh7wV.css",
@@ -67,28 +73,22 @@
         gzip: include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/dist/assets/index-Dhrlh7wV.css.gz")),
     },
     File {
-        path: "assets/index-WtYH_tuk.js",
-        kind: "text/javascript; charset=utf-8",
-        tag: "\"b35393093c9df21a\"",
-        gzip: include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/dist/assets/index-WtYH_tuk.js.gz")),
-    },
-    File {
         path: "assets/json.worker-BoMnvqI7.js",
         kind: "text/javascript; charset=utf-8",
         tag: "\"86216ddeeee41445\"",
         gzip: include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/dist/assets/json.worker-BoMnvqI7.js.gz")),
     },
     File {
-        path: "assets/jsonMode-DC_z0ipp.js",
+        path: "assets/jsonMode-BQRv2a04.js",
         kind: "text/javascript; charset=utf-8",
-        tag: "\"abf739863cd49167\"",
-        gzip: include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/dist/assets/jsonMode-DC_z0ipp.js.gz")),
+        tag: "\"674022aea103d665\"",
+        gzip: include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/dist/assets/jsonMode-BQRv2a04.js.gz")),
     },
     File {
-        path: "assets/lite-CaEIteCi.js",
+        path: "assets/lite-QAz6JHaU.js",
         kind: "text/javascript; charset=utf-8",
-        tag: "\"8c790b84c88cab60\"",
-        gzip: include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/dist/assets/lite-CaEIteCi.js.gz")),
+        tag: "\"3a7ad513951b32a3\"",
+        gzip: include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/dist/assets/lite-QAz6JHaU.js.gz")),
     },
     File {
         path: "assets/monaco-editor-CMp-cWx8.css",
@@ -97,16 +97,16 @@
         gzip: include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/dist/assets/monaco-editor-CMp-cWx8.css.gz")),
     },
     File {
-        path: "assets/monaco-editor-DZXfxcNy.js",
+        path: "assets/monaco-editor-CwsScY6R.js",
         kind: "text/javascript; charset=utf-8",
-        tag: "\"7141e82e845fd99e\"",
-        gzip: include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/dist/assets/monaco-editor-DZXfxcNy.js.gz")),
+        tag: "\"de10c12115e400a3\"",
+        gzip: include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/dist/assets/monaco-editor-CwsScY6R.js.gz")),
     },
     File {
-        path: "assets/mouseTarget-B8pUIwQa.js",
+        path: "assets/mouseTarget-BI00aze_.js",
         kind: "text/javascript; charset=utf-8",
-        tag: "\"f39d8a72b90606f4\"",
-        gzip: include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/dist/assets/mouseTarget-B8pUIwQa.js.gz")),
+        tag: "\"21f457f28101f2c3\"",
+        gzip: include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/dist/assets/mouseTarget-BI00aze_.js.gz")),
     },
     File {
         path: "assets/standalone-BjQ9N7UL.js",
@@ -117,7 +117,7 @@
     File {
         path: "index.html",
         kind: "text/html; charset=utf-8",
-        tag: "\"3d91f9bba2090f98\"",
+        tag: "\"ea47613177acc493\"",
         gzip: include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/dist/index.html.gz")),
     },
     File {

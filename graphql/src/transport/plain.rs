@@ -96,7 +96,7 @@ async fn converse<G: Gate>(
     let admitted = admit::admit(plane, &principal, &source, call).await?;
     let subscribes = admitted.info.kind == async_graphql::parser::types::OperationType::Subscription;
     match accepts.single {
-        Some(form) if !subscribes => Ok(reply(run::once(plane, admitted).await, form, request_id)),
+        Some(form) if !subscribes => Ok(reply(run::once(plane.clone(), admitted).await, form, request_id)),
         _ => Ok(stream::respond(plane.clone(), principal, admitted, request_id)),
     }
 }

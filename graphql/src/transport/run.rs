@@ -1,8 +1,8 @@
 //! Execution within a time and behind a wall for panics.
 
-use std::panic::AssertUnwindSafe;
+use std::{panic::AssertUnwindSafe, sync::Arc};
 
-use async_graphql::{Executor, Request, Response};
+use async_graphql::{Executor, Request, Response, parser::types::OperationType};
 use futures_util::{
     FutureExt, StreamExt,
     future::BoxFuture,
@@ -34,8 +34,24 @@ impl<E: Executor> Engine for E {
     }
 }
 
-/// Runs a query or a mutation to its answer.
-pub async fn once<G: Gate>(plane: &Plane<G>, admitted: Admitted) -> Answer {
+/// Runs a query or a mutation to its answer. A caller who hangs up stops a query; a mutation runs on, so
+/// that what it does after its commit is not cut off.
+pub async fn once<G: Gate>(plane: Arc<Plane<G>>, admitted: Admitted) -> Answer {
+    if admitted.info.kind != OperationType::Mutation {
+        return to_the_end(&plane, admitted).await;
+    }
+    let request_id = admitted.info.request_id.clone();
+    let running = tokio::spawn({
+        let plane = plane.clone();
+        async move { to_the_end(&plane, admitted).await }
+    });
+    match running.await {
+        Ok(answer) => answer,
+        Err(_) => Answer::refusal(&plane.gate, &request_id, internal()),
+    }
+}
+
+async fn to_the_end<G: Gate>(plane: &Plane<G>, admitted: Admitted) -> Answer {
     let Admitted { request, info, throttle, since } = admitted;
     let limits = plane.limits();
     let running = AssertUnwindSafe(plane.engine.execute(request)).catch_unwind();
@@ -60,7 +76,7 @@ fn overdue<G: Gate>(plane: &Plane<G>) -> Fault {
 
 /// A running subscription.
 pub struct Events<G: Gate> {
-    plane: std::sync::Arc<Plane<G>>,
+    plane: Arc<Plane<G>>,
     info: super::OperationInfo,
     since: std::time::Instant,
     stream: Option<BoxStream<'static, std::thread::Result<Response>>>,
@@ -71,7 +87,7 @@ pub struct Events<G: Gate> {
 
 impl<G: Gate> Events<G> {
     /// Opens a subscription; nothing of it runs until the first event is asked for.
-    pub fn open(plane: std::sync::Arc<Plane<G>>, admitted: Admitted) -> Self {
+    pub fn open(plane: Arc<Plane<G>>, admitted: Admitted) -> Self {
         let Admitted { request, info, since, .. } = admitted;
         let engine = plane.engine.clone();
         let opened = std::panic::catch_unwind(AssertUnwindSafe(|| engine.subscribe(request)));

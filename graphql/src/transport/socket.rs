@@ -256,7 +256,7 @@ impl<G: Gate> Operation<G> {
                 }
             }
         } else {
-            let answer = run::once(plane, admitted).await;
+            let answer = run::once(plane.clone(), admitted).await;
             if answer.refused().is_some() {
                 self.last(protocol::error(&self.id, &answer)).await;
                 return;

@@ -56,8 +56,7 @@ async fn feed<G: Gate>(plane: Arc<Plane<G>>, principal: G::Principal, admitted: 
     let mut work = if admitted.info.kind == OperationType::Subscription {
         Work::Many(Box::new(run::Events::open(plane.clone(), admitted)))
     } else {
-        let plane = plane.clone();
-        Work::One(Box::pin(async move { run::once(&plane, admitted).await }))
+        Work::One(Box::pin(run::once(plane.clone(), admitted)))
     };
     loop {
         let event = tokio::select! {

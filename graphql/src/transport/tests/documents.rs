@@ -1,3 +1,5 @@
+//! Documents: their limits, their operations, their variables.
+
 use std::time::{Duration, Instant};
 
 use serde_json::json;

@@ -1,3 +1,5 @@
+//! Errors: codes, masks, numbers, panics and time.
+
 use serde_json::json;
 
 use super::*;

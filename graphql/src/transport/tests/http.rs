@@ -1,3 +1,5 @@
+//! Requests and answers over plain HTTP: forms, methods, sizes, callers.
+
 use serde_json::json;
 
 use super::*;
@@ -217,4 +219,22 @@ async fn the_caller_s_own_request_id_is_kept_when_it_is_harmless() {
 #[track_caller]
 fn refused_anyhow(told: &Told) {
     assert_eq!(told.code(), "GRAPHQL_PARSE_FAILED");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mutation_outlives_a_caller_who_hangs_up() {
+    use tokio::io::AsyncWriteExt;
+    let site = site(Limits::default()).await;
+    let body = json!({"query": "mutation { slowBump(ms: 200) }"}).to_string();
+    let head = format!(
+        "POST /graphql HTTP/1.1\r\nhost: x\r\nauthorization: Bearer admin\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let mut caller = tokio::net::TcpStream::connect(site.at).await.unwrap();
+    caller.write_all(head.as_bytes()).await.unwrap();
+    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    drop(caller);
+    tokio::time::sleep(std::time::Duration::from_millis(400)).await;
+    let told = site.query("mutation { bump }").await;
+    assert_eq!(told.json()["data"]["bump"], 2);
 }

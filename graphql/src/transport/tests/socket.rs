@@ -1,3 +1,5 @@
+//! Websockets: the conversation, every close code, and those who do not keep to it.
+
 use std::{sync::atomic::Ordering, time::Duration};
 
 use futures_util::{SinkExt, StreamExt};

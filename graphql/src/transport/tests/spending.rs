@@ -1,3 +1,5 @@
+//! Cost and the buckets it is paid from.
+
 use super::*;
 use crate::transport::bucket::Budget;
 

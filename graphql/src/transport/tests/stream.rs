@@ -1,3 +1,5 @@
+//! Event streams.
+
 use std::{sync::atomic::Ordering, time::Duration};
 
 use super::*;

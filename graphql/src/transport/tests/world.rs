@@ -229,6 +229,11 @@ impl Mutation {
         self.count.fetch_add(1, Ordering::SeqCst) + 1
     }
 
+    async fn slow_bump(&self, ms: u64) -> u32 {
+        tokio::time::sleep(Duration::from_millis(ms)).await;
+        self.count.fetch_add(1, Ordering::SeqCst) + 1
+    }
+
     async fn sign_in(&self, input: SignInInput) -> SignInPayload {
         let right = input.username == "admin" && input.password == "admin";
         SignInPayload {
