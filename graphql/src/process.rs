@@ -41,3 +41,8 @@ pub async fn welcome(app: &App) -> schema::Result<()> {
     }
     Ok(())
 }
+
+/// Starts this process's background work; it ends when the application stops.
+pub async fn start(_app: &App) -> schema::Result<()> {
+    Ok(())
+}

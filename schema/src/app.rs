@@ -68,7 +68,10 @@ impl App {
         let db = Db::connect(config.database.url.reveal(), size).await?;
         db.migrate().await?;
         let (kv, bus) = match &config.redis_url {
-            Some(url) => (Kv::redis(url.reveal(), "tollgate:").await?, Bus::redis(url.reveal()).await?),
+            Some(url) => {
+                let prefix = &config.redis_prefix;
+                (Kv::redis(url.reveal(), prefix).await?, Bus::redis(url.reveal(), prefix).await?)
+            },
             None => (Kv::memory(), Bus::local()),
         };
         let keys: Vec<[u8; 32]> = config.encryption_keys.iter().map(|k| *k.reveal()).collect();

@@ -131,10 +131,10 @@ impl Bus {
         Self { local: broadcast::channel(BACKLOG).0, remote: None }
     }
 
-    /// Through Redis to every process.
-    pub async fn redis(url: &str) -> Result<Self> {
+    /// Through Redis to every process of the same `prefix`.
+    pub async fn redis(url: &str, prefix: &str) -> Result<Self> {
         let local = broadcast::channel(BACKLOG).0;
-        let remote = redis::connect(url, local.clone()).await?;
+        let remote = redis::connect(url, prefix, local.clone()).await?;
         Ok(Self { local, remote: Some(remote) })
     }
 

@@ -12,6 +12,8 @@ use crate::secret::Secret;
 pub struct Config {
     pub database: DatabaseConfig,
     pub redis_url: Option<Secret<String>>,
+    /// Put before every name in Redis, so that two installations may share a server.
+    pub redis_prefix: String,
     pub listen: SocketAddr,
     pub data_dir: PathBuf,
     pub admin: AdminConfig,
@@ -70,6 +72,7 @@ pub const VARIABLES: &[(&str, &str, &str)] = &[
         "none: counters and events stay in the process",
         "redis://… or rediss://…; needed when more than one process serves",
     ),
+    ("REDIS_PREFIX", "tollgate:", "put before every name in Redis, so that two installations may share a server"),
     ("LISTEN", "127.0.0.1:18080 (relay: 127.0.0.1:18081)", "address and port to serve on"),
     ("DATA_DIR", "data", "folder for generated secrets, the journal and the SQLite file"),
     ("ADMIN_USERNAME", "admin", "name of the first administrator"),
@@ -203,6 +206,7 @@ impl Config {
         Ok(Self {
             database: DatabaseConfig { url: Secret::new(url), connections },
             redis_url: redis_url.map(Secret::new),
+            redis_prefix: env.get("REDIS_PREFIX").unwrap_or("tollgate:").to_owned(),
             listen,
             data_dir,
             admin: AdminConfig {

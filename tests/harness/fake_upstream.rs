@@ -70,9 +70,7 @@ impl FakeUpstream {
     /// # Panics
     /// When no port of 127.0.0.1 can be bound.
     pub async fn start(vendor: Vendor) -> FakeUpstream {
-        let listener = TcpListener::bind("127.0.0.1:0")
-            .await
-            .expect("a port of 127.0.0.1 is free");
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port of 127.0.0.1 is free");
         FakeUpstream::serve(Some(vendor), listener)
     }
 
@@ -81,23 +79,11 @@ impl FakeUpstream {
     /// # Panics
     /// When the listener has no local address.
     pub fn serve(vendor: Option<Vendor>, listener: TcpListener) -> FakeUpstream {
-        let address = listener
-            .local_addr()
-            .expect("a bound listener has an address");
+        let address = listener.local_addr().expect("a bound listener has an address");
         let shared = Arc::new(Shared::new(address));
         let stop = CancellationToken::new();
-        tokio::spawn(server::accept(
-            listener,
-            vendor,
-            shared.clone(),
-            stop.clone(),
-        ));
-        FakeUpstream {
-            vendor,
-            address,
-            shared,
-            stop,
-        }
+        tokio::spawn(server::accept(listener, vendor, shared.clone(), stop.clone()));
+        FakeUpstream { vendor, address, shared, stop }
     }
 
     /// The base URL for an account, without a trailing slash and without a version folder.
@@ -125,10 +111,7 @@ impl FakeUpstream {
 
     /// Requests whose path contains `part`.
     pub fn requests_to(&self, part: &str) -> Vec<Seen> {
-        self.requests()
-            .into_iter()
-            .filter(|seen| seen.path.contains(part))
-            .collect()
+        self.requests().into_iter().filter(|seen| seen.path.contains(part)).collect()
     }
 
     /// The latest request.
@@ -136,9 +119,7 @@ impl FakeUpstream {
     /// # Panics
     /// When there was none.
     pub fn last(&self) -> Seen {
-        self.requests()
-            .pop()
-            .expect("a request reached the fake upstream")
+        self.requests().pop().expect("a request reached the fake upstream")
     }
 
     /// Forgets the requests seen so far.
@@ -157,11 +138,7 @@ impl FakeUpstream {
             if requests.len() >= count {
                 return requests;
             }
-            assert!(
-                Instant::now() < deadline,
-                "{} of {count} requests came in ten seconds",
-                requests.len()
-            );
+            assert!(Instant::now() < deadline, "{} of {count} requests came in ten seconds", requests.len());
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
@@ -193,8 +170,7 @@ impl FakeUpstream {
 
     /// The only keys (or access tokens) accepted from now on.
     pub fn accept_only<K: Into<String>>(&self, keys: impl IntoIterator<Item = K>) {
-        self.shared
-            .accept_only(keys.into_iter().map(Into::into).collect());
+        self.shared.accept_only(keys.into_iter().map(Into::into).collect());
     }
 
     /// Makes every access token issued so far expired; their refresh tokens stay good.
@@ -246,9 +222,7 @@ impl FakeUpstream {
     pub async fn stop(&self) {
         self.stop.cancel();
         let deadline = Instant::now() + Duration::from_secs(5);
-        while tokio::net::TcpStream::connect(self.address).await.is_ok()
-            && Instant::now() < deadline
-        {
+        while tokio::net::TcpStream::connect(self.address).await.is_ok() && Instant::now() < deadline {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     }

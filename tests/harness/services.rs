@@ -73,9 +73,8 @@ pub async fn postgres() -> Option<PgServer> {
                 return not_installed("postgres");
             };
             let started = tokio::task::spawn_blocking(move || start_postgres(&bin)).await;
-            let (url, process) = started
-                .expect("starting PostgreSQL does not panic")
-                .expect("PostgreSQL is installed and starts");
+            let (url, process) =
+                started.expect("starting PostgreSQL does not panic").expect("PostgreSQL is installed and starts");
             let mut server = PgServer::at(&url);
             server._process = Some(Arc::new(process));
             server.wait_until_it_answers().await;
@@ -94,11 +93,7 @@ pub async fn redis() -> Option<RedisServer> {
     REDIS
         .get_or_init(|| async {
             if let Ok(url) = std::env::var("TEST_REDIS_URL") {
-                return Some(RedisServer {
-                    base: url,
-                    databases: 0,
-                    _process: None,
-                });
+                return Some(RedisServer { base: url, databases: 0, _process: None });
             }
             redis_alone().await
         })
@@ -113,14 +108,8 @@ pub async fn redis_alone() -> Option<RedisServer> {
         return not_installed("redis");
     };
     let started = tokio::task::spawn_blocking(move || start_redis(&program)).await;
-    let (url, process) = started
-        .expect("starting Redis does not panic")
-        .expect("Redis is installed and starts");
-    Some(RedisServer {
-        base: url,
-        databases: REDIS_DATABASES,
-        _process: Some(Arc::new(process)),
-    })
+    let (url, process) = started.expect("starting Redis does not panic").expect("Redis is installed and starts");
+    Some(RedisServer { base: url, databases: REDIS_DATABASES, _process: Some(Arc::new(process)) })
 }
 
 /// Makes an empty database and answers its URL.
@@ -136,11 +125,7 @@ pub async fn pg_database(server: &PgServer) -> String {
 ///
 /// # Panics
 /// When the server refuses.
-pub async fn pg_database_like<F>(
-    server: &PgServer,
-    template: &str,
-    fill: impl FnOnce(String) -> F,
-) -> String
+pub async fn pg_database_like<F>(server: &PgServer, template: &str, fill: impl FnOnce(String) -> F) -> String
 where
     F: Future<Output = ()>,
 {
@@ -167,19 +152,10 @@ pub fn redis_db(server: &RedisServer) -> RedisDb {
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let prefix = format!("t{}-{number}:", std::process::id());
     if server.databases == 0 {
-        return RedisDb {
-            url: server.base.clone(),
-            prefix,
-        };
+        return RedisDb { url: server.base.clone(), prefix };
     }
-    assert!(
-        number < server.databases,
-        "more Redis databases asked for than the private server has"
-    );
-    RedisDb {
-        url: format!("{}/{number}", server.base),
-        prefix,
-    }
+    assert!(number < server.databases, "more Redis databases asked for than the private server has");
+    RedisDb { url: format!("{}/{number}", server.base), prefix }
 }
 
 impl PgServer {
@@ -192,17 +168,8 @@ impl PgServer {
         };
         PgServer {
             base: base.to_owned(),
-            maintenance: if maintenance.is_empty() {
-                "postgres"
-            } else {
-                maintenance
-            }
-            .to_owned(),
-            query: if query.is_empty() {
-                String::new()
-            } else {
-                format!("?{query}")
-            },
+            maintenance: if maintenance.is_empty() { "postgres" } else { maintenance }.to_owned(),
+            query: if query.is_empty() { String::new() } else { format!("?{query}") },
             templates: Arc::default(),
             _process: None,
         }
@@ -222,42 +189,27 @@ impl PgServer {
     }
 
     fn name_in<'a>(&self, url: &'a str) -> &'a str {
-        let name = url
-            .strip_prefix(&self.base)
-            .unwrap_or(url)
-            .trim_start_matches('/');
+        let name = url.strip_prefix(&self.base).unwrap_or(url).trim_start_matches('/');
         name.split('?').next().unwrap_or(name)
     }
 
     async fn create(&self, template: &str) -> String {
-        let name = format!(
-            "tollgate_test_{}_{}",
-            std::process::id(),
-            NEXT.fetch_add(1, Ordering::Relaxed)
-        );
+        let name = format!("tollgate_test_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let deadline = Instant::now() + Duration::from_secs(20);
         loop {
-            let made = self
-                .run(&format!(
-                    "CREATE DATABASE \"{name}\" TEMPLATE \"{template}\""
-                ))
-                .await;
+            let made = self.run(&format!("CREATE DATABASE \"{name}\" TEMPLATE \"{template}\"")).await;
             let Err(error) = made else {
                 return self.url(&name);
             };
             // 55006: the connections of whoever filled the template are still closing.
             let busy = error.code().is_some_and(|code| code.code() == "55006");
-            assert!(
-                busy && Instant::now() < deadline,
-                "cannot create a database: {error:?}"
-            );
+            assert!(busy && Instant::now() < deadline, "cannot create a database: {error:?}");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
 
     async fn run(&self, statement: &str) -> Result<(), tokio_postgres::Error> {
-        let (client, connection) =
-            tokio_postgres::connect(&self.url(&self.maintenance), tokio_postgres::NoTls).await?;
+        let (client, connection) = tokio_postgres::connect(&self.url(&self.maintenance), tokio_postgres::NoTls).await?;
         let driver = tokio::spawn(connection);
         let done = client.batch_execute(statement).await;
         drop(client);
@@ -269,10 +221,7 @@ impl PgServer {
     async fn wait_until_it_answers(&self) {
         let deadline = Instant::now() + Duration::from_secs(30);
         while let Err(error) = self.run("SELECT 1").await {
-            assert!(
-                Instant::now() < deadline,
-                "PostgreSQL does not answer: {error}"
-            );
+            assert!(Instant::now() < deadline, "PostgreSQL does not answer: {error}");
             tokio::time::sleep(Duration::from_millis(30)).await;
         }
     }
@@ -292,9 +241,7 @@ impl PgServer {
             let owner = name.split('_').nth(2).unwrap_or_default();
             if !Path::new("/proc").join(owner).exists() {
                 // Refused while somebody uses it, which is what we want.
-                let _ = client
-                    .batch_execute(&format!("DROP DATABASE \"{name}\""))
-                    .await;
+                let _ = client.batch_execute(&format!("DROP DATABASE \"{name}\"")).await;
             }
         }
         drop(client);
@@ -377,17 +324,10 @@ fn start_postgres(bin: &Path) -> io::Result<(String, Watched)> {
         let folder = temporary_folder("pg")?;
         let user = unprivileged(&folder, &["postgres", "nobody"])?;
         let (data, port) = (folder.join("data"), port.to_string());
-        let mut command: Vec<&OsStr> = ["/bin/sh", "-c", INITDB_THEN, "initdb"]
-            .map(OsStr::new)
-            .to_vec();
+        let mut command: Vec<&OsStr> = ["/bin/sh", "-c", INITDB_THEN, "initdb"].map(OsStr::new).to_vec();
         let (initdb, server) = (bin.join("initdb"), bin.join("postgres"));
         command.extend([initdb.as_os_str(), data.as_os_str(), server.as_os_str()]);
-        command.extend([
-            OsStr::new("-D"),
-            data.as_os_str(),
-            OsStr::new("-p"),
-            OsStr::new(&port),
-        ]);
+        command.extend([OsStr::new("-D"), data.as_os_str(), OsStr::new("-p"), OsStr::new(&port)]);
         for setting in [
             "listen_addresses=127.0.0.1",
             "unix_socket_directories=",
@@ -412,18 +352,8 @@ fn start_redis(program: &Path) -> io::Result<(String, Watched)> {
         let folder = temporary_folder("redis")?;
         let (port, databases) = (port.to_string(), REDIS_DATABASES.to_string());
         let mut command = vec![program.as_os_str()];
-        let arguments = [
-            "--port",
-            &port,
-            "--bind",
-            "127.0.0.1",
-            "--save",
-            "",
-            "--appendonly",
-            "no",
-            "--databases",
-            &databases,
-        ];
+        let arguments =
+            ["--port", &port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--databases", &databases];
         command.extend(arguments.iter().map(OsStr::new));
         watch(&folder, None, command)
     })?;
@@ -451,15 +381,12 @@ fn start_on_free_port(start: impl Fn(u16) -> io::Result<Watched>) -> io::Result<
             std::thread::sleep(Duration::from_millis(10));
         }
     }
-    Err(io::Error::other(format!(
-        "the server did not open its port: {said}"
-    )))
+    Err(io::Error::other(format!("the server did not open its port: {said}")))
 }
 
 fn temporary_folder(kind: &str) -> io::Result<PathBuf> {
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    let folder =
-        std::env::temp_dir().join(format!("tollgate-{kind}-{}-{number}", std::process::id()));
+    let folder = std::env::temp_dir().join(format!("tollgate-{kind}-{}-{number}", std::process::id()));
     // A folder of that name can only be the rest of a process that had our number before us.
     let _ = std::fs::remove_dir_all(&folder);
     std::fs::create_dir_all(&folder)?;
@@ -474,16 +401,12 @@ fn unprivileged(folder: &Path, users: &[&str]) -> io::Result<Option<(u32, u32)>>
     }
     let passwd = std::fs::read_to_string("/etc/passwd")?;
     let ids = users.iter().find_map(|user| {
-        let line = passwd
-            .lines()
-            .find(|line| line.split(':').next() == Some(user))?;
+        let line = passwd.lines().find(|line| line.split(':').next() == Some(user))?;
         let mut fields = line.split(':').skip(2).map(str::parse::<u32>);
         Some((fields.next()?.ok()?, fields.next()?.ok()?))
     });
     let Some((uid, gid)) = ids else {
-        return Err(io::Error::other(
-            "running as root and no unprivileged user to run PostgreSQL as",
-        ));
+        return Err(io::Error::other("running as root and no unprivileged user to run PostgreSQL as"));
     };
     chown(folder, Some(uid), Some(gid))?;
     Ok(Some((uid, gid)))
@@ -502,32 +425,19 @@ fn postgres_bin() -> Option<PathBuf> {
         .collect();
     versions.sort();
     let newest = versions.pop().map(|(_, bin)| bin);
-    newest.or_else(|| {
-        on_path("initdb")?
-            .parent()
-            .map(Path::to_owned)
-            .filter(|bin| bin.join("postgres").exists())
-    })
+    newest.or_else(|| on_path("initdb")?.parent().map(Path::to_owned).filter(|bin| bin.join("postgres").exists()))
 }
 
 fn on_path(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path)
-        .map(|folder| folder.join(program))
-        .find(|file| file.is_file())
+    std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file())
 }
 
 /// Written past the test runner's capture, so that a green run shows what it did not test.
 fn not_installed<T>(what: &str) -> Option<T> {
     static SAID: OnceLock<std::sync::Mutex<Vec<String>>> = OnceLock::new();
-    assert!(
-        std::env::var_os("CI").is_none(),
-        "{what} is not installed, and under CI nothing may be skipped"
-    );
-    let mut said = SAID
-        .get_or_init(Default::default)
-        .lock()
-        .unwrap_or_else(|poisoned| poisoned.into_inner());
+    assert!(std::env::var_os("CI").is_none(), "{what} is not installed, and under CI nothing may be skipped");
+    let mut said = SAID.get_or_init(Default::default).lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     if !said.iter().any(|earlier| earlier == what) {
         said.push(what.to_owned());
         let _ = writeln!(io::stderr(), "skipped: {what} is not installed");
@@ -545,14 +455,9 @@ mod tests {
             return;
         };
         let fill = |url: String| async move {
-            let (client, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls)
-                .await
-                .expect("connects");
+            let (client, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await.expect("connects");
             let driver = tokio::spawn(connection);
-            client
-                .batch_execute("CREATE TABLE t (n int); INSERT INTO t VALUES (7)")
-                .await
-                .expect("fills");
+            client.batch_execute("CREATE TABLE t (n int); INSERT INTO t VALUES (7)").await.expect("fills");
             drop(client);
             driver.await.expect("driver ends").expect("cleanly");
         };
@@ -561,20 +466,13 @@ mod tests {
         let second = pg_database_like(&server, "sevens", never).await;
         assert_ne!(first, second);
         for url in [&first, &second] {
-            let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls)
-                .await
-                .expect("connects");
+            let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.expect("connects");
             tokio::spawn(connection);
-            let row = client
-                .query_one("DELETE FROM t RETURNING n", &[])
-                .await
-                .expect("the row is there");
+            let row = client.query_one("DELETE FROM t RETURNING n", &[]).await.expect("the row is there");
             assert_eq!(row.get::<_, i32>(0), 7);
         }
         let empty = pg_database(&server).await;
-        let (client, connection) = tokio_postgres::connect(&empty, tokio_postgres::NoTls)
-            .await
-            .expect("connects");
+        let (client, connection) = tokio_postgres::connect(&empty, tokio_postgres::NoTls).await.expect("connects");
         tokio::spawn(connection);
         assert!(client.query("SELECT n FROM t", &[]).await.is_err());
         server.drop_database(&empty).await;
@@ -588,26 +486,14 @@ mod tests {
         assert_ne!(one.prefix, two.prefix);
         let open = async |url: &str| {
             let client = redis::Client::open(url).expect("a good URL");
-            client
-                .get_multiplexed_async_connection()
-                .await
-                .expect("connects")
+            client.get_multiplexed_async_connection().await.expect("connects")
         };
         if one.url == two.url {
             return;
         }
         let (mut first, mut second) = (open(&one.url).await, open(&two.url).await);
-        let () = redis::cmd("SET")
-            .arg("k")
-            .arg(1)
-            .query_async(&mut first)
-            .await
-            .expect("set");
-        let seen: Option<i32> = redis::cmd("GET")
-            .arg("k")
-            .query_async(&mut second)
-            .await
-            .expect("get");
+        let () = redis::cmd("SET").arg("k").arg(1).query_async(&mut first).await.expect("set");
+        let seen: Option<i32> = redis::cmd("GET").arg("k").query_async(&mut second).await.expect("get");
         assert_eq!(seen, None);
     }
 
@@ -618,9 +504,7 @@ mod tests {
         };
         let address = server.url().trim_start_matches("redis://").to_owned();
         assert!(TcpStream::connect(&address).is_ok());
-        tokio::task::spawn_blocking(move || drop(server))
-            .await
-            .expect("drops");
+        tokio::task::spawn_blocking(move || drop(server)).await.expect("drops");
         assert!(TcpStream::connect(&address).is_err());
     }
 }

@@ -128,7 +128,7 @@ async fn check(config: Config) -> Vec<String> {
         }
     }
     if let Some(url) = &config.redis_url {
-        match schema::kv::Kv::redis(url.reveal(), "tollgate:").await {
+        match schema::kv::Kv::redis(url.reveal(), &config.redis_prefix).await {
             Ok(kv) => {
                 if let Err(e) = kv.ping().await {
                     faults.push(format!("REDIS_URL: {}", sentence(&e)));

@@ -10,7 +10,6 @@ use tokio::sync::{broadcast, mpsc};
 use super::Event;
 use crate::error::{Error, Result};
 
-const CHANNEL: &str = "tollgate:events";
 const QUEUE: usize = 4096;
 const BATCH: usize = 256;
 
@@ -21,18 +20,19 @@ struct Envelope<E> {
 }
 
 /// Starts the two ends; returns the way out.
-pub async fn connect(url: &str, local: broadcast::Sender<Arc<Event>>) -> Result<mpsc::Sender<Arc<Event>>> {
+pub async fn connect(url: &str, prefix: &str, local: broadcast::Sender<Arc<Event>>) -> Result<mpsc::Sender<Arc<Event>>> {
     let client = redis::Client::open(url).map_err(|_| Error::invalid("REDIS_URL", "REDIS_URL is no Redis address"))?;
     let mut out = client
         .get_connection_manager()
         .await
         .map_err(|e| Error::unavailable("the Redis server is not reachable", e))?;
     let me = crate::id::uuid();
+    let channel = format!("{prefix}events");
     let (sender, mut queue) = mpsc::channel::<Arc<Event>>(QUEUE);
 
     // The first subscription is made before anybody may rely on being told.
-    let mut pubsub = Some(subscribe(&client).await?);
-    let mine = me.clone();
+    let mut pubsub = Some(subscribe(&client, &channel).await?);
+    let (mine, heard) = (me.clone(), channel.clone());
     tokio::spawn(async move {
         loop {
             let Some(stream) = pubsub.take() else { break };
@@ -54,7 +54,7 @@ pub async fn connect(url: &str, local: broadcast::Sender<Arc<Event>>) -> Result<
             tracing::warn!("lost the event connection to Redis; reconnecting");
             loop {
                 tokio::time::sleep(Duration::from_millis(200)).await;
-                if let Ok(again) = subscribe(&client).await {
+                if let Ok(again) = subscribe(&client, &heard).await {
                     pubsub = Some(again);
                     let _ = local.send(Arc::new(Event::Resync));
                     break;
@@ -70,7 +70,7 @@ pub async fn connect(url: &str, local: broadcast::Sender<Arc<Event>>) -> Result<
             let Ok(text) = serde_json::to_string(&envelope) else {
                 continue;
             };
-            if let Err(cause) = out.publish::<_, _, ()>(CHANNEL, text).await {
+            if let Err(cause) = out.publish::<_, _, ()>(&channel, text).await {
                 tracing::warn!(%cause, "events did not reach Redis");
             }
         }
@@ -78,9 +78,9 @@ pub async fn connect(url: &str, local: broadcast::Sender<Arc<Event>>) -> Result<
     Ok(sender)
 }
 
-async fn subscribe(client: &redis::Client) -> Result<redis::aio::PubSub> {
+async fn subscribe(client: &redis::Client, channel: &str) -> Result<redis::aio::PubSub> {
     let away = |e| Error::unavailable("the Redis server is not reachable", e);
     let mut pubsub = client.get_async_pubsub().await.map_err(away)?;
-    pubsub.subscribe(CHANNEL).await.map_err(away)?;
+    pubsub.subscribe(channel).await.map_err(away)?;
     Ok(pubsub)
 }

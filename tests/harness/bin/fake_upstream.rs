@@ -9,10 +9,7 @@ use tokio::net::TcpListener;
 async fn main() -> std::io::Result<()> {
     let address = match std::env::args().nth(1).as_deref() {
         Some("--help" | "-h") => {
-            writeln!(
-                std::io::stdout(),
-                "usage: fake-upstream [ADDRESS]   (default 127.0.0.1:19090)"
-            )?;
+            writeln!(std::io::stdout(), "usage: fake-upstream [ADDRESS]   (default 127.0.0.1:19090)")?;
             return Ok(());
         }
         Some(address) => address.to_owned(),
@@ -22,13 +19,7 @@ async fn main() -> std::io::Result<()> {
     let fake = FakeUpstream::serve(None, listener);
     let mut out = std::io::stdout();
     for vendor in Vendor::ALL {
-        writeln!(
-            out,
-            "{:<10} {}  key {}",
-            vendor.prefix(),
-            fake.url_of(vendor),
-            vendor.key()
-        )?;
+        writeln!(out, "{:<10} {}  key {}", vendor.prefix(), fake.url_of(vendor), vendor.key())?;
     }
     out.flush()?;
     tokio::signal::ctrl_c().await?;

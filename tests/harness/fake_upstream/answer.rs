@@ -73,10 +73,7 @@ impl Usage {
 impl Answer {
     /// Plain text.
     pub fn text(text: impl Into<String>) -> Answer {
-        Answer {
-            text: text.into(),
-            ..Answer::default()
-        }
+        Answer { text: text.into(), ..Answer::default() }
     }
 }
 
@@ -122,20 +119,14 @@ pub(super) fn decide(ask: &Ask, shared: &Shared) -> Answer {
     if ask.thinking {
         answer.thinking = Some(THINKING.to_owned());
     }
-    let callable = !ask.no_tools
-        && !ask.tools.is_empty()
-        && (ask.tool_result.is_none() || ask.forced.is_some());
+    let callable = !ask.no_tools && !ask.tools.is_empty() && (ask.tool_result.is_none() || ask.forced.is_some());
     if let Some(schema) = &ask.schema {
         answer.text = sample(schema).to_string();
     } else if ask.any_json {
         answer.text = json!({ "answer": "Grüße" }).to_string();
     } else if callable {
         answer.calls = call_tools(ask);
-        answer.text = if ask.forced.is_some() {
-            String::new()
-        } else {
-            "Let me look that up — für Sie.".to_owned()
-        };
+        answer.text = if ask.forced.is_some() { String::new() } else { "Let me look that up — für Sie.".to_owned() };
         answer.stop = Stop::Tools;
     } else if let Some(result) = &ask.tool_result {
         answer.text = format!("The tool said: {result}");
@@ -160,24 +151,11 @@ fn call_tools(ask: &Ask) -> Vec<ToolCall> {
         if !arguments.is_object() {
             arguments = json!({});
         }
-        ToolCall {
-            name: name.clone(),
-            arguments,
-        }
+        ToolCall { name: name.clone(), arguments }
     };
     match &ask.forced {
-        Some(forced) => ask
-            .tools
-            .iter()
-            .filter(|(name, _)| name == forced)
-            .map(call)
-            .collect(),
-        None => ask
-            .tools
-            .iter()
-            .take(if ask.one_tool { 1 } else { 2 })
-            .map(call)
-            .collect(),
+        Some(forced) => ask.tools.iter().filter(|(name, _)| name == forced).map(call).collect(),
+        None => ask.tools.iter().take(if ask.one_tool { 1 } else { 2 }).map(call).collect(),
     }
 }
 
@@ -189,16 +167,8 @@ fn count(ask: &Ask, answer: &Answer, shared: &Shared) -> Usage {
     let words = |text: &str| text.split_whitespace().count() as u64;
     let tokens = |bytes: usize| (bytes as u64 / 4).max(1);
     let reasoning = answer.thinking.as_deref().map_or(0, words);
-    let calls: u64 = answer
-        .calls
-        .iter()
-        .map(|call| 5 + call.arguments.to_string().len() as u64 / 4)
-        .sum();
-    let mut usage = Usage {
-        output: words(&answer.text) + reasoning + calls,
-        reasoning,
-        ..Usage::default()
-    };
+    let calls: u64 = answer.calls.iter().map(|call| 5 + call.arguments.to_string().len() as u64 / 4).sum();
+    let mut usage = Usage { output: words(&answer.text) + reasoning + calls, reasoning, ..Usage::default() };
     match ask.cache {
         Some((hash, bytes, hour)) => {
             let prefix = tokens(bytes);
@@ -221,30 +191,21 @@ pub(super) fn sample(schema: &Value) -> Value {
     if let Some(constant) = schema.get("const").or_else(|| schema["enum"].get(0)) {
         return constant.clone();
     }
-    let one_of = ["anyOf", "oneOf", "allOf"]
-        .iter()
-        .find_map(|key| schema[*key].get(0));
+    let one_of = ["anyOf", "oneOf", "allOf"].iter().find_map(|key| schema[*key].get(0));
     if let Some(first) = one_of {
         return sample(first);
     }
     let kind = match &schema["type"] {
         Value::String(kind) => kind.to_ascii_lowercase(),
-        Value::Array(kinds) => kinds
-            .first()
-            .and_then(Value::as_str)
-            .unwrap_or("object")
-            .to_ascii_lowercase(),
+        Value::Array(kinds) => kinds.first().and_then(Value::as_str).unwrap_or("object").to_ascii_lowercase(),
         _ if schema["properties"].is_object() => "object".to_owned(),
         _ => "null".to_owned(),
     };
     match kind.as_str() {
         "object" => {
             let properties = schema["properties"].as_object();
-            let fields: Map<String, Value> = properties
-                .into_iter()
-                .flatten()
-                .map(|(name, schema)| (name.clone(), sample(schema)))
-                .collect();
+            let fields: Map<String, Value> =
+                properties.into_iter().flatten().map(|(name, schema)| (name.clone(), sample(schema))).collect();
             Value::Object(fields)
         }
         "array" => json!([sample(&schema["items"])]),
@@ -278,17 +239,12 @@ pub(super) fn pieces(text: &str) -> Vec<&str> {
 /// The pieces JSON arguments are streamed in: a few characters each, cut without regard to JSON.
 pub(super) fn fragments(text: &str) -> Vec<String> {
     let characters: Vec<char> = text.chars().collect();
-    characters
-        .chunks(6)
-        .map(|chunk| chunk.iter().collect())
-        .collect()
+    characters.chunks(6).map(|chunk| chunk.iter().collect()).collect()
 }
 
 /// A small stable hash, for ids, cache keys and pretended signatures.
 pub(super) fn hash(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    })
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 /// A vector for an input: deterministic, of length one.
@@ -296,18 +252,10 @@ pub(super) fn embedding(input: &str, dimensions: usize) -> Vec<f32> {
     let seed = hash(input.as_bytes());
     let raw: Vec<f32> = (0..dimensions as u64)
         .map(|n| {
-            let bits = seed
-                .wrapping_mul(n.wrapping_mul(2).wrapping_add(1))
-                .rotate_left(17)
-                >> 40;
+            let bits = seed.wrapping_mul(n.wrapping_mul(2).wrapping_add(1)).rotate_left(17) >> 40;
             bits as f32 / (1u64 << 24) as f32 - 0.5
         })
         .collect();
-    let length = raw
-        .iter()
-        .map(|value| value * value)
-        .sum::<f32>()
-        .sqrt()
-        .max(f32::MIN_POSITIVE);
+    let length = raw.iter().map(|value| value * value).sum::<f32>().sqrt().max(f32::MIN_POSITIVE);
     raw.iter().map(|value| value / length).collect()
 }

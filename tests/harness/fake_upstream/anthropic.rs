@@ -23,9 +23,7 @@ const MODELS: [(&str, &str); 4] = [
 pub(super) fn answer(seen: &Seen, shared: &Shared) -> Reply {
     let pieces = seen.pieces();
     let path: Vec<&str> = pieces.iter().map(String::as_str).collect();
-    if let ["v1", "oauth", "token"] | ["oauth", "authorize"] | ["cai", "oauth", "authorize"] =
-        path[..]
-    {
+    if let ["v1", "oauth", "token"] | ["oauth", "authorize"] | ["cai", "oauth", "authorize"] = path[..] {
         return oauth::claude(seen, shared);
     }
     let subscription = match who(seen, shared) {
@@ -42,11 +40,7 @@ fn route(seen: &Seen, shared: &Shared, path: &[&str], subscription: bool) -> Rep
     }
     let version = seen.header("anthropic-version").unwrap_or_default();
     if version.is_empty() {
-        return error(
-            400,
-            "invalid_request_error",
-            "anthropic-version: header is required",
-        );
+        return error(400, "invalid_request_error", "anthropic-version: header is required");
     }
     if !["2023-01-01", "2023-06-01", "2026-10-21"].contains(&version) {
         let message = format!("anthropic-version: \"{version}\" is not a valid version");
@@ -92,11 +86,7 @@ fn who(seen: &Seen, shared: &Shared) -> Result<bool, Reply> {
         };
     }
     let Some(token) = seen.bearer() else {
-        return Err(error(
-            401,
-            "authentication_error",
-            "x-api-key header is required",
-        ));
+        return Err(error(401, "authentication_error", "x-api-key header is required"));
     };
     let subscription = token.starts_with("sk-ant-oat01-");
     if !shared.accepts(Vendor::Anthropic, token, &[SUBSCRIPTION_TOKEN]) {
@@ -108,16 +98,8 @@ fn who(seen: &Seen, shared: &Shared) -> Result<bool, Reply> {
         return Err(error(401, "authentication_error", message));
     }
     let betas = seen.header("anthropic-beta").unwrap_or_default();
-    if subscription
-        && !betas
-            .split(',')
-            .any(|beta| beta.trim() == "oauth-2025-04-20")
-    {
-        return Err(error(
-            401,
-            "authentication_error",
-            "OAuth authentication is currently not supported.",
-        ));
+    if subscription && !betas.split(',').any(|beta| beta.trim() == "oauth-2025-04-20") {
+        return Err(error(401, "authentication_error", "OAuth authentication is currently not supported."));
     }
     Ok(subscription)
 }
@@ -131,11 +113,7 @@ fn wrong_client(body: &Value) -> Option<Reply> {
     };
     let own = match &body["system"] {
         Value::String(text) => opens(text),
-        Value::Array(blocks) => blocks
-            .iter()
-            .take(2)
-            .filter_map(|block| block["text"].as_str())
-            .any(opens),
+        Value::Array(blocks) => blocks.iter().take(2).filter_map(|block| block["text"].as_str()).any(opens),
         _ => false,
     };
     (!haiku && !own).then(|| {
@@ -180,31 +158,17 @@ fn side_endpoint(side: &[&str], subscription: bool) -> Reply {
 
 /// The headers every answer carries.
 fn dress(reply: Reply, shared: &Shared, subscription: bool) -> Reply {
-    let reply = reply
-        .with("request-id", shared.id("req_"))
-        .with("anthropic-organization-id", "org-fake");
+    let reply = reply.with("request-id", shared.id("req_")).with("anthropic-organization-id", "org-fake");
     if subscription {
         return reply
             .with("anthropic-ratelimit-unified-status", "allowed")
-            .with(
-                "anthropic-ratelimit-unified-reset",
-                (now() + 18_000).to_string(),
-            )
-            .with(
-                "anthropic-ratelimit-unified-representative-claim",
-                "five_hour",
-            )
+            .with("anthropic-ratelimit-unified-reset", (now() + 18_000).to_string())
+            .with("anthropic-ratelimit-unified-representative-claim", "five_hour")
             .with("anthropic-ratelimit-unified-5h-status", "allowed")
-            .with(
-                "anthropic-ratelimit-unified-5h-reset",
-                (now() + 18_000).to_string(),
-            )
+            .with("anthropic-ratelimit-unified-5h-reset", (now() + 18_000).to_string())
             .with("anthropic-ratelimit-unified-5h-utilization", "0.12")
             .with("anthropic-ratelimit-unified-7d-status", "allowed")
-            .with(
-                "anthropic-ratelimit-unified-7d-reset",
-                (now() + 600_000).to_string(),
-            )
+            .with("anthropic-ratelimit-unified-7d-reset", (now() + 600_000).to_string())
             .with("anthropic-ratelimit-unified-7d-utilization", "0.34");
     }
     let mut reply = reply;
@@ -212,10 +176,7 @@ fn dress(reply: Reply, shared: &Shared, subscription: bool) -> Reply {
         reply = reply
             .with(&format!("anthropic-ratelimit-{kind}-limit"), "4000")
             .with(&format!("anthropic-ratelimit-{kind}-remaining"), "3999")
-            .with(
-                &format!("anthropic-ratelimit-{kind}-reset"),
-                "2030-01-01T00:00:00Z",
-            );
+            .with(&format!("anthropic-ratelimit-{kind}-reset"), "2030-01-01T00:00:00Z");
     }
     reply
 }
@@ -240,29 +201,17 @@ pub(super) fn refuse(seen: &Seen, refusal: &Refusal) -> Reply {
             "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing to upgrade or \
              purchase credits.",
         ),
-        (400, Some("organization_disabled")) => (
-            "invalid_request_error",
-            "This organization has been disabled.",
-        ),
-        (400, _) => (
-            "invalid_request_error",
-            "messages: at least one message is required",
-        ),
+        (400, Some("organization_disabled")) => ("invalid_request_error", "This organization has been disabled."),
+        (400, _) => ("invalid_request_error", "messages: at least one message is required"),
         (401, _) => ("authentication_error", "invalid x-api-key"),
         (402, _) => ("billing_error", "There is an issue with your billing."),
-        (403, _) => (
-            "permission_error",
-            "Your API key does not have permission to use the specified resource.",
-        ),
+        (403, _) => ("permission_error", "Your API key does not have permission to use the specified resource."),
         (404, _) => ("not_found_error", "model: gone"),
         (413, _) => ("request_too_large", "Request exceeds the maximum size"),
-        (429, Some("enforced_spend_limit_reached")) => {
-            ("rate_limit_error", "You have reached your spend limit.")
+        (429, Some("enforced_spend_limit_reached")) => ("rate_limit_error", "You have reached your spend limit."),
+        (429, _) => {
+            ("rate_limit_error", "This request would exceed your account's rate limit. Please try again later.")
         }
-        (429, _) => (
-            "rate_limit_error",
-            "This request would exceed your account's rate limit. Please try again later.",
-        ),
         (504, _) => ("timeout_error", "The request timed out"),
         (529, _) => ("overloaded_error", "Overloaded"),
         (status, _) if status < 500 => ("invalid_request_error", "The request was refused."),
@@ -282,9 +231,7 @@ pub(super) fn refuse(seen: &Seen, refusal: &Refusal) -> Reply {
     if let Some(seconds) = refusal.retry_after {
         reply = reply.with("retry-after", seconds.to_string());
     }
-    let subscription = seen
-        .bearer()
-        .is_some_and(|token| token.starts_with("sk-ant-oat01-"));
+    let subscription = seen.bearer().is_some_and(|token| token.starts_with("sk-ant-oat01-"));
     if refusal.status == 429 && subscription {
         let claim = code.unwrap_or("five_hour");
         let reset = now() + refusal.retry_after.unwrap_or(3600);
@@ -295,25 +242,18 @@ pub(super) fn refuse(seen: &Seen, refusal: &Refusal) -> Reply {
             .with("anthropic-ratelimit-unified-5h-status", "rejected")
             .with("anthropic-ratelimit-unified-5h-reset", reset.to_string());
     } else if refusal.status == 429 {
-        reply = reply
-            .with("anthropic-ratelimit-requests-limit", "50")
-            .with("anthropic-ratelimit-requests-remaining", "0");
+        reply =
+            reply.with("anthropic-ratelimit-requests-limit", "50").with("anthropic-ratelimit-requests-remaining", "0");
     }
     reply
 }
 
 pub(super) fn error_in_stream() -> Bytes {
-    named_event(
-        &json!({ "type": "error", "error": { "type": "overloaded_error", "message": "Overloaded" } }),
-    )
+    named_event(&json!({ "type": "error", "error": { "type": "overloaded_error", "message": "Overloaded" } }))
 }
 
 /// Gateways reuse the surface with looser habits.
 pub(super) fn lax_messages(seen: &Seen, shared: &Shared) -> Reply {
     let reply = messages::create(&seen.json(), shared);
-    if openai::is_good(&reply) {
-        messages::without_extras(reply)
-    } else {
-        reply
-    }
+    if openai::is_good(&reply) { messages::without_extras(reply) } else { reply }
 }

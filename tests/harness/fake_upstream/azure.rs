@@ -11,27 +11,13 @@ use super::state::Shared;
 use super::vendor::Vendor;
 
 /// Deployments that exist; others are not found.
-const DEPLOYMENTS: [&str; 7] = [
-    "gpt-4o",
-    "gpt-4o-mini",
-    "gpt-5.1",
-    "text-embedding-3-small",
-    "whisper-1",
-    "gpt-image-1",
-    "prod-chat",
-];
+const DEPLOYMENTS: [&str; 7] =
+    ["gpt-4o", "gpt-4o-mini", "gpt-5.1", "text-embedding-3-small", "whisper-1", "gpt-image-1", "prod-chat"];
 
 pub(super) fn answer(seen: &Seen, shared: &Shared) -> Reply {
-    let key = seen
-        .header("api-key")
-        .or_else(|| seen.bearer())
-        .unwrap_or_default();
+    let key = seen.header("api-key").or_else(|| seen.bearer()).unwrap_or_default();
     if !shared.accepts(Vendor::Azure, key, &["entra-fake-token"]) {
-        return refuse(&Refusal {
-            status: 401,
-            retry_after: None,
-            code: None,
-        });
+        return refuse(&Refusal { status: 401, retry_after: None, code: None });
     }
     let pieces = seen.pieces();
     let path: Vec<&str> = pieces.iter().map(String::as_str).collect();
@@ -58,11 +44,7 @@ pub(super) fn answer(seen: &Seen, shared: &Shared) -> Reply {
         ["responses", ..] | ["realtime"] | ["models", ..] => openai::route(seen, shared, rest),
         _ => return not_found(),
     };
-    let reply = if openai::is_good(&reply) {
-        annotate(reply, rest)
-    } else {
-        reply
-    };
+    let reply = if openai::is_good(&reply) { annotate(reply, rest) } else { reply };
     reply
         .with("apim-request-id", shared.id("apim-"))
         .with("x-ms-region", "West Europe")
@@ -83,14 +65,7 @@ fn with_model(body: &Bytes, deployment: &str) -> Bytes {
 
 fn good_version(version: &str) -> bool {
     let day = version.strip_suffix("-preview").unwrap_or(version);
-    day.len() == 10
-        && day.char_indices().all(|(at, c)| {
-            if at == 4 || at == 7 {
-                c == '-'
-            } else {
-                c.is_ascii_digit()
-            }
-        })
+    day.len() == 10 && day.char_indices().all(|(at, c)| if at == 4 || at == 7 { c == '-' } else { c.is_ascii_digit() })
 }
 
 fn filter_results() -> Value {
@@ -121,9 +96,7 @@ fn annotate(reply: Reply, rest: &[&str]) -> Reply {
                 "choices": [], "created": 0, "id": "", "model": "", "object": "", "prompt_filter_results": prompt
             });
             let rest = events.iter().map(|event| {
-                let data = event
-                    .strip_prefix(b"data: ")
-                    .and_then(|data| serde_json::from_slice::<Value>(data).ok());
+                let data = event.strip_prefix(b"data: ").and_then(|data| serde_json::from_slice::<Value>(data).ok());
                 match data {
                     Some(mut value) => {
                         annotate(&mut value);
@@ -136,11 +109,7 @@ fn annotate(reply: Reply, rest: &[&str]) -> Reply {
         }
         socket @ Body::Socket(_) => socket,
     };
-    Reply {
-        status: reply.status,
-        headers: reply.headers,
-        body,
-    }
+    Reply { status: reply.status, headers: reply.headers, body }
 }
 
 fn not_found() -> Reply {
@@ -148,10 +117,7 @@ fn not_found() -> Reply {
 }
 
 fn error(status: u16, code: &str, message: &str) -> Reply {
-    Reply::json(
-        status,
-        &json!({ "error": { "code": code, "message": message } }),
-    )
+    Reply::json(status, &json!({ "error": { "code": code, "message": message } }))
 }
 
 pub(super) fn refuse(refusal: &Refusal) -> Reply {
@@ -161,8 +127,7 @@ pub(super) fn refuse(refusal: &Refusal) -> Reply {
             results["violence"] = json!({ "filtered": true, "severity": "high" });
             let message = "The response was filtered due to the prompt triggering Azure OpenAI's content management \
                            policy. Please modify your prompt and retry.";
-            let inner =
-                json!({ "code": "ResponsibleAIPolicyViolation", "content_filter_result": results });
+            let inner = json!({ "code": "ResponsibleAIPolicyViolation", "content_filter_result": results });
             Reply::json(
                 400,
                 &json!({ "error": {
@@ -188,20 +153,8 @@ pub(super) fn refuse(refusal: &Refusal) -> Reply {
                 .with("retry-after-ms", (seconds * 1000).to_string())
                 .with("x-ratelimit-remaining-tokens", "0")
         }
-        (404, _) => error(
-            404,
-            "DeploymentNotFound",
-            "The API deployment for this resource does not exist.",
-        ),
-        (503, _) => error(
-            503,
-            "ServiceUnavailable",
-            "The service is temporarily unable to process your request.",
-        ),
-        (status, _) => error(
-            status,
-            &status.to_string(),
-            "The request could not be processed.",
-        ),
+        (404, _) => error(404, "DeploymentNotFound", "The API deployment for this resource does not exist."),
+        (503, _) => error(503, "ServiceUnavailable", "The service is temporarily unable to process your request."),
+        (status, _) => error(status, &status.to_string(), "The request could not be processed."),
     }
 }

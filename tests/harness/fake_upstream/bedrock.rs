@@ -37,9 +37,7 @@ pub(super) fn answer(seen: &Seen, shared: &Shared) -> Reply {
     let reply = match (seen.method.as_str(), &path[..]) {
         // An ARN in the path has its slash encoded, so it is one piece here too.
         ("POST", ["model", model, "invoke"]) => invoke(&body, model, shared, false),
-        ("POST", ["model", model, "invoke-with-response-stream"]) => {
-            invoke(&body, model, shared, true)
-        }
+        ("POST", ["model", model, "invoke-with-response-stream"]) => invoke(&body, model, shared, true),
         ("POST", ["model", _, "converse"]) => converse(&body, shared, false),
         ("POST", ["model", _, "converse-stream"]) => converse(&body, shared, true),
         ("POST", ["model", _, "count-tokens"]) => {
@@ -68,44 +66,21 @@ pub(super) fn answer(seen: &Seen, shared: &Shared) -> Reply {
 fn check_credentials(seen: &Seen, shared: &Shared) -> Option<Reply> {
     if let Some(key) = seen.bearer() {
         let good = shared.accepts(Vendor::Bedrock, key, &[]);
-        return (!good).then(|| {
-            exception(
-                403,
-                "AccessDeniedException",
-                "Authentication failed: API Key is invalid",
-            )
-        });
+        return (!good).then(|| exception(403, "AccessDeniedException", "Authentication failed: API Key is invalid"));
     }
-    let credentials = Credentials {
-        access_key: ACCESS_KEY,
-        secret_key: SECRET_KEY,
-        service: "bedrock",
-    };
-    let checked = verify(
-        &credentials,
-        &seen.method,
-        &seen.wire_path,
-        &seen.query,
-        &seen.headers,
-        &seen.wire_body,
-    );
+    let credentials = Credentials { access_key: ACCESS_KEY, secret_key: SECRET_KEY, service: "bedrock" };
+    let checked = verify(&credentials, &seen.method, &seen.wire_path, &seen.query, &seen.headers, &seen.wire_body);
     if let Err(message) = checked {
         let kind = match message.as_str() {
             text if text.starts_with("The request signature") => "InvalidSignatureException",
             text if text.starts_with("The security token") => "UnrecognizedClientException",
-            text if text.starts_with("Missing Authentication") => {
-                "MissingAuthenticationTokenException"
-            }
+            text if text.starts_with("Missing Authentication") => "MissingAuthenticationTokenException",
             _ => "IncompleteSignatureException",
         };
         return Some(exception(403, kind, &message));
     }
     if age(&seen.headers, super::anthropic::now()).is_none_or(|seconds| seconds > 900) {
-        return Some(exception(
-            403,
-            "InvalidSignatureException",
-            "Signature expired",
-        ));
+        return Some(exception(403, "InvalidSignatureException", "Signature expired"));
     }
     let session = seen.header("x-amz-security-token");
     if session.is_some_and(|token| token.starts_with("expired")) {
@@ -116,19 +91,13 @@ fn check_credentials(seen: &Seen, shared: &Shared) -> Option<Reply> {
 }
 
 fn exception(status: u16, kind: &str, message: &str) -> Reply {
-    Reply::json(status, &json!({ "message": message })).with(
-        "x-amzn-errortype",
-        format!("{kind}:http://internal.amazon.com/"),
-    )
+    Reply::json(status, &json!({ "message": message }))
+        .with("x-amzn-errortype", format!("{kind}:http://internal.amazon.com/"))
 }
 
 fn invoke(body: &Value, model: &str, shared: &Shared, stream: bool) -> Reply {
     if !model.contains("anthropic.") && !model.starts_with("arn:aws") {
-        return exception(
-            400,
-            "ValidationException",
-            "The provided model identifier is invalid.",
-        );
+        return exception(400, "ValidationException", "The provided model identifier is invalid.");
     }
     if let Some(refused) = check(body, Host::Bedrock) {
         let Body::Whole(refused) = &refused.body else {
@@ -136,10 +105,7 @@ fn invoke(body: &Value, model: &str, shared: &Shared, stream: bool) -> Reply {
         };
         let refused: Value = serde_json::from_slice(refused).unwrap_or(Value::Null);
         let reason = refused["error"]["message"].as_str().unwrap_or_default();
-        let field = reason
-            .split(": Extra inputs")
-            .next()
-            .filter(|field| *field != reason);
+        let field = reason.split(": Extra inputs").next().filter(|field| *field != reason);
         let message = match field {
             Some(field) => format!(
                 "Malformed input request: #: extraneous key [{field}] is not permitted, please reformat your input and try again."
@@ -150,40 +116,20 @@ fn invoke(body: &Value, model: &str, shared: &Shared, stream: bool) -> Reply {
     }
     let version = body["anthropic_version"].as_str().unwrap_or_default();
     if !["bedrock-2023-05-31", "2026-10-21"].contains(&version) {
-        return exception(
-            400,
-            "ValidationException",
-            "anthropic_version: Input should be 'bedrock-2023-05-31'",
-        );
+        return exception(400, "ValidationException", "anthropic_version: Input should be 'bedrock-2023-05-31'");
     }
     if !body["anthropic_beta"].is_null() && !body["anthropic_beta"].is_array() {
-        return exception(
-            400,
-            "ValidationException",
-            "anthropic_beta: Input should be a valid list",
-        );
+        return exception(400, "ValidationException", "anthropic_beta: Input should be a valid list");
     }
     let answer = decide(&messages::ask(body), shared);
     let id = shared.id("msg_bdrk_");
-    let name = model
-        .rsplit("anthropic.")
-        .next()
-        .unwrap_or(model)
-        .split("-v1:")
-        .next()
-        .unwrap_or(model);
+    let name = model.rsplit("anthropic.").next().unwrap_or(model).split("-v1:").next().unwrap_or(model);
     if !stream {
         let usage = &answer.usage;
         return Reply::json(200, &messages::message(&answer, &id, name))
             .with("x-amzn-bedrock-input-token-count", usage.input.to_string())
-            .with(
-                "x-amzn-bedrock-output-token-count",
-                usage.output.to_string(),
-            )
-            .with(
-                "x-amzn-bedrock-cache-read-input-token-count",
-                usage.cache_read.to_string(),
-            )
+            .with("x-amzn-bedrock-output-token-count", usage.output.to_string())
+            .with("x-amzn-bedrock-cache-read-input-token-count", usage.cache_read.to_string())
             .with(
                 "x-amzn-bedrock-cache-write-input-token-count",
                 (usage.cache_write_5m + usage.cache_write_1h).to_string(),
@@ -204,56 +150,31 @@ fn invoke(body: &Value, model: &str, shared: &Shared, stream: bool) -> Reply {
             });
         }
         // The padding hides the length of what is inside.
-        let padding =
-            &"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"[..frames.len() % 40 + 1];
+        let padding = &"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"[..frames.len() % 40 + 1];
         let payload = json!({ "bytes": STANDARD.encode(event.to_string()), "p": padding });
         frames.push(encode_frame(&Frame::event("chunk", payload.to_string())));
     }
-    Reply::stream("application/vnd.amazon.eventstream", frames)
-        .with("x-amzn-bedrock-content-type", "application/json")
+    Reply::stream("application/vnd.amazon.eventstream", frames).with("x-amzn-bedrock-content-type", "application/json")
 }
 
 pub(super) fn refuse(refusal: &Refusal) -> Reply {
     let (kind, message) = match (refusal.status, refusal.code.as_deref()) {
-        (400, _) => (
-            "ValidationException",
-            "Malformed input request, please reformat your input and try again.",
-        ),
-        (401 | 403, Some("expired")) => (
-            "ExpiredTokenException",
-            "The security token included in the request is expired",
-        ),
-        (401, _) => (
-            "UnrecognizedClientException",
-            "The security token included in the request is invalid.",
-        ),
-        (403, _) => (
-            "AccessDeniedException",
-            "You don't have access to the model with the specified model ID.",
-        ),
-        (404, _) => (
-            "ResourceNotFoundException",
-            "Could not resolve the foundation model from the provided model identifier.",
-        ),
+        (400, _) => ("ValidationException", "Malformed input request, please reformat your input and try again."),
+        (401 | 403, Some("expired")) => {
+            ("ExpiredTokenException", "The security token included in the request is expired")
+        }
+        (401, _) => ("UnrecognizedClientException", "The security token included in the request is invalid."),
+        (403, _) => ("AccessDeniedException", "You don't have access to the model with the specified model ID."),
+        (404, _) => {
+            ("ResourceNotFoundException", "Could not resolve the foundation model from the provided model identifier.")
+        }
         (408, _) => ("ModelTimeoutException", "The model timed out."),
         (424, _) => ("ModelErrorException", "The model returned an error."),
-        (429, Some("not_ready")) => (
-            "ModelNotReadyException",
-            "The model is not ready for inference.",
-        ),
-        (429, _) => (
-            "ThrottlingException",
-            "Too many requests, please wait before trying again.",
-        ),
-        (503, _) => (
-            "ServiceUnavailableException",
-            "Bedrock is unable to process your request.",
-        ),
+        (429, Some("not_ready")) => ("ModelNotReadyException", "The model is not ready for inference."),
+        (429, _) => ("ThrottlingException", "Too many requests, please wait before trying again."),
+        (503, _) => ("ServiceUnavailableException", "Bedrock is unable to process your request."),
         (status, _) if status < 500 => ("ValidationException", "The request was refused."),
-        _ => (
-            "InternalServerException",
-            "The system encountered an unexpected error during processing.",
-        ),
+        _ => ("InternalServerException", "The system encountered an unexpected error during processing."),
     };
     // AWS knows no 401 here: what is wrong with credentials is a 403.
     let status = if refusal.status == 401 {
@@ -268,8 +189,5 @@ pub(super) fn refuse(refusal: &Refusal) -> Reply {
 
 pub(super) fn error_in_stream() -> Bytes {
     let message = "Too many requests, please wait before trying again.";
-    encode_frame(&Frame::exception(
-        "throttlingException",
-        json!({ "message": message }).to_string(),
-    ))
+    encode_frame(&Frame::exception("throttlingException", json!({ "message": message }).to_string()))
 }

@@ -16,15 +16,8 @@ use super::vendor::Vendor;
 pub const ACCOUNT_ID: &str = "acct-fake-codex";
 
 /// What the backend refuses although the public API takes it.
-const UNSUPPORTED: [&str; 7] = [
-    "temperature",
-    "top_p",
-    "max_output_tokens",
-    "metadata",
-    "previous_response_id",
-    "truncation",
-    "user",
-];
+const UNSUPPORTED: [&str; 7] =
+    ["temperature", "top_p", "max_output_tokens", "metadata", "previous_response_id", "truncation", "user"];
 
 pub(super) fn answer(seen: &Seen, shared: &Shared) -> Reply {
     let pieces = seen.pieces();
@@ -34,26 +27,17 @@ pub(super) fn answer(seen: &Seen, shared: &Shared) -> Reply {
     }
     let token = seen.bearer().unwrap_or_default();
     if !shared.accepts(Vendor::Codex, token, &[]) {
-        return refuse(&Refusal {
-            status: 401,
-            retry_after: None,
-            code: None,
-        });
+        return refuse(&Refusal { status: 401, retry_after: None, code: None });
     }
     if seen.header("chatgpt-account-id") != Some(ACCOUNT_ID) {
-        return detail(
-            403,
-            "The chatgpt-account-id header does not name an account of this token",
-        );
+        return detail(403, "The chatgpt-account-id header does not name an account of this token");
     }
     let ["backend-api", rest @ ..] = &path[..] else {
         return detail(404, "Not Found");
     };
     let reply = match (seen.method.as_str(), rest) {
         ("POST", ["codex", "responses"]) => create(seen, shared),
-        ("POST", ["codex", "responses", "compact"]) => {
-            responses::answer(seen, shared, &["compact"])
-        }
+        ("POST", ["codex", "responses", "compact"]) => responses::answer(seen, shared, &["compact"]),
         ("GET", ["codex", "models"]) => {
             let model = json!({ "slug": "gpt-5.1-codex", "display_name": "GPT-5.1 Codex", "visibility": "list" });
             Reply::json(200, &json!({ "models": [model] }))
@@ -99,9 +83,7 @@ fn create(seen: &Seen, shared: &Shared) -> Reply {
     if let Some(unsupported) = UNSUPPORTED.iter().find(|field| !body[**field].is_null()) {
         return detail(400, &format!("Unsupported parameter: {unsupported}"));
     }
-    let strange = ["messages", "system", "contents", "max_tokens"]
-        .into_iter()
-        .find(|field| !body[*field].is_null());
+    let strange = ["messages", "system", "contents", "max_tokens"].into_iter().find(|field| !body[*field].is_null());
     if let Some(strange) = strange {
         return detail(400, &format!("Unsupported parameter: {strange}"));
     }
@@ -140,14 +122,11 @@ pub(super) fn refuse(refusal: &Refusal) -> Reply {
                 "type": kind, "message": "The usage limit has been reached", "plan_type": "plus",
                 "resets_at": now() + seconds, "resets_in_seconds": seconds
             } });
-            limits(Reply::json(429, &body), 100)
-                .with("x-codex-primary-reset-after-seconds", seconds.to_string())
+            limits(Reply::json(429, &body), 100).with("x-codex-primary-reset-after-seconds", seconds.to_string())
         }
-        403 => Reply::whole(
-            403,
-            "text/html; charset=UTF-8",
-            "<html><head><title>Just a moment...</title></head></html>",
-        ),
+        403 => {
+            Reply::whole(403, "text/html; charset=UTF-8", "<html><head><title>Just a moment...</title></head></html>")
+        }
         400 => detail(400, "Unsupported parameter: temperature"),
         status if status < 500 => detail(status, "The request was refused."),
         status => Reply::json(

@@ -12,12 +12,7 @@ use super::vendor::Vendor;
 
 pub(super) mod generate;
 
-const MODELS: [&str; 4] = [
-    "gemini-2.5-pro",
-    "gemini-2.5-flash",
-    "gemini-3-pro-preview",
-    "gemini-embedding-001",
-];
+const MODELS: [&str; 4] = ["gemini-2.5-pro", "gemini-2.5-flash", "gemini-3-pro-preview", "gemini-embedding-001"];
 
 pub(super) fn answer(seen: &Seen, shared: &Shared) -> Reply {
     let pieces = seen.pieces();
@@ -43,9 +38,7 @@ pub(super) fn answer(seen: &Seen, shared: &Shared) -> Reply {
             Some((model, action)) => act(seen, shared, model, action, &seen.json()),
             None => missing(&seen.path),
         },
-        (_, ["cachedContents", rest @ ..]) if *version != "v1" => {
-            cached_contents(seen, shared, rest)
-        }
+        (_, ["cachedContents", rest @ ..]) if *version != "v1" => cached_contents(seen, shared, rest),
         _ => missing(&seen.path),
     }
 }
@@ -87,13 +80,7 @@ fn check_key(seen: &Seen, shared: &Shared) -> Option<Reply> {
         ));
     };
     let good = shared.accepts(Vendor::Gemini, key, &[]);
-    (!good).then(|| {
-        refuse(&Refusal {
-            status: 401,
-            retry_after: None,
-            code: None,
-        })
-    })
+    (!good).then(|| refuse(&Refusal { status: 401, retry_after: None, code: None }))
 }
 
 pub(super) fn bad_token() -> Reply {
@@ -112,9 +99,7 @@ pub(super) fn bad_token() -> Reply {
 /// The same methods in an envelope, for accounts that signed in.
 fn code_assist(seen: &Seen, shared: &Shared, method: &str) -> Reply {
     let token = seen.bearer().unwrap_or_default();
-    if seen.header("x-goog-api-key").is_some()
-        || !shared.accepts(Vendor::Gemini, token, &["ya29.fake-gemini"])
-    {
+    if seen.header("x-goog-api-key").is_some() || !shared.accepts(Vendor::Gemini, token, &["ya29.fake-gemini"]) {
         return bad_token();
     }
     let body = seen.json();
@@ -142,13 +127,7 @@ fn code_assist(seen: &Seen, shared: &Shared, method: &str) -> Reply {
         "recordCodeAssistMetrics" => Reply::json(200, &json!({})),
         "countTokens" => generate::count_tokens(inner),
         "generateContent" | "streamGenerateContent" => {
-            let known = [
-                "model",
-                "project",
-                "user_prompt_id",
-                "request",
-                "enabled_credit_types",
-            ];
+            let known = ["model", "project", "user_prompt_id", "request", "enabled_credit_types"];
             if let Some(unknown) = unknown_field(&body, &known) {
                 return unknown;
             }
@@ -175,9 +154,7 @@ fn cached_contents(seen: &Seen, shared: &Shared, rest: &[&str]) -> Reply {
     match (seen.method.as_str(), rest) {
         ("POST", []) => {
             if !body["model"].is_string() {
-                return invalid(
-                    "* CreateCachedContentRequest.cached_content.model: model is required",
-                );
+                return invalid("* CreateCachedContentRequest.cached_content.model: model is required");
             }
             let name = format!("cachedContents/{}", shared.id("cc"));
             let stored = json!({
@@ -202,12 +179,7 @@ fn cached_contents(seen: &Seen, shared: &Shared, rest: &[&str]) -> Reply {
             drop(memory);
             match stored {
                 Some(stored) => Reply::json(200, &stored),
-                None => error(
-                    403,
-                    "PERMISSION_DENIED",
-                    "CachedContent not found (or permission denied)",
-                    json!([]),
-                ),
+                None => error(403, "PERMISSION_DENIED", "CachedContent not found (or permission denied)", json!([])),
             }
         }
         _ => missing(&seen.path),
@@ -216,10 +188,7 @@ fn cached_contents(seen: &Seen, shared: &Shared, rest: &[&str]) -> Reply {
 
 pub(super) fn error(code: u16, status: &str, message: &str, details: Value) -> Reply {
     let mut error = json!({ "code": code, "message": message, "status": status });
-    if details
-        .as_array()
-        .is_some_and(|details| !details.is_empty())
-    {
+    if details.as_array().is_some_and(|details| !details.is_empty()) {
         error["details"] = details;
     }
     Reply::json(code, &json!({ "error": error }))
@@ -241,16 +210,11 @@ fn missing(path: &str) -> Reply {
 /// Google's refusal of a field it does not know. Names come in camel case or snake case.
 pub(super) fn unknown_field(body: &Value, known: &[&str]) -> Option<Reply> {
     let Some(fields) = body.as_object() else {
-        return Some(invalid(
-            "Invalid JSON payload received. Expected an object.",
-        ));
+        return Some(invalid("Invalid JSON payload received. Expected an object."));
     };
     let plain = |name: &str| name.replace('_', "").to_ascii_lowercase();
-    let unknown = fields
-        .keys()
-        .find(|field| !known.iter().any(|name| plain(name) == plain(field)))?;
-    let message =
-        format!("Invalid JSON payload received. Unknown name \"{unknown}\": Cannot find field.");
+    let unknown = fields.keys().find(|field| !known.iter().any(|name| plain(name) == plain(field)))?;
+    let message = format!("Invalid JSON payload received. Unknown name \"{unknown}\": Cannot find field.");
     let violation = json!({ "description": message });
     let details = json!([{ "@type": "type.googleapis.com/google.rpc.BadRequest", "fieldViolations": [violation] }]);
     Some(error(400, "INVALID_ARGUMENT", &message, details))
@@ -260,26 +224,13 @@ pub(super) fn refuse(refusal: &Refusal) -> Reply {
     let info = |reason: &str| json!([{ "@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": reason, "domain": "googleapis.com" }]);
     match (refusal.status, refusal.code.as_deref()) {
         // A bad key is a 400 here.
-        (401, None) => error(
-            400,
-            "INVALID_ARGUMENT",
-            "API key not valid. Please pass a valid API key.",
-            info("API_KEY_INVALID"),
-        ),
+        (401, None) => {
+            error(400, "INVALID_ARGUMENT", "API key not valid. Please pass a valid API key.", info("API_KEY_INVALID"))
+        }
         (401, Some(_)) => bad_token(),
         (400, _) => invalid("Request contains an invalid argument."),
-        (403, _) => error(
-            403,
-            "PERMISSION_DENIED",
-            "The caller does not have permission",
-            json!([]),
-        ),
-        (404, _) => error(
-            404,
-            "NOT_FOUND",
-            "Requested entity was not found.",
-            json!([]),
-        ),
+        (403, _) => error(403, "PERMISSION_DENIED", "The caller does not have permission", json!([])),
+        (404, _) => error(404, "NOT_FOUND", "Requested entity was not found.", json!([])),
         (429, code) => {
             let id = match code {
                 Some("per_day") => "GenerateRequestsPerDayPerProjectPerModel-FreeTier",
@@ -288,46 +239,25 @@ pub(super) fn refuse(refusal: &Refusal) -> Reply {
             let violation = json!({
                 "quotaMetric": "generativelanguage.googleapis.com/generate_content_free_tier_requests", "quotaId": id
             });
-            let mut details = vec![
-                json!({ "@type": "type.googleapis.com/google.rpc.QuotaFailure", "violations": [violation] }),
-            ];
+            let mut details =
+                vec![json!({ "@type": "type.googleapis.com/google.rpc.QuotaFailure", "violations": [violation] })];
             if let Some(seconds) = refusal.retry_after {
                 details.push(json!({
                     "@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": format!("{seconds}s")
                 }));
             }
-            let message =
-                "You exceeded your current quota, please check your plan and billing details.";
+            let message = "You exceeded your current quota, please check your plan and billing details.";
             error(429, "RESOURCE_EXHAUSTED", message, json!(details))
         }
-        (500, _) => error(
-            500,
-            "INTERNAL",
-            "An internal error has occurred. Please retry.",
-            json!([]),
-        ),
-        (504, _) => error(
-            504,
-            "DEADLINE_EXCEEDED",
-            "The request timed out.",
-            json!([]),
-        ),
-        (status, _) if status < 500 => error(
-            status,
-            "FAILED_PRECONDITION",
-            "The request was refused.",
-            json!([]),
-        ),
-        _ => error(
-            503,
-            "UNAVAILABLE",
-            "The model is overloaded. Please try again later.",
-            json!([]),
-        ),
+        (500, _) => error(500, "INTERNAL", "An internal error has occurred. Please retry.", json!([])),
+        (504, _) => error(504, "DEADLINE_EXCEEDED", "The request timed out.", json!([])),
+        (status, _) if status < 500 => error(status, "FAILED_PRECONDITION", "The request was refused.", json!([])),
+        _ => error(503, "UNAVAILABLE", "The model is overloaded. Please try again later.", json!([])),
     }
 }
 
 pub(super) fn error_in_stream() -> Bytes {
-    let error = json!({ "code": 503, "message": "The model is overloaded. Please try again later.", "status": "UNAVAILABLE" });
+    let error =
+        json!({ "code": 503, "message": "The model is overloaded. Please try again later.", "status": "UNAVAILABLE" });
     Bytes::from(format!("data: {}\r\n\r\n", json!({ "error": error })))
 }

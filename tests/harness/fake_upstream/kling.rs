@@ -19,13 +19,10 @@ pub const KLING_SECRET_KEY: &str = "kling-fake-secret";
 /// # Errors
 /// Kling's code and message.
 pub fn kling_token_claims(token: &str) -> Result<Value, (u16, String)> {
-    let header = jsonwebtoken::decode_header(token)
-        .map_err(|error| (1002, format!("Authorization is invalid: {error}")))?;
+    let header =
+        jsonwebtoken::decode_header(token).map_err(|error| (1002, format!("Authorization is invalid: {error}")))?;
     if header.alg != Algorithm::HS256 || header.typ.as_deref() != Some("JWT") {
-        return Err((
-            1002,
-            "Authorization is invalid: the header must be HS256 and JWT".to_owned(),
-        ));
+        return Err((1002, "Authorization is invalid: the header must be HS256 and JWT".to_owned()));
     }
     let mut rules = Validation::new(Algorithm::HS256);
     rules.validate_aud = false;
@@ -33,12 +30,7 @@ pub fn kling_token_claims(token: &str) -> Result<Value, (u16, String)> {
     rules.set_required_spec_claims::<&str>(&[]);
     let key = DecodingKey::from_secret(KLING_SECRET_KEY.as_bytes());
     let claims = jsonwebtoken::decode::<Value>(token, &key, &rules)
-        .map_err(|_| {
-            (
-                1002,
-                "Authorization is invalid: the signature is wrong".to_owned(),
-            )
-        })?
+        .map_err(|_| (1002, "Authorization is invalid: the signature is wrong".to_owned()))?
         .claims;
     if claims["iss"] != KLING_ACCESS_KEY {
         return Err((1002, "access key not found".to_owned()));
@@ -68,9 +60,7 @@ pub(super) fn answer(seen: &Seen, shared: &Shared) -> Reply {
     let pieces = seen.pieces();
     let path: Vec<&str> = pieces.iter().map(String::as_str).collect();
     match (seen.method.as_str(), &path[..]) {
-        ("POST", ["v1", "videos", kind @ ("text2video" | "image2video")]) => {
-            submit(seen, kind, shared)
-        }
+        ("POST", ["v1", "videos", kind @ ("text2video" | "image2video")]) => submit(seen, kind, shared),
         ("GET", ["v1", "videos", "text2video" | "image2video", id]) => {
             let polled = shared.memory().tasks.poll(id);
             match polled {
@@ -78,13 +68,7 @@ pub(super) fn answer(seen: &Seen, shared: &Shared) -> Reply {
                 None => said(404, 1203, "task not found", shared, Value::Null),
             }
         }
-        _ => said(
-            404,
-            1202,
-            "Requested resource does not exist",
-            shared,
-            Value::Null,
-        ),
+        _ => said(404, 1202, "Requested resource does not exist", shared, Value::Null),
     }
 }
 
@@ -142,8 +126,7 @@ fn object(task: &Task, authority: &str) -> Value {
         "succeed" => {
             let url = format!("http://{authority}/cdn/{}.mp4", task.id);
             let duration = task.request["duration"].as_str().unwrap_or("5");
-            let video =
-                json!({ "id": format!("video-{}", task.id), "url": url, "duration": duration });
+            let video = json!({ "id": format!("video-{}", task.id), "url": url, "duration": duration });
             object["task_result"] = json!({ "videos": [video] });
         }
         "failed" => object["task_status_msg"] = json!("Failure to pass the risk control system"),
@@ -169,16 +152,10 @@ pub(super) fn refuse(refusal: &Refusal) -> Reply {
         (429, Some("parallel")) => (1303, "parallel task over resource pack limit"),
         (429, _) => (1302, "API request rate over limit"),
         (400, Some("policy")) => (1301, "Failure to pass the risk control system"),
-        (503, _) => (
-            5001,
-            "Server temporarily unavailable, please try again later",
-        ),
+        (503, _) => (5001, "Server temporarily unavailable, please try again later"),
         (504, _) => (5002, "Server internal timeout"),
         (status, _) if status < 500 => (1200, "Request parameter is invalid"),
         _ => (5000, "Server internal error"),
     };
-    Reply::json(
-        refusal.status,
-        &json!({ "code": code, "message": message, "request_id": "kl-refused" }),
-    )
+    Reply::json(refusal.status, &json!({ "code": code, "message": message, "request_id": "kl-refused" }))
 }

@@ -25,25 +25,16 @@ const SUBMIT: [&str; 11] = [
 pub(super) fn answer(seen: &Seen, shared: &Shared) -> Reply {
     let secret = seen.header("mj-api-secret").unwrap_or_default();
     if !shared.accepts(Vendor::Midjourney, secret, &[]) {
-        return refuse(&Refusal {
-            status: 401,
-            retry_after: None,
-            code: None,
-        });
+        return refuse(&Refusal { status: 401, retry_after: None, code: None });
     }
     let pieces = seen.pieces();
     let mut path: Vec<&str> = pieces.iter().map(String::as_str).collect();
-    if path
-        .first()
-        .is_some_and(|mode| ["mj-fast", "mj-turbo", "mj-relax"].contains(mode))
-    {
+    if path.first().is_some_and(|mode| ["mj-fast", "mj-turbo", "mj-relax"].contains(mode)) {
         path.remove(0);
     }
     let body = seen.json();
     match (seen.method.as_str(), &path[..]) {
-        ("POST", ["mj", "submit", action]) if SUBMIT.contains(action) => {
-            submit(&body, action, shared)
-        }
+        ("POST", ["mj", "submit", action]) if SUBMIT.contains(action) => submit(&body, action, shared),
         ("POST", ["mj", "insight-face", "swap"]) => submit(&body, "swap-face", shared),
         ("GET", ["mj", "task", id, "fetch"]) => match shared.memory().tasks.poll(id) {
             Some(task) => Reply::json(200, &object(&task, shared.authority())),
@@ -56,22 +47,13 @@ pub(super) fn answer(seen: &Seen, shared: &Shared) -> Reply {
         },
         ("POST", ["mj", "task", "list-by-condition"]) => {
             let mut memory = shared.memory();
-            let ids = body["ids"]
-                .as_array()
-                .into_iter()
-                .flatten()
-                .filter_map(Value::as_str);
-            let tasks: Vec<Value> = ids
-                .filter_map(|id| memory.tasks.poll(id))
-                .map(|task| object(&task, shared.authority()))
-                .collect();
+            let ids = body["ids"].as_array().into_iter().flatten().filter_map(Value::as_str);
+            let tasks: Vec<Value> =
+                ids.filter_map(|id| memory.tasks.poll(id)).map(|task| object(&task, shared.authority())).collect();
             Reply::json(200, &json!(tasks))
         }
         ("GET", ["mj", "image", _]) => Reply::whole(200, "image/png", vec![0x89, 0x50, 0x4e, 0x47]),
-        _ => Reply::json(
-            404,
-            &json!({ "timestamp": 0, "status": 404, "error": "Not Found", "path": seen.path }),
-        ),
+        _ => Reply::json(404, &json!({ "timestamp": 0, "status": 404, "error": "Not Found", "path": seen.path })),
     }
 }
 
@@ -88,11 +70,7 @@ fn submit(body: &Value, action: &str, shared: &Shared) -> Reply {
             let body = json!({ "code": 24, "description": "可能包含敏感词", "result": null, "properties": properties });
             return Reply::json(200, &body);
         }
-        "blend"
-            if body["base64Array"]
-                .as_array()
-                .is_none_or(|images| images.len() < 2) =>
-        {
+        "blend" if body["base64Array"].as_array().is_none_or(|images| images.len() < 2) => {
             return wrong("base64List参数错误");
         }
         "describe" if text("base64").is_empty() && text("link").is_empty() => {
@@ -116,11 +94,7 @@ fn submit(body: &Value, action: &str, shared: &Shared) -> Reply {
             if let Some(refused) = follow_up(&memory, task) {
                 return refused;
             }
-            if change.starts_with('U') {
-                "UPSCALE".to_owned()
-            } else {
-                "VARIATION".to_owned()
-            }
+            if change.starts_with('U') { "UPSCALE".to_owned() } else { "VARIATION".to_owned() }
         }
         "action" => {
             if text("customId").is_empty() {
@@ -154,10 +128,7 @@ fn follow_up(memory: &Memory, id: &str) -> Option<Reply> {
 }
 
 fn submitted(code: u16, description: &str, result: &str) -> Reply {
-    Reply::json(
-        200,
-        &json!({ "code": code, "description": description, "result": result, "properties": {} }),
-    )
+    Reply::json(200, &json!({ "code": code, "description": description, "result": result, "properties": {} }))
 }
 
 fn object(task: &Task, authority: &str) -> Value {
@@ -190,13 +161,7 @@ pub(super) fn refuse(refusal: &Refusal) -> Reply {
         (200, Some("banned")) => submitted(24, "可能包含敏感词", ""),
         (200, Some("no_account")) => submitted(3, "无可用的账号实例", ""),
         (200, Some("queued")) => submitted(22, "排队中，前面还有1个任务", "1700000000000099"),
-        (401, _) => Reply::json(
-            401,
-            &json!({ "code": 4, "description": "鉴权失败", "result": null }),
-        ),
-        (status, _) => Reply::json(
-            status,
-            &json!({ "timestamp": 0, "status": status, "error": "refused" }),
-        ),
+        (401, _) => Reply::json(401, &json!({ "code": 4, "description": "鉴权失败", "result": null })),
+        (status, _) => Reply::json(status, &json!({ "timestamp": 0, "status": status, "error": "refused" })),
     }
 }

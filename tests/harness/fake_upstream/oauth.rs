@@ -45,18 +45,9 @@ impl Tokens {
         self.counter += 1;
         let number = self.counter;
         let (access, refresh) = match vendor {
-            Vendor::Anthropic => (
-                format!("sk-ant-oat01-issued-{number}"),
-                format!("sk-ant-ort01-issued-{number}"),
-            ),
-            Vendor::Codex => (
-                codex_token(number, 864_000),
-                format!("codex-refresh-{number}"),
-            ),
-            _ => (
-                format!("ya29.issued-{number}"),
-                format!("1//issued-{number}"),
-            ),
+            Vendor::Anthropic => (format!("sk-ant-oat01-issued-{number}"), format!("sk-ant-ort01-issued-{number}")),
+            Vendor::Codex => (codex_token(number, 864_000), format!("codex-refresh-{number}")),
+            _ => (format!("ya29.issued-{number}"), format!("1//issued-{number}")),
         };
         self.access.push(access.clone());
         self.refresh.push((vendor, refresh.clone()));
@@ -85,10 +76,7 @@ impl Tokens {
         if self.spent.iter().any(|spent| spent == token) {
             return Err(Spent::Reused);
         }
-        let issued = self
-            .refresh
-            .iter()
-            .any(|(of, good)| *of == vendor && good == token);
+        let issued = self.refresh.iter().any(|(of, good)| *of == vendor && good == token);
         if !issued && !SEEDS.contains(&(vendor, token)) {
             return Err(Spent::Unknown);
         }
@@ -102,26 +90,13 @@ impl Tokens {
 
     /// Passes an authorization as the account's owner would: a code for the client that asked.
     fn authorize(&mut self, query: &[(String, String)], pkce: bool) -> Result<Approval, String> {
-        let get = |name: &str| {
-            query
-                .iter()
-                .find(|(key, _)| key == name)
-                .map(|(_, value)| value.clone())
-        };
-        let need = |name: &str| {
-            get(name)
-                .filter(|value| !value.is_empty())
-                .ok_or(format!("{name} is missing"))
-        };
+        let get = |name: &str| query.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
+        let need = |name: &str| get(name).filter(|value| !value.is_empty()).ok_or(format!("{name} is missing"));
         if get("response_type").as_deref() != Some("code") {
             return Err("response_type must be code".to_owned());
         }
         let challenge = get("code_challenge");
-        if pkce
-            && challenge
-                .as_ref()
-                .is_none_or(|challenge| challenge.len() != 43)
-        {
+        if pkce && challenge.as_ref().is_none_or(|challenge| challenge.len() != 43) {
             return Err("code_challenge must be 43 characters".to_owned());
         }
         if challenge.is_some() && get("code_challenge_method").as_deref() != Some("S256") {
@@ -130,19 +105,9 @@ impl Tokens {
         need("scope")?;
         self.counter += 1;
         let code = format!("code-{}", self.counter);
-        let (client_id, redirect_uri, state) =
-            (need("client_id")?, need("redirect_uri")?, need("state")?);
-        self.codes.push(Code {
-            code: code.clone(),
-            client_id,
-            redirect_uri: redirect_uri.clone(),
-            challenge,
-        });
-        Ok(Approval {
-            code,
-            state,
-            redirect_uri,
-        })
+        let (client_id, redirect_uri, state) = (need("client_id")?, need("redirect_uri")?, need("state")?);
+        self.codes.push(Code { code: code.clone(), client_id, redirect_uri: redirect_uri.clone(), challenge });
+        Ok(Approval { code, state, redirect_uri })
     }
 
     /// Exchanges a code once.
@@ -187,27 +152,13 @@ fn authorize_page(seen: &Seen, shared: &Shared, pkce: bool) -> Reply {
         Ok(approval) => approval,
         Err(message) => return Reply::whole(400, "text/html", format!("<p>{message}</p>")),
     };
-    let Approval {
-        code,
-        state,
-        redirect_uri,
-    } = approval;
-    if query
-        .iter()
-        .any(|(key, value)| key == "code" && value == "true")
-    {
+    let Approval { code, state, redirect_uri } = approval;
+    if query.iter().any(|(key, value)| key == "code" && value == "true") {
         return Reply::whole(200, "text/html", format!("<code>{code}#{state}</code>"));
     }
     let separator = if redirect_uri.contains('?') { '&' } else { '?' };
-    let state = state
-        .replace('%', "%25")
-        .replace('&', "%26")
-        .replace('#', "%23")
-        .replace('+', "%2B");
-    Reply::whole(302, "text/html", "").with(
-        "location",
-        format!("{redirect_uri}{separator}code={code}&state={state}"),
-    )
+    let state = state.replace('%', "%25").replace('&', "%26").replace('#', "%23").replace('+', "%2B");
+    Reply::whole(302, "text/html", "").with("location", format!("{redirect_uri}{separator}code={code}&state={state}"))
 }
 
 pub(super) fn answer(seen: &Seen, shared: &Shared) -> Reply {
@@ -231,9 +182,7 @@ pub(super) fn claude(seen: &Seen, shared: &Shared) -> Reply {
     }
     let body = seen.json();
     let get = |name: &str| body[name].as_str().map(str::to_owned);
-    let refused = |kind: &str, message: &str| {
-        Reply::json(400, &json!({ "error": kind, "error_description": message }))
-    };
+    let refused = |kind: &str, message: &str| Reply::json(400, &json!({ "error": kind, "error_description": message }));
     let mut memory = shared.memory();
     match body["grant_type"].as_str() {
         Some("authorization_code") => {
@@ -252,11 +201,7 @@ pub(super) fn claude(seen: &Seen, shared: &Shared) -> Reply {
                 return refused("invalid_request", "client_id is required");
             }
             let token = get("refresh_token").unwrap_or_default();
-            if memory
-                .oauth
-                .redeem(Vendor::Anthropic, &token, true)
-                .is_err()
-            {
+            if memory.oauth.redeem(Vendor::Anthropic, &token, true).is_err() {
                 return refused("invalid_grant", "Refresh token not found or invalid");
             }
         }
@@ -287,9 +232,7 @@ pub(super) fn openai(seen: &Seen, shared: &Shared) -> Reply {
     let is_form = kind.starts_with("application/x-www-form-urlencoded");
     let get = |name: &str| {
         if is_form {
-            form.iter()
-                .find(|(key, _)| key == name)
-                .map(|(_, value)| value.clone())
+            form.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone())
         } else {
             body[name].as_str().map(str::to_owned)
         }
@@ -326,11 +269,7 @@ pub(super) fn openai(seen: &Seen, shared: &Shared) -> Reply {
                     return refused(401, "refresh_token_reused", message);
                 }
                 Err(Spent::Unknown) => {
-                    return refused(
-                        401,
-                        "refresh_token_invalidated",
-                        "Your refresh token has been invalidated.",
-                    );
+                    return refused(401, "refresh_token_invalidated", "Your refresh token has been invalidated.");
                 }
             }
         }
@@ -366,17 +305,10 @@ pub(super) fn google(seen: &Seen, shared: &Shared) -> Reply {
         return authorize_page(seen, shared, false);
     }
     let form = seen.form();
-    let get = |name: &str| {
-        form.iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.clone())
-    };
+    let get = |name: &str| form.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
     let refused = |kind: &str, message: &str| {
         let status = if kind == "invalid_client" { 401 } else { 400 };
-        Reply::json(
-            status,
-            &json!({ "error": kind, "error_description": message }),
-        )
+        Reply::json(status, &json!({ "error": kind, "error_description": message }))
     };
     if get("client_id").is_none() || get("client_secret").is_none_or(|secret| secret.is_empty()) {
         return refused("invalid_client", "The OAuth client was not found.");
@@ -409,19 +341,13 @@ pub(super) fn google(seen: &Seen, shared: &Shared) -> Reply {
 }
 
 pub(super) fn refuse(refusal: &Refusal) -> Reply {
-    let kind = refusal
-        .code
-        .clone()
-        .unwrap_or_else(|| match refusal.status {
-            400 => "invalid_grant".to_owned(),
-            401 => "invalid_client".to_owned(),
-            429 => "rate_limit_error".to_owned(),
-            _ => "server_error".to_owned(),
-        });
-    let mut reply = Reply::json(
-        refusal.status,
-        &json!({ "error": kind, "error_description": "refused" }),
-    );
+    let kind = refusal.code.clone().unwrap_or_else(|| match refusal.status {
+        400 => "invalid_grant".to_owned(),
+        401 => "invalid_client".to_owned(),
+        429 => "rate_limit_error".to_owned(),
+        _ => "server_error".to_owned(),
+    });
+    let mut reply = Reply::json(refusal.status, &json!({ "error": kind, "error_description": "refused" }));
     if let Some(seconds) = refusal.retry_after {
         reply = reply.with("retry-after", seconds.to_string());
     }

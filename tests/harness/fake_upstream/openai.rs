@@ -43,9 +43,7 @@ pub(super) fn answer(seen: &Seen, shared: &Shared) -> Reply {
 /// The surfaces by path; Azure and gateways reuse this below their own prefixes.
 pub(super) fn route(seen: &Seen, shared: &Shared, path: &[&str]) -> Reply {
     match (seen.method.as_str(), path) {
-        ("GET", ["models"]) => {
-            Reply::json(200, &json!({ "object": "list", "data": MODELS.map(model) }))
-        }
+        ("GET", ["models"]) => Reply::json(200, &json!({ "object": "list", "data": MODELS.map(model) })),
         ("GET", ["models", id]) if MODELS.contains(id) => Reply::json(200, &model(id)),
         ("GET", ["models", id]) => error(
             404,
@@ -59,23 +57,15 @@ pub(super) fn route(seen: &Seen, shared: &Shared, path: &[&str]) -> Reply {
         ("POST", ["embeddings"]) => small::embeddings(seen),
         ("POST", ["moderations"]) => small::moderations(seen, shared),
         ("POST", ["rerank"]) => small::rerank(seen, shared),
-        ("POST", ["images", kind @ ("generations" | "edits" | "variations")]) => {
-            media::images(seen, kind)
-        }
-        ("POST", ["audio", kind @ ("transcriptions" | "translations")]) => {
-            media::transcribe(seen, kind)
-        }
+        ("POST", ["images", kind @ ("generations" | "edits" | "variations")]) => media::images(seen, kind),
+        ("POST", ["audio", kind @ ("transcriptions" | "translations")]) => media::transcribe(seen, kind),
         ("POST", ["audio", "speech"]) => media::speech(seen),
         ("GET", ["realtime"]) => realtime::open(seen),
         ("GET", ["responses"]) => realtime::open_responses(seen),
         (_, ["responses", rest @ ..]) => responses::answer(seen, shared, rest),
-        (method, _) => error(
-            404,
-            &format!("Invalid URL ({method} {})", seen.path),
-            "invalid_request_error",
-            None,
-            None,
-        ),
+        (method, _) => {
+            error(404, &format!("Invalid URL ({method} {})", seen.path), "invalid_request_error", None, None)
+        }
     }
 }
 
@@ -98,11 +88,7 @@ fn check_key(seen: &Seen, shared: &Shared) -> Option<Reply> {
     if shared.accepts(Vendor::OpenAi, key, &[]) {
         return None;
     }
-    Some(refuse(&Refusal {
-        status: 401,
-        retry_after: None,
-        code: None,
-    }))
+    Some(refuse(&Refusal { status: 401, retry_after: None, code: None }))
 }
 
 /// The headers every OpenAI answer carries.
@@ -124,17 +110,8 @@ fn dress(reply: Reply, seen: &Seen, shared: &Shared) -> Reply {
     }
 }
 
-pub(super) fn error(
-    status: u16,
-    message: &str,
-    kind: &str,
-    param: Option<&str>,
-    code: Option<&str>,
-) -> Reply {
-    Reply::json(
-        status,
-        &json!({ "error": { "message": message, "type": kind, "param": param, "code": code } }),
-    )
+pub(super) fn error(status: u16, message: &str, kind: &str, param: Option<&str>, code: Option<&str>) -> Reply {
+    Reply::json(status, &json!({ "error": { "message": message, "type": kind, "param": param, "code": code } }))
 }
 
 /// A 400 about a parameter.
@@ -151,11 +128,7 @@ pub(super) fn refuse(refusal: &Refusal) -> Reply {
             "invalid_request_error",
             Some("context_length_exceeded"),
         ),
-        (400, code) => (
-            "Invalid value for 'temperature': expected at most 2.",
-            "invalid_request_error",
-            code,
-        ),
+        (400, code) => ("Invalid value for 'temperature': expected at most 2.", "invalid_request_error", code),
         (401, _) => (
             "Incorrect API key provided: sk-fake-********************fake. You can find your API key at \
              https://platform.openai.com/account/api-keys.",
@@ -184,22 +157,13 @@ pub(super) fn refuse(refusal: &Refusal) -> Reply {
             "tokens",
             Some("rate_limit_exceeded"),
         ),
-        (503, _) => (
-            "The engine is currently overloaded, please try again later",
-            "server_error",
-            Some("service_unavailable"),
-        ),
-        (status, code) if status < 500 => {
-            ("The request was refused.", "invalid_request_error", code)
+        (503, _) => {
+            ("The engine is currently overloaded, please try again later", "server_error", Some("service_unavailable"))
         }
-        (_, code) => (
-            "The server had an error while processing your request. Sorry about that!",
-            "server_error",
-            code,
-        ),
+        (status, code) if status < 500 => ("The request was refused.", "invalid_request_error", code),
+        (_, code) => ("The server had an error while processing your request. Sorry about that!", "server_error", code),
     };
-    let mut reply =
-        error(refusal.status, message, kind, None, code).with("x-request-id", "req_refused");
+    let mut reply = error(refusal.status, message, kind, None, code).with("x-request-id", "req_refused");
     if let Some(seconds) = refusal.retry_after {
         reply = reply
             .with("retry-after", seconds.to_string())

@@ -78,8 +78,7 @@ impl Reply {
 
     /// Adds a header, replacing one of that name.
     pub fn with(mut self, name: &str, value: impl Into<String>) -> Reply {
-        self.headers
-            .retain(|(there, _)| !there.eq_ignore_ascii_case(name));
+        self.headers.retain(|(there, _)| !there.eq_ignore_ascii_case(name));
         self.headers.push((name.to_owned(), value.into()));
         self
     }

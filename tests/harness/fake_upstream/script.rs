@@ -67,11 +67,7 @@ impl Step {
 
     /// The vendor's refusal with this status.
     pub fn refuse(status: u16) -> Step {
-        Step::new(What::Refuse(Refusal {
-            status,
-            retry_after: None,
-            code: None,
-        }))
+        Step::new(What::Refuse(Refusal { status, retry_after: None, code: None }))
     }
 
     /// Exactly this reply.
@@ -200,10 +196,7 @@ pub(super) fn chunks(events: Vec<Bytes>, split: &Split) -> Vec<Bytes> {
     let whole = Bytes::from(events.concat());
     let ends: Vec<usize> = match split {
         Split::Events | Split::Nowhere => Vec::new(),
-        Split::Every(size) => (1..)
-            .map(|n| n * (*size).max(1))
-            .take_while(|end| *end < whole.len())
-            .collect(),
+        Split::Every(size) => (1..).map(|n| n * (*size).max(1)).take_while(|end| *end < whole.len()).collect(),
         Split::At(positions) => positions.clone(),
         Split::Awkward => awkward(&whole),
     };
@@ -221,10 +214,7 @@ pub(super) fn chunks(events: Vec<Bytes>, split: &Split) -> Vec<Bytes> {
 fn awkward(body: &[u8]) -> Vec<usize> {
     let text = std::str::from_utf8(body).is_ok();
     if !text {
-        return (1..)
-            .map(|n| n * 7)
-            .take_while(|end| *end < body.len())
-            .collect();
+        return (1..).map(|n| n * 7).take_while(|end| *end < body.len()).collect();
     }
     (1..body.len())
         .filter(|at| {

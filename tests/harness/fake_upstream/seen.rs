@@ -59,9 +59,7 @@ pub(super) struct Progress {
 
 impl Progress {
     pub(super) fn end(&self, outcome: Outcome) {
-        let _ = self
-            .outcome
-            .compare_exchange(0, outcome as u8, Ordering::SeqCst, Ordering::SeqCst);
+        let _ = self.outcome.compare_exchange(0, outcome as u8, Ordering::SeqCst, Ordering::SeqCst);
     }
 
     pub(super) fn add(&self, bytes: usize) {
@@ -92,10 +90,7 @@ impl Seen {
 
     /// A parameter of the query, decoded.
     pub fn query_param(&self, name: &str) -> Option<String> {
-        form_pairs(&self.query)
-            .into_iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value)
+        form_pairs(&self.query).into_iter().find(|(key, _)| key == name).map(|(_, value)| value)
     }
 
     /// The body's form fields, decoded.
@@ -126,25 +121,18 @@ impl Seen {
     /// The parts of a multipart body: field name, file name, bytes.
     pub fn multipart(&self) -> Option<Vec<(String, Option<String>, Bytes)>> {
         let kind = self.header("content-type")?;
-        let (_, boundary) = kind
-            .strip_prefix("multipart/form-data")?
-            .split_once("boundary=")?;
+        let (_, boundary) = kind.strip_prefix("multipart/form-data")?.split_once("boundary=")?;
         let boundary = boundary.split(';').next()?.trim().trim_matches('"');
         multipart(&self.body, boundary)
     }
 
     pub(super) fn is_upgrade(&self) -> bool {
-        self.header("upgrade")
-            .is_some_and(|to| to.eq_ignore_ascii_case("websocket"))
+        self.header("upgrade").is_some_and(|to| to.eq_ignore_ascii_case("websocket"))
     }
 
     /// Path pieces, percent-decoded, without empty ones.
     pub(super) fn pieces(&self) -> Vec<String> {
-        self.path
-            .split('/')
-            .filter(|piece| !piece.is_empty())
-            .map(percent_decode)
-            .collect()
+        self.path.split('/').filter(|piece| !piece.is_empty()).map(percent_decode).collect()
     }
 }
 
@@ -160,13 +148,7 @@ const CREDENTIALS: [&str; 8] = [
     "x-tollgate-key",
 ];
 
-const HOP_BY_HOP: [&str; 5] = [
-    "keep-alive",
-    "te",
-    "trailer",
-    "proxy-connection",
-    "proxy-authenticate",
-];
+const HOP_BY_HOP: [&str; 5] = ["keep-alive", "te", "trailer", "proxy-connection", "proxy-authenticate"];
 
 /// What is wrong with a request whichever vendor it is for: foreign credentials, hop-by-hop headers, another host.
 pub(super) fn fault(seen: &Seen, authority: &str, forbidden: &[String]) -> Option<String> {
@@ -174,19 +156,13 @@ pub(super) fn fault(seen: &Seen, authority: &str, forbidden: &[String]) -> Optio
     for name in CREDENTIALS {
         let values = seen.headers.get_all(name).iter().count();
         if values > 0 && !own.contains(&name) {
-            return Some(format!(
-                "header {name} does not belong to {:?}",
-                seen.vendor
-            ));
+            return Some(format!("header {name} does not belong to {:?}", seen.vendor));
         }
         if values > 1 {
             return Some(format!("header {name} came {values} times"));
         }
     }
-    let carried = own
-        .iter()
-        .filter(|name| seen.headers.contains_key(**name))
-        .count();
+    let carried = own.iter().filter(|name| seen.headers.contains_key(**name)).count();
     if carried > 1 {
         return Some(format!("credentials came in {carried} headers at once"));
     }
@@ -208,8 +184,7 @@ pub(super) fn fault(seen: &Seen, authority: &str, forbidden: &[String]) -> Optio
         }
     }
     if let Some(length) = seen.header("content-length")
-        && (length.parse() != Ok(seen.wire_body.len())
-            || seen.headers.contains_key("transfer-encoding"))
+        && (length.parse() != Ok(seen.wire_body.len()) || seen.headers.contains_key("transfer-encoding"))
     {
         return Some("content-length does not fit the body".to_owned());
     }
@@ -223,20 +198,13 @@ pub(super) fn fault(seen: &Seen, authority: &str, forbidden: &[String]) -> Optio
     let leak = forbidden.iter().find(|secret| {
         let secret = secret.as_bytes();
         let contains = |hay: &[u8]| hay.windows(secret.len()).any(|window| window == secret);
-        seen.headers
-            .values()
-            .any(|value| contains(value.as_bytes()))
+        seen.headers.values().any(|value| contains(value.as_bytes()))
             || contains(seen.wire_path.as_bytes())
             || contains(percent_decode(&seen.query).as_bytes())
             || contains(&seen.body)
     });
     // The secret itself stays out of the message: it may be printed.
-    leak.map(|secret| {
-        format!(
-            "a forbidden secret of {} characters was forwarded",
-            secret.len()
-        )
-    })
+    leak.map(|secret| format!("a forbidden secret of {} characters was forwarded", secret.len()))
 }
 
 /// Decodes `%XX`; a broken escape stays as it is.
@@ -245,9 +213,7 @@ pub(super) fn percent_decode(text: &str) -> String {
     let mut out = Vec::with_capacity(bytes.len());
     let mut at = 0;
     while at < bytes.len() {
-        let escape = (bytes[at] == b'%')
-            .then(|| text.get(at + 1..at + 3))
-            .flatten();
+        let escape = (bytes[at] == b'%').then(|| text.get(at + 1..at + 3)).flatten();
         match escape.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
             Some(byte) => {
                 out.push(byte);
@@ -267,20 +233,14 @@ pub(super) fn form_pairs(text: &str) -> Vec<(String, String)> {
         .filter(|pair| !pair.is_empty())
         .map(|pair| {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-            (
-                percent_decode(&key.replace('+', " ")),
-                percent_decode(&value.replace('+', " ")),
-            )
+            (percent_decode(&key.replace('+', " ")), percent_decode(&value.replace('+', " ")))
         })
         .collect()
 }
 
 fn multipart(body: &Bytes, boundary: &str) -> Option<Vec<(String, Option<String>, Bytes)>> {
     let find = |from: usize, needle: &[u8]| {
-        body.get(from..)?
-            .windows(needle.len())
-            .position(|window| window == needle)
-            .map(|at| from + at)
+        body.get(from..)?.windows(needle.len()).position(|window| window == needle).map(|at| from + at)
     };
     let delimiter = format!("--{boundary}");
     let mut parts = Vec::new();
@@ -296,11 +256,7 @@ fn multipart(body: &Bytes, boundary: &str) -> Option<Vec<(String, Option<String>
             let (_, rest) = head.split_once(&format!("; {name}=\""))?;
             Some(rest.split('"').next()?.to_owned())
         };
-        parts.push((
-            attribute("name")?,
-            attribute("filename"),
-            body.slice(head_end + 4..end),
-        ));
+        parts.push((attribute("name")?, attribute("filename"), body.slice(head_end + 4..end)));
         at = end + 2 + delimiter.len();
     }
 }

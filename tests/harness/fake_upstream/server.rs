@@ -65,16 +65,10 @@ pub(super) async fn accept(
     }
 }
 
-async fn connection(
-    stream: TcpStream,
-    vendor: Option<Vendor>,
-    shared: Arc<Shared>,
-    stop: CancellationToken,
-) {
+async fn connection(stream: TcpStream, vendor: Option<Vendor>, shared: Arc<Shared>, stop: CancellationToken) {
     let _ = stream.set_nodelay(true);
     let number = CONNECTIONS.fetch_add(1, Ordering::Relaxed);
-    let service =
-        service_fn(|request| handle(request, vendor, shared.clone(), number, stop.clone()));
+    let service = service_fn(|request| handle(request, vendor, shared.clone(), number, stop.clone()));
     let serving = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .max_buf_size(1 << 20)
@@ -98,22 +92,12 @@ async fn handle(
     let wire_path = request.uri().path().to_owned();
     let Some((vendor, path)) = locate(vendor, &wire_path) else {
         let body = json!({ "error": "no vendor of that name", "vendors": Vendor::ALL.map(Vendor::prefix) });
-        return Ok(respond(
-            &Reply::json(404, &body),
-            Bytes::from(body.to_string()),
-        ));
+        return Ok(respond(&Reply::json(404, &body), Bytes::from(body.to_string())));
     };
-    let upgrade = request
-        .headers()
-        .contains_key("sec-websocket-key")
-        .then(|| hyper::upgrade::on(&mut request));
+    let upgrade = request.headers().contains_key("sec-websocket-key").then(|| hyper::upgrade::on(&mut request));
     let (head, body) = request.into_parts();
     let wire_body = body.collect().await.map_err(|_| Cut)?.to_bytes();
-    let encoding = head
-        .headers
-        .get("content-encoding")
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or("identity");
+    let encoding = head.headers.get("content-encoding").and_then(|value| value.to_str().ok()).unwrap_or("identity");
     let decoded = decode(encoding, &wire_body);
     let seen = Seen {
         vendor,
@@ -133,22 +117,14 @@ async fn handle(
 
     let fault = fault(&seen, shared.authority(), &shared.forbidden());
     let compressed = encoding != "identity" && vendor != Vendor::Codex;
-    let wrong = fault.or_else(|| {
-        decoded
-            .is_none()
-            .then(|| format!("the body is not {encoding}"))
-    });
-    let wrong = wrong
-        .or_else(|| compressed.then(|| format!("{vendor:?} does not take bodies in {encoding}")));
+    let wrong = fault.or_else(|| decoded.is_none().then(|| format!("the body is not {encoding}")));
+    let wrong = wrong.or_else(|| compressed.then(|| format!("{vendor:?} does not take bodies in {encoding}")));
     if let Some(wrong) = wrong {
         shared.note_fault(format!("{} {}: {wrong}", seen.method, seen.path));
         seen.status.store(400, Ordering::SeqCst);
         seen.progress.end(Outcome::Sent);
         let body = json!({ "error": { "message": format!("fake upstream: {wrong}"), "type": "fake_upstream_fault" } });
-        return Ok(respond(
-            &Reply::json(400, &body),
-            Bytes::from(body.to_string()),
-        ));
+        return Ok(respond(&Reply::json(400, &body), Bytes::from(body.to_string())));
     }
 
     let step = shared.step_for(&seen).unwrap_or_else(Step::answer);
@@ -161,10 +137,7 @@ async fn handle(
         What::Exactly(reply) => (**reply).clone(),
         What::EmptyStream => {
             let usual = vendor.answer(&seen, &shared);
-            Reply {
-                body: Body::Stream(Vec::new()),
-                ..usual
-            }
+            Reply { body: Body::Stream(Vec::new()), ..usual }
         }
         What::Cut => {
             gone.0.end(Outcome::Cut);
@@ -178,15 +151,11 @@ async fn handle(
     for (name, value) in &step.headers {
         reply = reply.with(name, value.clone());
     }
-    seen.status
-        .store(usize::from(reply.status), Ordering::SeqCst);
+    seen.status.store(usize::from(reply.status), Ordering::SeqCst);
     if let Body::Socket(talk) = &reply.body {
         let Some(upgrade) = upgrade else {
             let body = json!({ "error": { "message": "a websocket upgrade is needed here" } });
-            return Ok(respond(
-                &Reply::json(426, &body),
-                Bytes::from(body.to_string()),
-            ));
+            return Ok(respond(&Reply::json(426, &body), Bytes::from(body.to_string())));
         };
         return Ok(converse(upgrade, &seen, talk.clone(), shared, stop, gone));
     }
@@ -208,9 +177,7 @@ fn locate(vendor: Option<Vendor>, path: &str) -> Option<(Vendor, String)> {
     }
     let rest = path.strip_prefix('/')?;
     let (prefix, rest) = rest.split_once('/').unwrap_or((rest, ""));
-    let vendor = Vendor::ALL
-        .into_iter()
-        .find(|vendor| vendor.prefix() == prefix)?;
+    let vendor = Vendor::ALL.into_iter().find(|vendor| vendor.prefix() == prefix)?;
     Some((vendor, format!("/{rest}")))
 }
 
@@ -220,9 +187,7 @@ fn decode(encoding: &str, body: &Bytes) -> Option<Bytes> {
         "zstd" => zstd::decode_all(&body[..]).ok().map(Bytes::from),
         "gzip" => {
             let mut out = Vec::new();
-            flate2::read::GzDecoder::new(&body[..])
-                .read_to_end(&mut out)
-                .ok()?;
+            flate2::read::GzDecoder::new(&body[..]).read_to_end(&mut out).ok()?;
             Some(Bytes::from(out))
         }
         _ => None,
@@ -230,12 +195,7 @@ fn decode(encoding: &str, body: &Bytes) -> Option<Bytes> {
 }
 
 /// Sends the reply the way the step says.
-fn play(
-    mut reply: Reply,
-    step: &Step,
-    seen: &Seen,
-    gone: GoneUnlessEnded,
-) -> Response<UnsyncBoxBody<Bytes, Cut>> {
+fn play(mut reply: Reply, step: &Step, seen: &Seen, gone: GoneUnlessEnded) -> Response<UnsyncBoxBody<Bytes, Cut>> {
     let (mut pieces, length) = match std::mem::replace(&mut reply.body, Body::Stream(Vec::new())) {
         Body::Whole(body) => {
             let length = body.len();
@@ -277,12 +237,7 @@ fn play(
     build(response, UnsyncBoxBody::new(StreamBody::new(frames)))
 }
 
-async fn feed(
-    sender: mpsc::Sender<Result<Bytes, Cut>>,
-    pieces: Vec<Bytes>,
-    step: Step,
-    gone: GoneUnlessEnded,
-) {
+async fn feed(sender: mpsc::Sender<Result<Bytes, Cut>>, pieces: Vec<Bytes>, step: Step, gone: GoneUnlessEnded) {
     let pause = async |wait: Duration| {
         tokio::select! {
             () = sender.closed() => false,
@@ -302,9 +257,7 @@ async fn feed(
         first = false;
         let mut piece = piece;
         while !piece.is_empty() {
-            let cut_at = step
-                .cut_after
-                .map_or(usize::MAX, |at| at.saturating_sub(out));
+            let cut_at = step.cut_after.map_or(usize::MAX, |at| at.saturating_sub(out));
             let stall_at = stall.map_or(usize::MAX, |(at, _)| at.saturating_sub(out));
             let part = piece.split_to(piece.len().min(cut_at).min(stall_at));
             if !part.is_empty() {
@@ -366,10 +319,7 @@ fn head(reply: &Reply) -> http::response::Builder {
     head
 }
 
-fn build(
-    head: http::response::Builder,
-    body: UnsyncBoxBody<Bytes, Cut>,
-) -> Response<UnsyncBoxBody<Bytes, Cut>> {
+fn build(head: http::response::Builder, body: UnsyncBoxBody<Bytes, Cut>) -> Response<UnsyncBoxBody<Bytes, Cut>> {
     head.body(body).unwrap_or_else(|error| {
         // A script named a header that is none.
         let mut response = Response::new(UnsyncBoxBody::new(
@@ -388,11 +338,7 @@ fn converse(
     stop: CancellationToken,
     gone: GoneUnlessEnded,
 ) -> Response<UnsyncBoxBody<Bytes, Cut>> {
-    let key = seen
-        .headers
-        .get("sec-websocket-key")
-        .map(|key| key.as_bytes().to_vec())
-        .unwrap_or_default();
+    let key = seen.headers.get("sec-websocket-key").map(|key| key.as_bytes().to_vec()).unwrap_or_default();
     let mut response = Response::builder()
         .status(StatusCode::SWITCHING_PROTOCOLS)
         .header("connection", "Upgrade")
@@ -414,8 +360,5 @@ fn converse(
             () = openai::converse(socket, &talk, &shared) => gone.0.end(Outcome::Sent),
         }
     });
-    build(
-        response,
-        UnsyncBoxBody::new(Full::new(Bytes::new()).map_err(|never: Infallible| match never {})),
-    )
+    build(response, UnsyncBoxBody::new(Full::new(Bytes::new()).map_err(|never: Infallible| match never {})))
 }

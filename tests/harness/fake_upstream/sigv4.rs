@@ -30,22 +30,12 @@ pub fn verify(
 ) -> Result<String, String> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let authorization = text("authorization").ok_or("Missing Authentication Token")?;
-    let fields = authorization
-        .strip_prefix("AWS4-HMAC-SHA256")
-        .ok_or("Unsupported signing algorithm")?;
-    let field = |name: &str| {
-        fields
-            .split(',')
-            .find_map(|part| part.trim().strip_prefix(name)?.strip_prefix('='))
-    };
-    let credential =
-        field("Credential").ok_or("Authorization header requires 'Credential' parameter.")?;
-    let signed =
-        field("SignedHeaders").ok_or("Authorization header requires 'SignedHeaders' parameter.")?;
-    let signature =
-        field("Signature").ok_or("Authorization header requires 'Signature' parameter.")?;
-    let stamp = text("x-amz-date")
-        .ok_or("Authorization header requires existence of an 'X-Amz-Date' header.")?;
+    let fields = authorization.strip_prefix("AWS4-HMAC-SHA256").ok_or("Unsupported signing algorithm")?;
+    let field = |name: &str| fields.split(',').find_map(|part| part.trim().strip_prefix(name)?.strip_prefix('='));
+    let credential = field("Credential").ok_or("Authorization header requires 'Credential' parameter.")?;
+    let signed = field("SignedHeaders").ok_or("Authorization header requires 'SignedHeaders' parameter.")?;
+    let signature = field("Signature").ok_or("Authorization header requires 'Signature' parameter.")?;
+    let stamp = text("x-amz-date").ok_or("Authorization header requires existence of an 'X-Amz-Date' header.")?;
     let scope: Vec<&str> = credential.split('/').collect();
     let [access_key, day, region, service, "aws4_request"] = scope[..] else {
         return Err("Credential should be scoped correctly.".to_owned());
@@ -54,44 +44,29 @@ pub fn verify(
         return Err("The security token included in the request is invalid.".to_owned());
     }
     if service != credentials.service {
-        return Err(format!(
-            "Credential should be scoped to correct service: '{}'.",
-            credentials.service
-        ));
+        return Err(format!("Credential should be scoped to correct service: '{}'.", credentials.service));
     }
     if !stamp.starts_with(day) || day.len() != 8 {
-        return Err(
-            "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date."
-                .to_owned(),
-        );
+        return Err("Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date.".to_owned());
     }
     let names: Vec<&str> = signed.split(';').collect();
     if !names.contains(&"host") {
         return Err("'Host' must be a 'SignedHeader' in the AWS Authorization.".to_owned());
     }
-    let unsigned = headers
-        .keys()
-        .map(http::HeaderName::as_str)
-        .find(|name| name.starts_with("x-amz-") && !names.contains(name));
+    let unsigned =
+        headers.keys().map(http::HeaderName::as_str).find(|name| name.starts_with("x-amz-") && !names.contains(name));
     if let Some(unsigned) = unsigned {
-        return Err(format!(
-            "There were headers present in the request which were not signed: {unsigned}"
-        ));
+        return Err(format!("There were headers present in the request which were not signed: {unsigned}"));
     }
     let payload = hex(digest::digest(&digest::SHA256, body).as_ref());
     if let Some(claimed) = text("x-amz-content-sha256")
         && claimed != payload
         && claimed != "UNSIGNED-PAYLOAD"
     {
-        return Err(
-            "The provided 'x-amz-content-sha256' header does not match what was computed."
-                .to_owned(),
-        );
+        return Err("The provided 'x-amz-content-sha256' header does not match what was computed.".to_owned());
     }
-    let canonical_headers: String = names
-        .iter()
-        .map(|name| format!("{name}:{}\n", canonical_value(headers, name)))
-        .collect();
+    let canonical_headers: String =
+        names.iter().map(|name| format!("{name}:{}\n", canonical_value(headers, name))).collect();
     let canonical = format!(
         "{method}\n{}\n{}\n{canonical_headers}\n{signed}\n{payload}",
         encode(path, b"/-_.~"),
@@ -121,23 +96,14 @@ pub(super) fn age(headers: &HeaderMap, now: u64) -> Option<u64> {
     let (year, month, day) = (number(0, 4)?, number(4, 6)?, number(6, 8)?);
     let (hour, minute, second) = (number(9, 11)?, number(11, 13)?, number(13, 15)?);
     // Days from civil, counting years from March.
-    let (y, m) = if month > 2 {
-        (year, month - 3)
-    } else {
-        (year - 1, month + 9)
-    };
-    let days =
-        y * 365 + y.div_euclid(4) - y.div_euclid(100) + y.div_euclid(400) + (m * 153 + 2) / 5 + day
-            - 719_469;
+    let (y, m) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let days = y * 365 + y.div_euclid(4) - y.div_euclid(100) + y.div_euclid(400) + (m * 153 + 2) / 5 + day - 719_469;
     let then = u64::try_from(days * 86_400 + hour * 3600 + minute * 60 + second).ok()?;
     Some(now.abs_diff(then))
 }
 
 fn canonical_value(headers: &HeaderMap, name: &str) -> String {
-    let values = headers
-        .get_all(name)
-        .iter()
-        .filter_map(|value| value.to_str().ok());
+    let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
     let trimmed = values.map(|value| value.split_whitespace().collect::<Vec<_>>().join(" "));
     trimmed.collect::<Vec<_>>().join(",")
 }
@@ -154,11 +120,7 @@ fn canonical_query(query: &str) -> String {
         })
         .collect();
     pairs.sort();
-    pairs
-        .into_iter()
-        .map(|(name, value)| format!("{name}={value}"))
-        .collect::<Vec<_>>()
-        .join("&")
+    pairs.into_iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&")
 }
 
 fn encode(text: &str, kept: &[u8]) -> String {
@@ -174,9 +136,7 @@ fn encode(text: &str, kept: &[u8]) -> String {
 }
 
 fn mac(key: &[u8], data: &[u8]) -> Vec<u8> {
-    hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), data)
-        .as_ref()
-        .to_vec()
+    hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), data).as_ref().to_vec()
 }
 
 fn hex(bytes: &[u8]) -> String {

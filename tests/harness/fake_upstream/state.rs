@@ -138,11 +138,7 @@ impl Memory {
 
 impl Shared {
     pub(super) fn new(address: SocketAddr) -> Shared {
-        Shared {
-            authority: address.to_string(),
-            control: Mutex::default(),
-            memory: Mutex::default(),
-        }
+        Shared { authority: address.to_string(), control: Mutex::default(), memory: Mutex::default() }
     }
 
     pub(super) fn authority(&self) -> &str {
@@ -150,23 +146,16 @@ impl Shared {
     }
 
     fn control(&self) -> MutexGuard<'_, Control> {
-        self.control
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.control.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     pub(super) fn memory(&self) -> MutexGuard<'_, Memory> {
-        self.memory
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.memory.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     /// A fresh id with a prefix.
     pub(super) fn id(&self, prefix: &str) -> String {
-        format!(
-            "{prefix}{:016x}",
-            0x00fa_ce00_0000_0000_u64 + self.memory().next()
-        )
+        format!("{prefix}{:016x}", 0x00fa_ce00_0000_0000_u64 + self.memory().next())
     }
 
     /// Keeps the request; a stand-alone fake that runs for hours forgets the oldest.
@@ -206,8 +195,7 @@ impl Shared {
         };
         let mut control = self.control();
         let at = control.script.iter().position(applies);
-        at.and_then(|at| control.script.remove(at))
-            .or_else(|| control.always.clone().filter(applies))
+        at.and_then(|at| control.script.remove(at)).or_else(|| control.always.clone().filter(applies))
     }
 
     pub(super) fn say(&self, answer: Answer) {

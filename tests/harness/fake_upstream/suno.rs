@@ -10,11 +10,7 @@ use super::vendor::Vendor;
 
 pub(super) fn answer(seen: &Seen, shared: &Shared) -> Reply {
     if !shared.accepts(Vendor::Suno, seen.bearer().unwrap_or_default(), &[]) {
-        return refuse(&Refusal {
-            status: 401,
-            retry_after: None,
-            code: None,
-        });
+        return refuse(&Refusal { status: 401, retry_after: None, code: None });
     }
     let pieces = seen.pieces();
     let path: Vec<&str> = pieces.iter().map(String::as_str).collect();
@@ -27,15 +23,9 @@ pub(super) fn answer(seen: &Seen, shared: &Shared) -> Reply {
         },
         ("POST", ["suno", "fetch"]) => {
             let mut memory = shared.memory();
-            let ids = body["ids"]
-                .as_array()
-                .into_iter()
-                .flatten()
-                .filter_map(Value::as_str);
-            let tasks: Vec<Value> = ids
-                .filter_map(|id| memory.tasks.poll(id))
-                .map(|task| object(&task, shared.authority()))
-                .collect();
+            let ids = body["ids"].as_array().into_iter().flatten().filter_map(Value::as_str);
+            let tasks: Vec<Value> =
+                ids.filter_map(|id| memory.tasks.poll(id)).map(|task| object(&task, shared.authority())).collect();
             said("success", "", &json!(tasks))
         }
         _ => failed(404, "not_found"),
@@ -66,17 +56,11 @@ fn submit(body: &Value, action: &str, shared: &Shared) -> Reply {
 }
 
 fn said(code: &str, message: &str, data: &Value) -> Reply {
-    Reply::json(
-        200,
-        &json!({ "code": code, "message": message, "data": data }),
-    )
+    Reply::json(200, &json!({ "code": code, "message": message, "data": data }))
 }
 
 fn failed(status: u16, code: &str) -> Reply {
-    Reply::json(
-        status,
-        &json!({ "code": code, "message": code, "data": null }),
-    )
+    Reply::json(status, &json!({ "code": code, "message": code, "data": null }))
 }
 
 fn object(task: &Task, authority: &str) -> Value {

@@ -4,10 +4,7 @@ use super::reply::Reply;
 use super::script::Refusal;
 use super::seen::Seen;
 use super::state::Shared;
-use super::{
-    anthropic, azure, bedrock, ccr, codex, gemini, kling, midjourney, oauth, openai, suno, vertex,
-    video,
-};
+use super::{anthropic, azure, bedrock, ccr, codex, gemini, kling, midjourney, oauth, openai, suno, vertex, video};
 
 /// A Claude subscription's access token that the Anthropic fake accepts.
 pub const SUBSCRIPTION_TOKEN: &str = "sk-ant-oat01-fake-access";

@@ -39,28 +39,12 @@ pub(super) fn answer(seen: &Seen, shared: &Shared) -> Reply {
     if !shared.accepts(Vendor::Vertex, bearer, &[]) {
         return gemini::bad_token();
     }
-    let [
-        "v1" | "v1beta1",
-        "projects",
-        project,
-        "locations",
-        _,
-        "publishers",
-        publisher,
-        "models",
-        call,
-    ] = path[..]
+    let ["v1" | "v1beta1", "projects", project, "locations", _, "publishers", publisher, "models", call] = path[..]
     else {
-        return Reply::whole(
-            404,
-            "text/html; charset=UTF-8",
-            "<html><title>Error 404 (Not Found)!!1</title></html>",
-        );
+        return Reply::whole(404, "text/html; charset=UTF-8", "<html><title>Error 404 (Not Found)!!1</title></html>");
     };
     if project != PROJECT {
-        let message = format!(
-            "Permission 'aiplatform.endpoints.predict' denied on resource in project '{project}'."
-        );
+        let message = format!("Permission 'aiplatform.endpoints.predict' denied on resource in project '{project}'.");
         return gemini::error(403, "PERMISSION_DENIED", &message, json!([]));
     }
     let body = seen.json();
@@ -69,12 +53,7 @@ pub(super) fn answer(seen: &Seen, shared: &Shared) -> Reply {
         ("anthropic", Some((model, action @ ("rawPredict" | "streamRawPredict")))) => {
             claude(&body, model, action == "streamRawPredict", shared)
         }
-        _ => gemini::error(
-            404,
-            "NOT_FOUND",
-            "Publisher model was not found.",
-            json!([]),
-        ),
+        _ => gemini::error(404, "NOT_FOUND", "Publisher model was not found.", json!([])),
     }
 }
 
@@ -94,17 +73,9 @@ fn claude(body: &Value, model: &str, stream: bool, shared: &Shared) -> Reply {
         );
     }
     let answer = decide(&messages::ask(body), shared);
-    let (id, name) = (
-        shared.id("msg_vrtx_"),
-        model.split('@').next().unwrap_or(model),
-    );
+    let (id, name) = (shared.id("msg_vrtx_"), model.split('@').next().unwrap_or(model));
     if stream {
-        return Reply::sse(
-            messages::events(&answer, &id, name)
-                .iter()
-                .map(named_event)
-                .collect(),
-        );
+        return Reply::sse(messages::events(&answer, &id, name).iter().map(named_event).collect());
     }
     Reply::json(200, &messages::message(&answer, &id, name))
 }
@@ -112,17 +83,8 @@ fn claude(body: &Value, model: &str, stream: bool, shared: &Shared) -> Reply {
 /// The JWT bearer grant: an assertion signed by the service account becomes an access token.
 fn token(seen: &Seen, shared: &Shared) -> Reply {
     let form = seen.form();
-    let field = |name: &str| {
-        form.iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
-    };
-    let refused = |message: &str| {
-        Reply::json(
-            400,
-            &json!({ "error": "invalid_grant", "error_description": message }),
-        )
-    };
+    let field = |name: &str| form.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+    let refused = |message: &str| Reply::json(400, &json!({ "error": "invalid_grant", "error_description": message }));
     if field("grant_type") != Some("urn:ietf:params:oauth:grant-type:jwt-bearer") {
         return Reply::json(400, &json!({ "error": "unsupported_grant_type" }));
     }
@@ -130,9 +92,8 @@ fn token(seen: &Seen, shared: &Shared) -> Reply {
     rules.validate_aud = false;
     rules.set_required_spec_claims(&["exp", "iss", "aud"]);
     let key = DecodingKey::from_rsa_pem(PUBLIC_KEY.as_bytes());
-    let claims = key.and_then(|key| {
-        jsonwebtoken::decode::<Value>(field("assertion").unwrap_or_default(), &key, &rules)
-    });
+    let claims =
+        key.and_then(|key| jsonwebtoken::decode::<Value>(field("assertion").unwrap_or_default(), &key, &rules));
     let claims = match claims {
         Ok(token) => token.claims,
         Err(error) => return refused(&format!("Invalid JWT Signature. ({error})")),
@@ -140,33 +101,16 @@ fn token(seen: &Seen, shared: &Shared) -> Reply {
     if claims["iss"] != SERVICE_ACCOUNT_EMAIL {
         return refused("Invalid grant: account not found");
     }
-    if !claims["aud"]
-        .as_str()
-        .is_some_and(|aud| aud.ends_with("/token"))
-    {
+    if !claims["aud"].as_str().is_some_and(|aud| aud.ends_with("/token")) {
         return refused("Invalid JWT: Failed audience check.");
     }
-    let lifetime = claims["exp"]
-        .as_u64()
-        .zip(claims["iat"].as_u64())
-        .map(|(exp, iat)| exp.saturating_sub(iat));
+    let lifetime = claims["exp"].as_u64().zip(claims["iat"].as_u64()).map(|(exp, iat)| exp.saturating_sub(iat));
     if lifetime.is_none_or(|seconds| seconds > 3600) {
-        return refused(
-            "Invalid JWT: Token must be a short-lived token (60 minutes) and in a reasonable timeframe.",
-        );
+        return refused("Invalid JWT: Token must be a short-lived token (60 minutes) and in a reasonable timeframe.");
     }
-    if !claims["scope"]
-        .as_str()
-        .is_some_and(|scope| scope.contains("cloud-platform"))
-    {
-        return Reply::json(
-            400,
-            &json!({ "error": "invalid_scope", "error_description": "Invalid OAuth scope." }),
-        );
+    if !claims["scope"].as_str().is_some_and(|scope| scope.contains("cloud-platform")) {
+        return Reply::json(400, &json!({ "error": "invalid_scope", "error_description": "Invalid OAuth scope." }));
     }
     let (access, _) = shared.memory().oauth.issue(Vendor::Vertex);
-    Reply::json(
-        200,
-        &json!({ "access_token": access, "expires_in": 3599, "token_type": "Bearer" }),
-    )
+    Reply::json(200, &json!({ "access_token": access, "expires_in": 3599, "token_type": "Bearer" }))
 }

@@ -27,10 +27,7 @@ pub(super) fn answer(seen: &Seen, shared: &Shared) -> Reply {
                 200,
                 &json!({ "code": "success", "message": "", "data": object(&task, shared.authority()) }),
             ),
-            None => Reply::json(
-                400,
-                &json!({ "code": "task_not_exist", "message": "task_not_exist", "data": null }),
-            ),
+            None => Reply::json(400, &json!({ "code": "task_not_exist", "message": "task_not_exist", "data": null })),
         },
         _ => openai::error(404, "Invalid URL", "invalid_request_error", None, None),
     }
@@ -40,10 +37,7 @@ fn submit(body: &Value, shared: &Shared) -> Reply {
     for needed in ["model", "prompt"] {
         if body[needed].as_str().is_none_or(str::is_empty) {
             let message = format!("{needed} is required");
-            return Reply::json(
-                400,
-                &json!({ "code": "invalid_request", "message": message, "data": null }),
-            );
+            return Reply::json(400, &json!({ "code": "invalid_request", "message": message, "data": null }));
         }
     }
     let mut memory = shared.memory();

@@ -71,22 +71,14 @@ pub(in crate::fake_upstream) fn check(body: &Value, host: Host) -> Option<Reply>
         return bad("The request body is not valid JSON: expected value at line 1 column 1");
     };
     let cloud = ["anthropic_version", "anthropic_beta"];
-    let not_in_cloud = [
-        "model",
-        "thread",
-        "service_tier",
-        "mcp_servers",
-        "container",
-        "fallbacks",
-        "context_management",
-    ];
+    let not_in_cloud =
+        ["model", "thread", "service_tier", "mcp_servers", "container", "fallbacks", "context_management"];
     for field in fields.keys().map(String::as_str) {
         let known = match host {
             Host::Anthropic | Host::Counting => TOP_LEVEL.contains(&field),
             Host::Bedrock | Host::Vertex => {
                 let streams = field != "stream" || host == Host::Vertex;
-                cloud.contains(&field)
-                    || (TOP_LEVEL.contains(&field) && !not_in_cloud.contains(&field) && streams)
+                cloud.contains(&field) || (TOP_LEVEL.contains(&field) && !not_in_cloud.contains(&field) && streams)
             }
         };
         if !known {
@@ -98,15 +90,8 @@ pub(in crate::fake_upstream) fn check(body: &Value, host: Host) -> Option<Reply>
         needed.push("max_tokens");
     }
     let in_body = [Host::Bedrock, Host::Vertex].contains(&host);
-    needed.push(if in_body {
-        "anthropic_version"
-    } else {
-        "model"
-    });
-    if let Some(missing) = needed
-        .iter()
-        .find(|field| fields.get(**field).is_none_or(Value::is_null))
-    {
+    needed.push(if in_body { "anthropic_version" } else { "model" });
+    if let Some(missing) = needed.iter().find(|field| fields.get(**field).is_none_or(Value::is_null)) {
         return bad(&format!("{missing}: Field required"));
     }
     if host != Host::Counting && !body["max_tokens"].is_u64() {
@@ -114,14 +99,9 @@ pub(in crate::fake_upstream) fn check(body: &Value, host: Host) -> Option<Reply>
     }
     if let Some(budget) = body["thinking"]["budget_tokens"].as_u64() {
         if budget < 1024 {
-            return bad(
-                "thinking.enabled.budget_tokens: Input should be greater than or equal to 1024",
-            );
+            return bad("thinking.enabled.budget_tokens: Input should be greater than or equal to 1024");
         }
-        if body["max_tokens"]
-            .as_u64()
-            .is_some_and(|limit| limit <= budget)
-        {
+        if body["max_tokens"].as_u64().is_some_and(|limit| limit <= budget) {
             return bad("`max_tokens` must be greater than `thinking.budget_tokens`.");
         }
     }
@@ -137,9 +117,7 @@ pub(in crate::fake_upstream) fn check(body: &Value, host: Host) -> Option<Reply>
     if let Some(choice) = body.get("tool_choice")
         && !["auto", "any", "tool", "none"].contains(&choice["type"].as_str().unwrap_or_default())
     {
-        return bad(
-            "tool_choice: Input should be a valid dictionary or object to extract fields from",
-        );
+        return bad("tool_choice: Input should be a valid dictionary or object to extract fields from");
     }
     check_messages(body["messages"].as_array())
 }
@@ -164,9 +142,7 @@ fn check_messages(messages: Option<&Vec<Value>>) -> Option<Reply> {
         let blocks = match &message["content"] {
             Value::String(text) => {
                 if text.is_empty() && at + 1 < messages.len() {
-                    return bad(&format!(
-                        "messages.{at}: all messages must have non-empty content"
-                    ));
+                    return bad(&format!("messages.{at}: all messages must have non-empty content"));
                 }
                 Vec::new()
             }
@@ -182,10 +158,7 @@ fn check_messages(messages: Option<&Vec<Value>>) -> Option<Reply> {
             .filter_map(|block| block["tool_use_id"].as_str())
             .collect();
         if role == "user" {
-            let missing: Vec<&String> = calls
-                .iter()
-                .filter(|call| !results.contains(&call.as_str()))
-                .collect();
+            let missing: Vec<&String> = calls.iter().filter(|call| !results.contains(&call.as_str())).collect();
             if let Some(missing) = missing.first() {
                 let text = format!(
                     "messages.{}: `tool_use` ids were found without `tool_result` blocks immediately after: {missing}. \
@@ -222,19 +195,13 @@ fn check_blocks(at: usize, role: &str, blocks: &[Value], calls: &[String]) -> Op
                 return bad(&format!("{path}: text content blocks must be non-empty"));
             }
             "tool_use" if role != "assistant" => {
-                return bad(&format!(
-                    "{path}: `tool_use` blocks can only be in `assistant` messages"
-                ));
+                return bad(&format!("{path}: `tool_use` blocks can only be in `assistant` messages"));
             }
             "tool_use" if !block["input"].is_object() => {
-                return bad(&format!(
-                    "{path}.tool_use.input: Input should be a valid dictionary"
-                ));
+                return bad(&format!("{path}.tool_use.input: Input should be a valid dictionary"));
             }
             "tool_use" if !good_tool_id(&block["id"]) => {
-                return bad(&format!(
-                    "{path}.tool_use.id: String should match pattern '^[a-zA-Z0-9_-]+$'"
-                ));
+                return bad(&format!("{path}.tool_use.id: String should match pattern '^[a-zA-Z0-9_-]+$'"));
             }
             "tool_result" => {
                 let id = block["tool_use_id"].as_str().unwrap_or_default();
@@ -267,12 +234,8 @@ fn check_blocks(at: usize, role: &str, blocks: &[Value], calls: &[String]) -> Op
 }
 
 fn good_tool_id(id: &Value) -> bool {
-    id.as_str().is_some_and(|id| {
-        !id.is_empty()
-            && id
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
-    })
+    id.as_str()
+        .is_some_and(|id| !id.is_empty() && id.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-'))
 }
 
 /// The signature of a thinking block, which must come back unchanged with the text unchanged.

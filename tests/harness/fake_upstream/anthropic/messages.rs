@@ -23,12 +23,7 @@ pub(super) fn create(body: &Value, shared: &Shared) -> Reply {
         shared.memory().threads.insert(id.clone(), false);
     }
     if body["stream"] == json!(true) {
-        return Reply::sse(
-            events(&answer, &id, model)
-                .iter()
-                .map(named_event)
-                .collect(),
-        );
+        return Reply::sse(events(&answer, &id, model).iter().map(named_event).collect());
     }
     Reply::json(200, &message(&answer, &id, model))
 }
@@ -38,9 +33,7 @@ fn continue_thread(body: &Value, shared: &Shared) -> Option<Reply> {
     if body["thread"]["type"] != "continue" {
         return None;
     }
-    let previous = body["thread"]["previous_message_id"]
-        .as_str()
-        .unwrap_or_default();
+    let previous = body["thread"]["previous_message_id"].as_str().unwrap_or_default();
     let mut memory = shared.memory();
     let (status, kind, code) = match memory.threads.get_mut(previous) {
         None => (404, "not_found_error", "thread_not_found"),
@@ -51,47 +44,27 @@ fn continue_thread(body: &Value, shared: &Shared) -> Option<Reply> {
         }
     };
     let details = json!({ "error_code": code });
-    let error =
-        json!({ "type": kind, "message": format!("thread: {previous}"), "details": details });
-    Some(Reply::json(
-        status,
-        &json!({ "type": "error", "error": error, "request_id": "req_fake" }),
-    ))
+    let error = json!({ "type": kind, "message": format!("thread: {previous}"), "details": details });
+    Some(Reply::json(status, &json!({ "type": "error", "error": error, "request_id": "req_fake" })))
 }
 
 pub(super) fn count_tokens(body: &Value) -> Reply {
     if let Some(refused) = check(body, Host::Counting) {
         return refused;
     }
-    Reply::json(
-        200,
-        &json!({ "input_tokens": (ask(body).prompt_bytes as u64 / 4).max(1) }),
-    )
+    Reply::json(200, &json!({ "input_tokens": (ask(body).prompt_bytes as u64 / 4).max(1) }))
 }
 
 /// What the request wants, for whichever host it came to.
 pub(in crate::fake_upstream) fn ask(body: &Value) -> Ask {
     let tools = body["tools"].as_array();
     let choice = &body["tool_choice"];
-    let last = body["messages"]
-        .as_array()
-        .and_then(|messages| messages.last());
+    let last = body["messages"].as_array().and_then(|messages| messages.last());
     let blocks = last.and_then(|message| message["content"].as_array());
-    let result = blocks
-        .into_iter()
-        .flatten()
-        .find(|block| block["type"] == "tool_result");
-    let names = |tool: &Value| {
-        Some((
-            tool["name"].as_str()?.to_owned(),
-            tool["input_schema"].clone(),
-        ))
-    };
-    let format = if body["output_format"].is_object() {
-        &body["output_format"]
-    } else {
-        &body["output_config"]["format"]
-    };
+    let result = blocks.into_iter().flatten().find(|block| block["type"] == "tool_result");
+    let names = |tool: &Value| Some((tool["name"].as_str()?.to_owned(), tool["input_schema"].clone()));
+    let format =
+        if body["output_format"].is_object() { &body["output_format"] } else { &body["output_config"]["format"] };
     let prompt = [&body["system"], &body["tools"], &body["messages"]];
     Ask {
         tools: tools.into_iter().flatten().filter_map(names).collect(),
@@ -105,14 +78,9 @@ pub(in crate::fake_upstream) fn ask(body: &Value) -> Ask {
         tool_result: result.map(|block| content_text(&block["content"])),
         schema: format.get("schema").cloned(),
         any_json: false,
-        thinking: ["enabled", "adaptive"]
-            .contains(&body["thinking"]["type"].as_str().unwrap_or_default()),
+        thinking: ["enabled", "adaptive"].contains(&body["thinking"]["type"].as_str().unwrap_or_default()),
         limit: body["max_tokens"].as_u64().filter(|limit| *limit > 0),
-        prompt_bytes: prompt
-            .iter()
-            .filter(|part| !part.is_null())
-            .map(|part| part.to_string().len())
-            .sum(),
+        prompt_bytes: prompt.iter().filter(|part| !part.is_null()).map(|part| part.to_string().len()).sum(),
         cache: cached_prefix(body),
     }
 }
@@ -121,13 +89,9 @@ pub(in crate::fake_upstream) fn ask(body: &Value) -> Ask {
 fn cached_prefix(body: &Value) -> Option<(u64, usize, bool)> {
     let prefix = format!("{}{}{}", body["tools"], body["system"], body["messages"][0]);
     let marked = body.to_string();
-    marked.contains("\"cache_control\":{").then(|| {
-        (
-            hash(prefix.as_bytes()),
-            prefix.len(),
-            marked.contains("\"ttl\":\"1h\""),
-        )
-    })
+    marked
+        .contains("\"cache_control\":{")
+        .then(|| (hash(prefix.as_bytes()), prefix.len(), marked.contains("\"ttl\":\"1h\"")))
 }
 
 pub(in crate::fake_upstream) fn message(answer: &Answer, id: &str, model: &str) -> Value {
@@ -149,17 +113,14 @@ pub(in crate::fake_upstream) fn stop_reason(stop: Stop) -> &'static str {
 fn content(answer: &Answer) -> Vec<Value> {
     let mut content = Vec::new();
     if let Some(thinking) = &answer.thinking {
-        content
-            .push(json!({ "type": "thinking", "thinking": thinking, "signature": sign(thinking) }));
+        content.push(json!({ "type": "thinking", "thinking": thinking, "signature": sign(thinking) }));
     }
     if !answer.text.is_empty() {
         content.push(json!({ "type": "text", "text": answer.text }));
     }
     for (index, call) in answer.calls.iter().enumerate() {
         let id = format!("toolu_fake{index:02}");
-        content.push(
-            json!({ "type": "tool_use", "id": id, "name": call.name, "input": call.arguments }),
-        );
+        content.push(json!({ "type": "tool_use", "id": id, "name": call.name, "input": call.arguments }));
     }
     content
 }
@@ -193,9 +154,7 @@ pub(in crate::fake_upstream) fn events(answer: &Answer, id: &str, model: &str) -
                 empty["signature"] = json!("");
                 let thinking = block["thinking"].as_str().unwrap_or_default();
                 deltas.extend(
-                    pieces(thinking)
-                        .iter()
-                        .map(|piece| json!({ "type": "thinking_delta", "thinking": piece })),
+                    pieces(thinking).iter().map(|piece| json!({ "type": "thinking_delta", "thinking": piece })),
                 );
                 deltas.push(json!({ "type": "signature_delta", "signature": block["signature"] }));
             }
@@ -203,29 +162,19 @@ pub(in crate::fake_upstream) fn events(answer: &Answer, id: &str, model: &str) -
                 empty["input"] = json!({});
                 deltas.push(json!({ "type": "input_json_delta", "partial_json": "" }));
                 let fragments = fragments(&block["input"].to_string());
-                deltas.extend(
-                    fragments
-                        .iter()
-                        .map(|part| json!({ "type": "input_json_delta", "partial_json": part })),
-                );
+                deltas.extend(fragments.iter().map(|part| json!({ "type": "input_json_delta", "partial_json": part })));
             }
             _ => {
                 empty["text"] = json!("");
                 let text = block["text"].as_str().unwrap_or_default();
-                deltas.extend(
-                    pieces(text)
-                        .iter()
-                        .map(|piece| json!({ "type": "text_delta", "text": piece })),
-                );
+                deltas.extend(pieces(text).iter().map(|piece| json!({ "type": "text_delta", "text": piece })));
             }
         }
-        events
-            .push(json!({ "type": "content_block_start", "index": index, "content_block": empty }));
+        events.push(json!({ "type": "content_block_start", "index": index, "content_block": empty }));
         if index == 0 {
             events.push(json!({ "type": "ping" }));
         }
-        let delta =
-            |delta: Value| json!({ "type": "content_block_delta", "index": index, "delta": delta });
+        let delta = |delta: Value| json!({ "type": "content_block_delta", "index": index, "delta": delta });
         events.extend(deltas.into_iter().map(delta));
         events.push(json!({ "type": "content_block_stop", "index": index }));
     }

@@ -17,9 +17,7 @@ pub(super) fn converse(body: &Value, shared: &Shared, stream: bool) -> Reply {
     let answer = decide(&converse_ask(body), shared);
     if stream {
         let events = converse_events(&answer);
-        let frames = events
-            .iter()
-            .map(|(kind, event)| encode_frame(&Frame::event(kind, event.to_string())));
+        let frames = events.iter().map(|(kind, event)| encode_frame(&Frame::event(kind, event.to_string())));
         return Reply::stream("application/vnd.amazon.eventstream", frames.collect());
     }
     Reply::json(
@@ -54,10 +52,7 @@ fn check_converse(body: &Value) -> Option<Reply> {
     if let Some(unknown) = fields.keys().find(|field| !known.contains(&field.as_str())) {
         return refuse(&format!("Unknown field {unknown} in the request"));
     }
-    let Some(messages) = body["messages"]
-        .as_array()
-        .filter(|messages| !messages.is_empty())
-    else {
+    let Some(messages) = body["messages"].as_array().filter(|messages| !messages.is_empty()) else {
         return refuse("A conversation must start with a user message.");
     };
     for message in messages {
@@ -82,14 +77,12 @@ fn check_converse(body: &Value) -> Option<Reply> {
             "citationsContent",
         ];
         let strange = blocks.iter().any(|block| {
-            block.as_object().is_none_or(|block| {
-                block.len() != 1 || !block.keys().all(|key| kinds.contains(&key.as_str()))
-            })
+            block
+                .as_object()
+                .is_none_or(|block| block.len() != 1 || !block.keys().all(|key| kinds.contains(&key.as_str())))
         });
         if strange {
-            return refuse(
-                "The content field in the Message object is invalid: one known member is needed",
-            );
+            return refuse("The content field in the Message object is invalid: one known member is needed");
         }
     }
     None
@@ -98,30 +91,18 @@ fn check_converse(body: &Value) -> Option<Reply> {
 fn converse_ask(body: &Value) -> Ask {
     let tools = body["toolConfig"]["tools"].as_array().into_iter().flatten();
     let choice = &body["toolConfig"]["toolChoice"];
-    let last = body["messages"]
-        .as_array()
-        .and_then(|messages| messages.last());
-    let result = last
-        .and_then(|message| message["content"].as_array())
-        .into_iter()
-        .flatten();
+    let last = body["messages"].as_array().and_then(|messages| messages.last());
+    let result = last.and_then(|message| message["content"].as_array()).into_iter().flatten();
     let result = result.filter_map(|block| block.get("toolResult")).next();
     let specification = |tool: &Value| {
         let tool = &tool["toolSpec"];
-        Some((
-            tool["name"].as_str()?.to_owned(),
-            tool["inputSchema"]["json"].clone(),
-        ))
+        Some((tool["name"].as_str()?.to_owned(), tool["inputSchema"]["json"].clone()))
     };
     Ask {
         tools: tools.filter_map(specification).collect(),
         forced: choice["tool"]["name"]
             .as_str()
-            .or_else(|| {
-                choice
-                    .get("any")
-                    .and_then(|_| body["toolConfig"]["tools"][0]["toolSpec"]["name"].as_str())
-            })
+            .or_else(|| choice.get("any").and_then(|_| body["toolConfig"]["tools"][0]["toolSpec"]["name"].as_str()))
             .map(str::to_owned),
         tool_result: result.map(|result| content_text(&result["content"])),
         thinking: body["additionalModelRequestFields"]["thinking"]["type"] == "enabled",
@@ -163,9 +144,7 @@ fn converse_content(answer: &Answer) -> Vec<Value> {
     }
     for (index, call) in answer.calls.iter().enumerate() {
         let id = tool_use_id(index);
-        content.push(
-            json!({ "toolUse": { "toolUseId": id, "name": call.name, "input": call.arguments } }),
-        );
+        content.push(json!({ "toolUse": { "toolUseId": id, "name": call.name, "input": call.arguments } }));
     }
     content
 }
@@ -176,16 +155,10 @@ fn converse_events(answer: &Answer) -> Vec<(&'static str, Value)> {
     if let Some(thinking) = &answer.thinking {
         for piece in pieces(thinking) {
             let delta = json!({ "reasoningContent": { "text": piece } });
-            events.push((
-                "contentBlockDelta",
-                json!({ "contentBlockIndex": index, "delta": delta }),
-            ));
+            events.push(("contentBlockDelta", json!({ "contentBlockIndex": index, "delta": delta })));
         }
         let delta = json!({ "reasoningContent": { "signature": sign(thinking) } });
-        events.push((
-            "contentBlockDelta",
-            json!({ "contentBlockIndex": index, "delta": delta }),
-        ));
+        events.push(("contentBlockDelta", json!({ "contentBlockIndex": index, "delta": delta })));
         events.push(("contentBlockStop", json!({ "contentBlockIndex": index })));
         index += 1;
     }
@@ -193,37 +166,22 @@ fn converse_events(answer: &Answer) -> Vec<(&'static str, Value)> {
         // A text block has no start event.
         for piece in pieces(&answer.text) {
             let delta = json!({ "text": piece });
-            events.push((
-                "contentBlockDelta",
-                json!({ "contentBlockIndex": index, "delta": delta }),
-            ));
+            events.push(("contentBlockDelta", json!({ "contentBlockIndex": index, "delta": delta })));
         }
         events.push(("contentBlockStop", json!({ "contentBlockIndex": index })));
         index += 1;
     }
     for (number, call) in answer.calls.iter().enumerate() {
         let start = json!({ "toolUse": { "toolUseId": tool_use_id(number), "name": call.name } });
-        events.push((
-            "contentBlockStart",
-            json!({ "contentBlockIndex": index, "start": start }),
-        ));
+        events.push(("contentBlockStart", json!({ "contentBlockIndex": index, "start": start })));
         for fragment in fragments(&call.arguments.to_string()) {
             let delta = json!({ "toolUse": { "input": fragment } });
-            events.push((
-                "contentBlockDelta",
-                json!({ "contentBlockIndex": index, "delta": delta }),
-            ));
+            events.push(("contentBlockDelta", json!({ "contentBlockIndex": index, "delta": delta })));
         }
         events.push(("contentBlockStop", json!({ "contentBlockIndex": index })));
         index += 1;
     }
-    events.push((
-        "messageStop",
-        json!({ "stopReason": converse_stop(answer.stop) }),
-    ));
-    events.push((
-        "metadata",
-        json!({ "usage": converse_usage(&answer.usage), "metrics": { "latencyMs": 420 } }),
-    ));
+    events.push(("messageStop", json!({ "stopReason": converse_stop(answer.stop) })));
+    events.push(("metadata", json!({ "usage": converse_usage(&answer.usage), "metrics": { "latencyMs": 420 } })));
     events
 }

@@ -43,13 +43,7 @@ fn field<'a>(object: &'a Value, name: &str) -> &'a Value {
     }
     let snake: String = name
         .chars()
-        .flat_map(|c| {
-            if c.is_ascii_uppercase() {
-                vec!['_', c.to_ascii_lowercase()]
-            } else {
-                vec![c]
-            }
-        })
+        .flat_map(|c| if c.is_ascii_uppercase() { vec!['_', c.to_ascii_lowercase()] } else { vec![c] })
         .collect();
     &object[snake.as_str()]
 }
@@ -58,28 +52,17 @@ fn check(body: &Value, shared: &Shared) -> Option<Reply> {
     if let Some(unknown) = unknown_field(body, &TOP_LEVEL) {
         return Some(unknown);
     }
-    let Some(contents) = body["contents"]
-        .as_array()
-        .filter(|contents| !contents.is_empty())
-    else {
-        return Some(invalid(
-            "* GenerateContentRequest.contents: contents is not specified\n",
-        ));
+    let Some(contents) = body["contents"].as_array().filter(|contents| !contents.is_empty()) else {
+        return Some(invalid("* GenerateContentRequest.contents: contents is not specified\n"));
     };
     for (at, content) in contents.iter().enumerate() {
         if !content["role"].is_null()
-            && !["user", "model", "function"]
-                .contains(&content["role"].as_str().unwrap_or_default())
+            && !["user", "model", "function"].contains(&content["role"].as_str().unwrap_or_default())
         {
             return Some(invalid("Please use a valid role: user, model."));
         }
-        let Some(parts) = content["parts"]
-            .as_array()
-            .filter(|parts| !parts.is_empty())
-        else {
-            let message = format!(
-                "* GenerateContentRequest.contents[{at}].parts: contents.parts must not be empty.\n"
-            );
+        let Some(parts) = content["parts"].as_array().filter(|parts| !parts.is_empty()) else {
+            let message = format!("* GenerateContentRequest.contents[{at}].parts: contents.parts must not be empty.\n");
             return Some(invalid(&message));
         };
         for part in parts {
@@ -87,9 +70,9 @@ fn check(body: &Value, shared: &Shared) -> Option<Reply> {
                 return Some(unknown);
             }
             let signature = field(part, "thoughtSignature").as_str();
-            if signature.is_some_and(|given| {
-                !given.starts_with("ZmFrZS") && given != "skip_thought_signature_validator"
-            }) {
+            if signature
+                .is_some_and(|given| !given.starts_with("ZmFrZS") && given != "skip_thought_signature_validator")
+            {
                 return Some(invalid("Corrupted thought signature."));
             }
         }
@@ -106,12 +89,7 @@ fn check(body: &Value, shared: &Shared) -> Option<Reply> {
 fn ask(body: &Value) -> Ask {
     let config = field(body, "generationConfig");
     let tools = body["tools"].as_array().into_iter().flatten();
-    let functions = tools.flat_map(|tool| {
-        field(tool, "functionDeclarations")
-            .as_array()
-            .cloned()
-            .unwrap_or_default()
-    });
+    let functions = tools.flat_map(|tool| field(tool, "functionDeclarations").as_array().cloned().unwrap_or_default());
     let functions: Vec<(String, Value)> = functions
         .filter_map(|function| {
             let schema = match field(&function, "parametersJsonSchema") {
@@ -123,21 +101,12 @@ fn ask(body: &Value) -> Ask {
         .collect();
     let calling = field(field(body, "toolConfig"), "functionCallingConfig");
     let forced = (calling["mode"] == "ANY").then(|| {
-        let named = field(calling, "allowedFunctionNames")[0]
-            .as_str()
-            .map(str::to_owned);
+        let named = field(calling, "allowedFunctionNames")[0].as_str().map(str::to_owned);
         named.or_else(|| functions.first().map(|(name, _)| name.clone()))
     });
-    let last = body["contents"]
-        .as_array()
-        .and_then(|contents| contents.last());
-    let parts = last
-        .and_then(|content| content["parts"].as_array())
-        .into_iter()
-        .flatten();
-    let response = parts
-        .map(|part| field(part, "functionResponse"))
-        .find(|response| response.is_object());
+    let last = body["contents"].as_array().and_then(|contents| contents.last());
+    let parts = last.and_then(|content| content["parts"].as_array()).into_iter().flatten();
+    let response = parts.map(|part| field(part, "functionResponse")).find(|response| response.is_object());
     let schema = match field(config, "responseJsonSchema") {
         Value::Null => field(config, "responseSchema"),
         schema => schema,
@@ -153,11 +122,8 @@ fn ask(body: &Value) -> Ask {
         any_json: field(config, "responseMimeType") == "application/json",
         thinking: field(thinking, "includeThoughts") == &json!(true),
         limit: field(config, "maxOutputTokens").as_u64(),
-        prompt_bytes: body["contents"].to_string().len()
-            + field(body, "systemInstruction").to_string().len(),
-        cache: field(body, "cachedContent")
-            .as_str()
-            .map(|name| (hash(name.as_bytes()), 4000, false)),
+        prompt_bytes: body["contents"].to_string().len() + field(body, "systemInstruction").to_string().len(),
+        cache: field(body, "cachedContent").as_str().map(|name| (hash(name.as_bytes()), 4000, false)),
     }
 }
 
@@ -165,8 +131,7 @@ fn ask(body: &Value) -> Ask {
 fn answer(body: &Value, shared: &Shared) -> Answer {
     let mut answer = decide(&ask(body), shared);
     let usage = &mut answer.usage;
-    usage.cache_read +=
-        std::mem::take(&mut usage.cache_write_5m) + std::mem::take(&mut usage.cache_write_1h);
+    usage.cache_read += std::mem::take(&mut usage.cache_write_5m) + std::mem::take(&mut usage.cache_write_1h);
     answer
 }
 
@@ -183,16 +148,7 @@ pub(in crate::fake_upstream) fn generate(body: &Value, model: &str, shared: &Sha
         parts.push(json!({ "text": answer.text }));
     }
     parts.extend(calls(&answer));
-    Reply::json(
-        200,
-        &response(
-            &parts,
-            Some(answer.stop),
-            &answer.usage,
-            model,
-            &shared.id("gm"),
-        ),
-    )
+    Reply::json(200, &response(&parts, Some(answer.stop), &answer.usage, model, &shared.id("gm")))
 }
 
 /// The first call of a turn carries the signature of the thought that led to it.
@@ -200,8 +156,7 @@ fn calls(answer: &Answer) -> Vec<Value> {
     let call = |(index, call): (usize, &crate::fake_upstream::answer::ToolCall)| {
         let mut part = json!({ "functionCall": { "name": call.name, "args": call.arguments } });
         if index == 0 {
-            part["thoughtSignature"] =
-                json!(STANDARD.encode(format!("fake-thought-{}", call.name)));
+            part["thoughtSignature"] = json!(STANDARD.encode(format!("fake-thought-{}", call.name)));
         }
         part
     };
@@ -232,29 +187,15 @@ fn response(parts: &[Value], stop: Option<Stop>, usage: &Usage, model: &str, id:
     json!({ "candidates": [candidate], "usageMetadata": metadata, "modelVersion": model, "responseId": id })
 }
 
-pub(in crate::fake_upstream) fn stream(
-    body: &Value,
-    model: &str,
-    shared: &Shared,
-    sse: bool,
-    wrapped: bool,
-) -> Reply {
+pub(in crate::fake_upstream) fn stream(body: &Value, model: &str, shared: &Shared, sse: bool, wrapped: bool) -> Reply {
     if let Some(refused) = check(body, shared) {
         return if sse { refused } else { as_array(refused) };
     }
     let answer = answer(body, shared);
     let mut chunks: Vec<Value> = Vec::new();
     let thinking = answer.thinking.as_deref().unwrap_or_default();
-    chunks.extend(
-        pieces(thinking)
-            .iter()
-            .map(|piece| json!({ "text": piece, "thought": true })),
-    );
-    chunks.extend(
-        pieces(&answer.text)
-            .iter()
-            .map(|piece| json!({ "text": piece })),
-    );
+    chunks.extend(pieces(thinking).iter().map(|piece| json!({ "text": piece, "thought": true })));
+    chunks.extend(pieces(&answer.text).iter().map(|piece| json!({ "text": piece })));
     // A function call comes whole, never in pieces.
     chunks.extend(calls(&answer));
     if chunks.is_empty() {
@@ -269,23 +210,11 @@ pub(in crate::fake_upstream) fn stream(
             reasoning: answer.usage.reasoning * (at as u64 + 1) / count,
             ..answer.usage.clone()
         };
-        let object = response(
-            std::slice::from_ref(part),
-            last.then_some(answer.stop),
-            &usage,
-            model,
-            &id,
-        );
-        if wrapped {
-            json!({ "response": object, "traceId": "fake-trace" })
-        } else {
-            object
-        }
+        let object = response(std::slice::from_ref(part), last.then_some(answer.stop), &usage, model, &id);
+        if wrapped { json!({ "response": object, "traceId": "fake-trace" }) } else { object }
     });
     if sse {
-        let events = objects
-            .map(|object| Bytes::from(format!("data: {object}\r\n\r\n")))
-            .collect();
+        let events = objects.map(|object| Bytes::from(format!("data: {object}\r\n\r\n"))).collect();
         return Reply::stream("text/event-stream", events);
     }
     let mut frames: Vec<Bytes> = objects
@@ -319,56 +248,30 @@ pub(super) fn enveloped(reply: Reply) -> Reply {
 }
 
 pub(in crate::fake_upstream) fn count_tokens(body: &Value) -> Reply {
-    let known = [
-        "contents",
-        "generateContentRequest",
-        "model",
-        "systemInstruction",
-        "tools",
-        "generationConfig",
-        "instances",
-    ];
+    let known =
+        ["contents", "generateContentRequest", "model", "systemInstruction", "tools", "generationConfig", "instances"];
     if let Some(unknown) = unknown_field(body, &known) {
         return unknown;
     }
     let inner = field(body, "generateContentRequest");
-    let contents = if inner.is_object() {
-        &inner["contents"]
-    } else {
-        &body["contents"]
-    };
+    let contents = if inner.is_object() { &inner["contents"] } else { &body["contents"] };
     if !contents.is_array() {
         return invalid("* CountTokensRequest.contents: contents is not specified");
     }
     let tokens = (contents.to_string().len() / 4).max(1);
     let details = json!([{ "modality": "TEXT", "tokenCount": tokens }]);
-    Reply::json(
-        200,
-        &json!({ "totalTokens": tokens, "promptTokensDetails": details }),
-    )
+    Reply::json(200, &json!({ "totalTokens": tokens, "promptTokensDetails": details }))
 }
 
 fn values(body: &Value) -> Option<Value> {
     let parts = body["content"]["parts"].as_array()?;
-    let text: String = parts
-        .iter()
-        .filter_map(|part| part["text"].as_str())
-        .collect();
-    let dimensions = field(body, "outputDimensionality")
-        .as_u64()
-        .unwrap_or(16)
-        .clamp(1, 3072);
+    let text: String = parts.iter().filter_map(|part| part["text"].as_str()).collect();
+    let dimensions = field(body, "outputDimensionality").as_u64().unwrap_or(16).clamp(1, 3072);
     Some(json!({ "values": embedding(&text, usize::try_from(dimensions).unwrap_or(16)) }))
 }
 
 pub(in crate::fake_upstream) fn embed(body: &Value) -> Reply {
-    let known = [
-        "content",
-        "model",
-        "taskType",
-        "title",
-        "outputDimensionality",
-    ];
+    let known = ["content", "model", "taskType", "title", "outputDimensionality"];
     if let Some(unknown) = unknown_field(body, &known) {
         return unknown;
     }
@@ -379,19 +282,11 @@ pub(in crate::fake_upstream) fn embed(body: &Value) -> Reply {
 }
 
 pub(in crate::fake_upstream) fn embed_batch(body: &Value) -> Reply {
-    let requests = body["requests"]
-        .as_array()
-        .filter(|requests| !requests.is_empty());
-    let Some(all) =
-        requests.and_then(|requests| requests.iter().map(values).collect::<Option<Vec<_>>>())
-    else {
+    let requests = body["requests"].as_array().filter(|requests| !requests.is_empty());
+    let Some(all) = requests.and_then(|requests| requests.iter().map(values).collect::<Option<Vec<_>>>()) else {
         return invalid("* BatchEmbedContentsRequest.requests: requests is not specified");
     };
-    let unnamed = body["requests"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .any(|request| !request["model"].is_string());
+    let unnamed = body["requests"].as_array().into_iter().flatten().any(|request| !request["model"].is_string());
     if unnamed {
         return invalid("* BatchEmbedContentsRequest.requests[0].model: model is not specified");
     }
@@ -403,10 +298,6 @@ pub(in crate::fake_upstream) fn predict(body: &Value) -> Reply {
     let Some(instances) = body["instances"].as_array() else {
         return invalid("instances is required");
     };
-    let prediction =
-        |_: &Value| json!({ "mimeType": "image/png", "bytesBase64Encoded": "iVBORw0KGgo=" });
-    Reply::json(
-        200,
-        &json!({ "predictions": instances.iter().map(prediction).collect::<Vec<_>>() }),
-    )
+    let prediction = |_: &Value| json!({ "mimeType": "image/png", "bytesBase64Encoded": "iVBORw0KGgo=" });
+    Reply::json(200, &json!({ "predictions": instances.iter().map(prediction).collect::<Vec<_>>() }))
 }

@@ -66,41 +66,22 @@ fn check(body: &Value) -> Option<Reply> {
         ));
     }
     if let Some(foreign) = FOREIGN.iter().find(|field| body.get(**field).is_some()) {
-        return Some(bad(
-            &format!("Unrecognized request argument supplied: {foreign}"),
-            foreign,
-            None,
-        ));
+        return Some(bad(&format!("Unrecognized request argument supplied: {foreign}"), foreign, None));
     }
     if !body["model"].is_string() {
         return Some(bad("you must provide a model parameter", "model", None));
     }
-    let Some(messages) = body["messages"]
-        .as_array()
-        .filter(|messages| !messages.is_empty())
-    else {
+    let Some(messages) = body["messages"].as_array().filter(|messages| !messages.is_empty()) else {
         let message = "Invalid 'messages': empty array. Expected an array with minimum length 1.";
         return Some(bad(message, "messages", Some("empty_array")));
     };
-    if body
-        .get("stream_options")
-        .is_some_and(|options| !options.is_null())
-        && body["stream"] != json!(true)
-    {
+    if body.get("stream_options").is_some_and(|options| !options.is_null()) && body["stream"] != json!(true) {
         let message = "The 'stream_options' parameter is only allowed when 'stream' is enabled.";
         return Some(bad(message, "stream_options", None));
     }
     let tools_missing = body["tools"].as_array().is_none_or(Vec::is_empty);
-    if body
-        .get("tool_choice")
-        .is_some_and(|choice| !choice.is_null())
-        && tools_missing
-    {
-        return Some(bad(
-            "'tool_choice' is only allowed when 'tools' are specified.",
-            "tool_choice",
-            None,
-        ));
+    if body.get("tool_choice").is_some_and(|choice| !choice.is_null()) && tools_missing {
+        return Some(bad("'tool_choice' is only allowed when 'tools' are specified.", "tool_choice", None));
     }
     for (at, tool) in body["tools"].as_array().into_iter().flatten().enumerate() {
         if tool["type"] == "function" && !tool["function"]["name"].is_string() {
@@ -117,16 +98,7 @@ fn check_messages(messages: &[Value]) -> Option<Reply> {
     for (at, message) in messages.iter().enumerate() {
         let role = message["role"].as_str().unwrap_or_default();
         let param = format!("messages[{at}].role");
-        if ![
-            "system",
-            "developer",
-            "user",
-            "assistant",
-            "tool",
-            "function",
-        ]
-        .contains(&role)
-        {
+        if !["system", "developer", "user", "assistant", "tool", "function"].contains(&role) {
             let text = format!(
                 "Invalid value: '{role}'. Supported values are: 'system', 'assistant', 'user', 'function', 'tool', and \
                  'developer'."
@@ -152,26 +124,15 @@ fn check_messages(messages: &[Value]) -> Option<Reply> {
             return Some(bad(&text, &param, None));
         }
         let calls = message["tool_calls"].as_array();
-        waiting = calls
-            .into_iter()
-            .flatten()
-            .filter_map(|call| call["id"].as_str())
-            .collect();
+        waiting = calls.into_iter().flatten().filter_map(|call| call["id"].as_str()).collect();
         for call in calls.into_iter().flatten() {
             if call["type"] == "function" && !call["function"]["arguments"].is_string() {
                 let param = format!("messages[{at}].tool_calls[0].function.arguments");
-                let text = format!(
-                    "Invalid type for '{param}': expected a string, but got an object instead."
-                );
+                let text = format!("Invalid type for '{param}': expected a string, but got an object instead.");
                 return Some(bad(&text, &param, Some("invalid_type")));
             }
         }
-        for (place, part) in message["content"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .enumerate()
-        {
+        for (place, part) in message["content"].as_array().into_iter().flatten().enumerate() {
             let kind = part["type"].as_str().unwrap_or_default();
             if !["text", "image_url", "input_audio", "file", "refusal"].contains(&kind) {
                 let param = format!("messages[{at}].content[{place}]");
@@ -196,28 +157,21 @@ fn ask(body: &Value) -> Ask {
         tools: tools
             .filter_map(|tool| {
                 let function = &tool["function"];
-                Some((
-                    function["name"].as_str()?.to_owned(),
-                    function["parameters"].clone(),
-                ))
+                Some((function["name"].as_str()?.to_owned(), function["parameters"].clone()))
             })
             .collect(),
         forced: match &body["tool_choice"] {
-            Value::String(choice) if choice == "required" => body["tools"][0]["function"]["name"]
-                .as_str()
-                .map(str::to_owned),
+            Value::String(choice) if choice == "required" => {
+                body["tools"][0]["function"]["name"].as_str().map(str::to_owned)
+            }
             choice => choice["function"]["name"].as_str().map(str::to_owned),
         },
         no_tools: body["tool_choice"] == "none",
         one_tool: body["parallel_tool_calls"] == json!(false),
-        tool_result: last
-            .filter(|message| message["role"] == "tool")
-            .map(|message| content_text(&message["content"])),
+        tool_result: last.filter(|message| message["role"] == "tool").map(|message| content_text(&message["content"])),
         schema: format["json_schema"].get("schema").cloned(),
         any_json: format["type"] == "json_object",
-        thinking: body
-            .get("reasoning_effort")
-            .is_some_and(|effort| effort != "none"),
+        thinking: body.get("reasoning_effort").is_some_and(|effort| effort != "none"),
         limit: limit.as_u64().or_else(|| body["max_tokens"].as_u64()),
         prompt_bytes: messages.to_string().len() + body["tools"].to_string().len(),
         cache: None,
@@ -228,10 +182,7 @@ fn ask(body: &Value) -> Ask {
 pub(in crate::fake_upstream) fn content_text(content: &Value) -> String {
     match content {
         Value::String(text) => text.clone(),
-        Value::Array(parts) => parts
-            .iter()
-            .filter_map(|part| part["text"].as_str())
-            .collect(),
+        Value::Array(parts) => parts.iter().filter_map(|part| part["text"].as_str()).collect(),
         _ => String::new(),
     }
 }
@@ -306,19 +257,10 @@ fn stream(body: &Value, answer: &Answer, id: &str, model: &str, choices: u64) ->
     let mut events = Vec::new();
     for index in 0..choices {
         let delta = |delta: Value| {
-            chunk(
-                json!([{ "index": index, "delta": delta, "logprobs": null, "finish_reason": null }]),
-                None,
-            )
+            chunk(json!([{ "index": index, "delta": delta, "logprobs": null, "finish_reason": null }]), None)
         };
-        events.push(delta(
-            json!({ "role": "assistant", "content": "", "refusal": null }),
-        ));
-        events.extend(
-            pieces(&answer.text)
-                .into_iter()
-                .map(|piece| delta(json!({ "content": piece }))),
-        );
+        events.push(delta(json!({ "role": "assistant", "content": "", "refusal": null })));
+        events.extend(pieces(&answer.text).into_iter().map(|piece| delta(json!({ "content": piece }))));
         for (place, call) in answer.calls.iter().enumerate() {
             events.push(delta(json!({ "tool_calls": [{
                 "index": place, "id": call_id(place), "type": "function",
@@ -326,9 +268,7 @@ fn stream(body: &Value, answer: &Answer, id: &str, model: &str, choices: u64) ->
             }] })));
             for fragment in fragments(&call.arguments.to_string()) {
                 let function = json!({ "arguments": fragment });
-                events.push(delta(
-                    json!({ "tool_calls": [{ "index": place, "function": function }] }),
-                ));
+                events.push(delta(json!({ "tool_calls": [{ "index": place, "function": function }] })));
             }
         }
         let end = json!([{ "index": index, "delta": {}, "logprobs": null, "finish_reason": finish(answer.stop) }]);
@@ -347,17 +287,10 @@ pub(super) fn completion(seen: &Seen, shared: &Shared) -> Reply {
         return bad("you must provide a model parameter", "model", None);
     }
     if body.get("messages").is_some() {
-        return bad(
-            "Unrecognized request argument supplied: messages",
-            "messages",
-            None,
-        );
+        return bad("Unrecognized request argument supplied: messages", "messages", None);
     }
-    let ask = Ask {
-        limit: body["max_tokens"].as_u64(),
-        prompt_bytes: body["prompt"].to_string().len(),
-        ..Ask::default()
-    };
+    let ask =
+        Ask { limit: body["max_tokens"].as_u64(), prompt_bytes: body["prompt"].to_string().len(), ..Ask::default() };
     let answer = decide(&ask, shared);
     let (id, model) = (shared.id("cmpl-"), body["model"].clone());
     let object = |text: &str, finish: Value| {
@@ -371,10 +304,8 @@ pub(super) fn completion(seen: &Seen, shared: &Shared) -> Reply {
         whole["usage"] = usage(&answer.usage);
         return Reply::json(200, &whole);
     }
-    let mut events: Vec<Bytes> = pieces(&answer.text)
-        .into_iter()
-        .map(|piece| data_event(&object(piece, Value::Null)))
-        .collect();
+    let mut events: Vec<Bytes> =
+        pieces(&answer.text).into_iter().map(|piece| data_event(&object(piece, Value::Null))).collect();
     events.push(data_event(&object("", json!(finish(answer.stop)))));
     if body["stream_options"]["include_usage"] == json!(true) {
         let mut last = object("", Value::Null);

@@ -18,85 +18,38 @@ use crate::fake_upstream::state::Shared;
 type Socket = WebSocketStream<TokioIo<Upgraded>>;
 
 pub(super) fn open(seen: &Seen) -> Reply {
-    let model = seen
-        .query_param("model")
-        .or_else(|| seen.query_param("deployment"));
+    let model = seen.query_param("model").or_else(|| seen.query_param("deployment"));
     let Some(model) = model else {
-        return bad(
-            "You must provide a model parameter.",
-            "model",
-            Some("missing_model"),
-        );
+        return bad("You must provide a model parameter.", "model", Some("missing_model"));
     };
-    let offered = seen
-        .header("sec-websocket-protocol")
-        .unwrap_or_default()
-        .to_owned();
-    let protocols: Vec<&str> = offered
-        .split(',')
-        .map(str::trim)
-        .filter(|name| !name.is_empty())
-        .collect();
-    if protocols
-        .iter()
-        .any(|protocol| protocol.starts_with("openai-insecure-api-key."))
-    {
-        return bad(
-            "the key comes in a header here, not in a sub-protocol",
-            "sec-websocket-protocol",
-            None,
-        );
+    let offered = seen.header("sec-websocket-protocol").unwrap_or_default().to_owned();
+    let protocols: Vec<&str> = offered.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
+    if protocols.iter().any(|protocol| protocol.starts_with("openai-insecure-api-key.")) {
+        return bad("the key comes in a header here, not in a sub-protocol", "sec-websocket-protocol", None);
     }
-    let beta = seen
-        .header("openai-beta")
-        .is_some_and(|beta| beta.contains("realtime=v1"))
+    let beta = seen.header("openai-beta").is_some_and(|beta| beta.contains("realtime=v1"))
         || protocols.contains(&"openai-beta.realtime-v1");
-    let protocol = protocols
-        .contains(&"realtime")
-        .then(|| "realtime".to_owned());
-    let kind = if beta {
-        TalkKind::RealtimeBeta
-    } else {
-        TalkKind::Realtime
-    };
-    socket(Talk {
-        protocol,
-        kind,
-        model,
-    })
+    let protocol = protocols.contains(&"realtime").then(|| "realtime".to_owned());
+    let kind = if beta { TalkKind::RealtimeBeta } else { TalkKind::Realtime };
+    socket(Talk { protocol, kind, model })
 }
 
 pub(super) fn open_responses(seen: &Seen) -> Reply {
     if !seen.is_upgrade() {
-        return super::error(
-            405,
-            "Method not allowed.",
-            "invalid_request_error",
-            None,
-            None,
-        );
+        return super::error(405, "Method not allowed.", "invalid_request_error", None, None);
     }
-    socket(Talk {
-        protocol: None,
-        kind: TalkKind::Responses,
-        model: String::new(),
-    })
+    socket(Talk { protocol: None, kind: TalkKind::Responses, model: String::new() })
 }
 
 fn socket(talk: Talk) -> Reply {
-    Reply {
-        status: 101,
-        headers: Vec::new(),
-        body: Body::Socket(talk),
-    }
+    Reply { status: 101, headers: Vec::new(), body: Body::Socket(talk) }
 }
 
 /// Speaks until the other side closes. A client event `{"type":"fake.close","code":4000}` makes the server close.
 pub(in crate::fake_upstream) async fn converse(mut socket: Socket, talk: &Talk, shared: &Shared) {
     if talk.kind != TalkKind::Responses {
         let beta = talk.kind == TalkKind::RealtimeBeta;
-        let mut session =
-            json!({ "id": shared.id("sess_"), "object": "realtime.session", "model": talk.model });
+        let mut session = json!({ "id": shared.id("sess_"), "object": "realtime.session", "model": talk.model });
         if !beta {
             session["type"] = json!("realtime");
         }
@@ -119,14 +72,8 @@ pub(in crate::fake_upstream) async fn converse(mut socket: Socket, talk: &Talk, 
             continue;
         };
         if event["type"] == "fake.close" {
-            let code = event["code"]
-                .as_u64()
-                .and_then(|code| u16::try_from(code).ok())
-                .unwrap_or(1000);
-            let frame = CloseFrame {
-                code: CloseCode::from(code),
-                reason: "as asked".into(),
-            };
+            let code = event["code"].as_u64().and_then(|code| u16::try_from(code).ok()).unwrap_or(1000);
+            let frame = CloseFrame { code: CloseCode::from(code), reason: "as asked".into() };
             let _ = socket.close(Some(frame)).await;
             return;
         }
@@ -148,9 +95,7 @@ async fn send(socket: &mut Socket, event: &Value) -> Option<()> {
 
 fn over_websocket(event: &Value, shared: &Shared) -> Vec<Value> {
     if event["type"] != "response.create" {
-        return vec![
-            json!({ "type": "error", "status": 400, "error": { "message": "expected response.create" } }),
-        ];
+        return vec![json!({ "type": "error", "status": 400, "error": { "message": "expected response.create" } })];
     }
     let (events, _) = responses::run(event, shared);
     events
@@ -166,9 +111,7 @@ fn realtime(event: &Value, talk: &Talk, shared: &Shared) -> Vec<Value> {
     let beta = talk.kind == TalkKind::RealtimeBeta;
     match event["type"].as_str().unwrap_or_default() {
         "session.update" => {
-            vec![
-                json!({ "type": "session.updated", "event_id": shared.id("event_"), "session": event["session"] }),
-            ]
+            vec![json!({ "type": "session.updated", "event_id": shared.id("event_"), "session": event["session"] })]
         }
         "conversation.item.create" => {
             let mut item = event["item"].clone();
@@ -180,10 +123,7 @@ fn realtime(event: &Value, talk: &Talk, shared: &Shared) -> Vec<Value> {
             } else {
                 &["conversation.item.added", "conversation.item.done"]
             };
-            kinds
-                .iter()
-                .map(|kind| json!({ "type": kind, "event_id": shared.id("event_"), "item": item }))
-                .collect()
+            kinds.iter().map(|kind| json!({ "type": kind, "event_id": shared.id("event_"), "item": item })).collect()
         }
         "input_audio_buffer.append" => Vec::new(),
         "input_audio_buffer.commit" => {
@@ -201,10 +141,7 @@ fn realtime(event: &Value, talk: &Talk, shared: &Shared) -> Vec<Value> {
 }
 
 fn respond(event: &Value, beta: bool, shared: &Shared) -> Vec<Value> {
-    let ask = Ask {
-        prompt_bytes: event.to_string().len(),
-        ..Ask::default()
-    };
+    let ask = Ask { prompt_bytes: event.to_string().len(), ..Ask::default() };
     let answer = decide(&ask, shared);
     let (id, item) = (shared.id("resp_"), shared.id("item_"));
     let text_kind = if beta { "text" } else { "output_text" };

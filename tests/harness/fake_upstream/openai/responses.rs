@@ -26,20 +26,14 @@ pub(in crate::fake_upstream) fn answer(seen: &Seen, shared: &Shared, rest: &[&st
         }
         ("POST", ["input_tokens"]) => {
             let tokens = seen.json()["input"].to_string().len() / 4;
-            Reply::json(
-                200,
-                &json!({ "object": "response.input_tokens", "input_tokens": tokens }),
-            )
+            Reply::json(200, &json!({ "object": "response.input_tokens", "input_tokens": tokens }))
         }
         ("GET", [id]) => match shared.memory().responses.get(*id) {
             Some(stored) => Reply::json(200, stored),
             None => missing(id),
         },
         ("GET", [id, "input_items"]) => match shared.memory().responses.get(*id) {
-            Some(_) => Reply::json(
-                200,
-                &json!({ "object": "list", "data": [], "has_more": false }),
-            ),
+            Some(_) => Reply::json(200, &json!({ "object": "list", "data": [], "has_more": false })),
             None => missing(id),
         },
         ("POST", [id, "cancel"]) => match shared.memory().responses.get(*id) {
@@ -47,30 +41,17 @@ pub(in crate::fake_upstream) fn answer(seen: &Seen, shared: &Shared, rest: &[&st
             None => missing(id),
         },
         ("DELETE", [id]) => match shared.memory().responses.remove(*id) {
-            Some(_) => Reply::json(
-                200,
-                &json!({ "id": id, "object": "response", "deleted": true }),
-            ),
+            Some(_) => Reply::json(200, &json!({ "id": id, "object": "response", "deleted": true })),
             None => missing(id),
         },
-        (method, _) => super::error(
-            404,
-            &format!("Invalid URL ({method} {})", seen.path),
-            "invalid_request_error",
-            None,
-            None,
-        ),
+        (method, _) => {
+            super::error(404, &format!("Invalid URL ({method} {})", seen.path), "invalid_request_error", None, None)
+        }
     }
 }
 
 fn missing(id: &str) -> Reply {
-    super::error(
-        404,
-        &format!("Response with id '{id}' not found."),
-        "invalid_request_error",
-        None,
-        None,
-    )
+    super::error(404, &format!("Response with id '{id}' not found."), "invalid_request_error", None, None)
 }
 
 fn create(seen: &Seen, shared: &Shared) -> Reply {
@@ -113,10 +94,7 @@ pub(in crate::fake_upstream) fn run(body: &Value, shared: &Shared) -> (Vec<Bytes
     if body["store"] != json!(false)
         && let Some(id) = done["id"].as_str()
     {
-        shared
-            .memory()
-            .responses
-            .insert(id.to_owned(), done.clone());
+        shared.memory().responses.insert(id.to_owned(), done.clone());
     }
     let events = events(&response, &items, terminal, &done);
     (events, done)
@@ -124,46 +102,20 @@ pub(in crate::fake_upstream) fn run(body: &Value, shared: &Shared) -> (Vec<Bytes
 
 fn check(body: &Value, shared: &Shared) -> Option<Reply> {
     if !body.is_object() {
-        return Some(super::error(
-            400,
-            "Invalid JSON body.",
-            "invalid_request_error",
-            None,
-            None,
-        ));
+        return Some(super::error(400, "Invalid JSON body.", "invalid_request_error", None, None));
     }
-    let foreign = [
-        "messages",
-        "system",
-        "stop_sequences",
-        "contents",
-        "max_tokens",
-        "response_format",
-        "n",
-    ];
+    let foreign = ["messages", "system", "stop_sequences", "contents", "max_tokens", "response_format", "n"];
     if let Some(field) = foreign.iter().find(|field| body.get(**field).is_some()) {
-        return Some(bad(
-            &format!("Unknown parameter: '{field}'."),
-            field,
-            Some("unknown_parameter"),
-        ));
+        return Some(bad(&format!("Unknown parameter: '{field}'."), field, Some("unknown_parameter")));
     }
     if !body["model"].is_string() {
-        return Some(bad(
-            "Missing required parameter: 'model'.",
-            "model",
-            Some("missing_required_parameter"),
-        ));
+        return Some(bad("Missing required parameter: 'model'.", "model", Some("missing_required_parameter")));
     }
     if let Some(previous) = body["previous_response_id"].as_str()
         && !shared.memory().responses.contains_key(previous)
     {
         let message = format!("Previous response with id '{previous}' not found.");
-        return Some(bad(
-            &message,
-            "previous_response_id",
-            Some("previous_response_not_found"),
-        ));
+        return Some(bad(&message, "previous_response_id", Some("previous_response_not_found")));
     }
     for (at, tool) in body["tools"].as_array().into_iter().flatten().enumerate() {
         if tool["type"] == "function" && !tool["name"].is_string() {
@@ -187,8 +139,7 @@ fn check_items(body: &Value) -> Option<Reply> {
             "function_call_output" | "custom_tool_call_output"
                 if !called.contains(&call) && body["previous_response_id"].is_null() =>
             {
-                let message =
-                    format!("No tool call found for function call output with call_id {call}.");
+                let message = format!("No tool call found for function call output with call_id {call}.");
                 return Some(bad(&message, "input", None));
             }
             "message" => {
@@ -202,10 +153,8 @@ fn check_items(body: &Value) -> Option<Reply> {
                     };
                     if !known.contains(&kind) {
                         let param = format!("input[{at}].content[{place}]");
-                        let message = format!(
-                            "Invalid value: '{kind}'. Supported values are: '{}'.",
-                            known.join("', '")
-                        );
+                        let message =
+                            format!("Invalid value: '{kind}'. Supported values are: '{}'.", known.join("', '"));
                         return Some(bad(&message, &param, Some("invalid_value")));
                     }
                 }
@@ -225,17 +174,10 @@ fn ask(body: &Value) -> Ask {
             .into_iter()
             .flatten()
             .filter(|tool| tool["type"] == "function")
-            .filter_map(|tool| {
-                Some((
-                    tool["name"].as_str()?.to_owned(),
-                    tool["parameters"].clone(),
-                ))
-            })
+            .filter_map(|tool| Some((tool["name"].as_str()?.to_owned(), tool["parameters"].clone())))
             .collect(),
         forced: match &body["tool_choice"] {
-            Value::String(choice) if choice == "required" => {
-                body["tools"][0]["name"].as_str().map(str::to_owned)
-            }
+            Value::String(choice) if choice == "required" => body["tools"][0]["name"].as_str().map(str::to_owned),
             choice => choice["name"].as_str().map(str::to_owned),
         },
         no_tools: body["tool_choice"] == "none",
@@ -324,10 +266,7 @@ fn events(response: &Value, items: &[Value], terminal: &str, done: &Value) -> Ve
             Some("message") => {
                 opened["status"] = json!("in_progress");
                 opened["content"] = json!([]);
-                emit(
-                    "response.output_item.added",
-                    json!({ "output_index": at, "item": opened }),
-                );
+                emit("response.output_item.added", json!({ "output_index": at, "item": opened }));
                 let part = &item["content"][0];
                 let text = part["text"].as_str().unwrap_or_default();
                 let mut empty = part.clone();
@@ -340,69 +279,36 @@ fn events(response: &Value, items: &[Value], terminal: &str, done: &Value) -> Ve
                         with(&with(&place, "delta", json!(piece)), "logprobs", json!([])),
                     );
                 }
-                emit(
-                    "response.output_text.done",
-                    with(&with(&place, "text", json!(text)), "logprobs", json!([])),
-                );
-                emit(
-                    "response.content_part.done",
-                    with(&place, "part", part.clone()),
-                );
+                emit("response.output_text.done", with(&with(&place, "text", json!(text)), "logprobs", json!([])));
+                emit("response.content_part.done", with(&place, "part", part.clone()));
             }
             Some("function_call") => {
                 opened["status"] = json!("in_progress");
                 opened["arguments"] = json!("");
-                emit(
-                    "response.output_item.added",
-                    json!({ "output_index": at, "item": opened }),
-                );
+                emit("response.output_item.added", json!({ "output_index": at, "item": opened }));
                 let place = json!({ "item_id": id, "output_index": at });
                 for fragment in fragments(item["arguments"].as_str().unwrap_or_default()) {
-                    emit(
-                        "response.function_call_arguments.delta",
-                        with(&place, "delta", json!(fragment)),
-                    );
+                    emit("response.function_call_arguments.delta", with(&place, "delta", json!(fragment)));
                 }
                 let whole = with(&place, "arguments", item["arguments"].clone());
-                emit(
-                    "response.function_call_arguments.done",
-                    with(&whole, "name", item["name"].clone()),
-                );
+                emit("response.function_call_arguments.done", with(&whole, "name", item["name"].clone()));
             }
             _ => {
                 opened["summary"] = json!([]);
-                emit(
-                    "response.output_item.added",
-                    json!({ "output_index": at, "item": opened }),
-                );
+                emit("response.output_item.added", json!({ "output_index": at, "item": opened }));
                 let part = &item["summary"][0];
                 let text = part["text"].as_str().unwrap_or_default();
                 let place = json!({ "item_id": id, "output_index": at, "summary_index": 0 });
                 let empty = json!({ "type": "summary_text", "text": "" });
-                emit(
-                    "response.reasoning_summary_part.added",
-                    with(&place, "part", empty),
-                );
+                emit("response.reasoning_summary_part.added", with(&place, "part", empty));
                 for piece in pieces(text) {
-                    emit(
-                        "response.reasoning_summary_text.delta",
-                        with(&place, "delta", json!(piece)),
-                    );
+                    emit("response.reasoning_summary_text.delta", with(&place, "delta", json!(piece)));
                 }
-                emit(
-                    "response.reasoning_summary_text.done",
-                    with(&place, "text", json!(text)),
-                );
-                emit(
-                    "response.reasoning_summary_part.done",
-                    with(&place, "part", part.clone()),
-                );
+                emit("response.reasoning_summary_text.done", with(&place, "text", json!(text)));
+                emit("response.reasoning_summary_part.done", with(&place, "part", part.clone()));
             }
         }
-        emit(
-            "response.output_item.done",
-            json!({ "output_index": at, "item": item }),
-        );
+        emit("response.output_item.done", json!({ "output_index": at, "item": item }));
     }
     emit(terminal, json!({ "response": done }));
     events

@@ -20,19 +20,11 @@ pub(super) fn embeddings(seen: &Seen) -> Reply {
         Value::Array(items) if items.iter().all(Value::is_number) && !items.is_empty() => {
             vec![body["input"].to_string()]
         }
-        Value::Array(items) if !items.is_empty() => items
-            .iter()
-            .map(|item| {
-                item.as_str()
-                    .map_or_else(|| item.to_string(), str::to_owned)
-            })
-            .collect(),
+        Value::Array(items) if !items.is_empty() => {
+            items.iter().map(|item| item.as_str().map_or_else(|| item.to_string(), str::to_owned)).collect()
+        }
         _ => {
-            return bad(
-                "'$.input' is invalid. Please check the API reference.",
-                "input",
-                None,
-            );
+            return bad("'$.input' is invalid. Please check the API reference.", "input", None);
         }
     };
     let dimensions = body["dimensions"].as_u64().unwrap_or(16).clamp(1, 4096);
@@ -41,11 +33,7 @@ pub(super) fn embeddings(seen: &Seen) -> Reply {
         None | Some("float") => false,
         Some("base64") => true,
         Some(_) => {
-            return bad(
-                "Invalid value for 'encoding_format'.",
-                "encoding_format",
-                Some("invalid_value"),
-            );
+            return bad("Invalid value for 'encoding_format'.", "encoding_format", Some("invalid_value"));
         }
     };
     let data: Vec<Value> = inputs
@@ -54,10 +42,7 @@ pub(super) fn embeddings(seen: &Seen) -> Reply {
         .map(|(index, input)| {
             let vector = embedding(input, dimensions);
             let vector = if packed {
-                let bytes: Vec<u8> = vector
-                    .iter()
-                    .flat_map(|value| value.to_le_bytes())
-                    .collect();
+                let bytes: Vec<u8> = vector.iter().flat_map(|value| value.to_le_bytes()).collect();
                 json!(STANDARD.encode(bytes))
             } else {
                 json!(vector)
@@ -96,42 +81,26 @@ pub(super) fn moderations(seen: &Seen, shared: &Shared) -> Reply {
         })
         .collect();
     let model = body["model"].as_str().unwrap_or("omni-moderation-latest");
-    Reply::json(
-        200,
-        &json!({ "id": shared.id("modr-"), "model": model, "results": results }),
-    )
+    Reply::json(200, &json!({ "id": shared.id("modr-"), "model": model, "results": results }))
 }
 
 /// Not OpenAI's own: the form Jina and Cohere share, which compatible vendors serve beside `/v1`.
 pub(super) fn rerank(seen: &Seen, shared: &Shared) -> Reply {
     let body = seen.json();
-    let (Some(query), Some(documents)) = (body["query"].as_str(), body["documents"].as_array())
-    else {
+    let (Some(query), Some(documents)) = (body["query"].as_str(), body["documents"].as_array()) else {
         return bad("query and documents are required", "documents", None);
     };
     let mut scored: Vec<(usize, f64)> = documents
         .iter()
         .enumerate()
         .map(|(index, document)| {
-            let text = document
-                .as_str()
-                .or_else(|| document["text"].as_str())
-                .unwrap_or_default();
-            let hits = query
-                .split_whitespace()
-                .filter(|word| text.contains(word))
-                .count();
-            (
-                index,
-                (hits as f64 + 1.0) / (query.split_whitespace().count() as f64 + 1.0)
-                    - index as f64 / 1000.0,
-            )
+            let text = document.as_str().or_else(|| document["text"].as_str()).unwrap_or_default();
+            let hits = query.split_whitespace().filter(|word| text.contains(word)).count();
+            (index, (hits as f64 + 1.0) / (query.split_whitespace().count() as f64 + 1.0) - index as f64 / 1000.0)
         })
         .collect();
     scored.sort_by(|a, b| b.1.total_cmp(&a.1));
-    let top = body["top_n"].as_u64().map_or(scored.len(), |top| {
-        usize::try_from(top).unwrap_or(usize::MAX)
-    });
+    let top = body["top_n"].as_u64().map_or(scored.len(), |top| usize::try_from(top).unwrap_or(usize::MAX));
     let with_documents = body["return_documents"] == json!(true);
     let results: Vec<Value> = scored
         .into_iter()
@@ -139,9 +108,7 @@ pub(super) fn rerank(seen: &Seen, shared: &Shared) -> Reply {
         .map(|(index, score)| {
             let mut result = json!({ "index": index, "relevance_score": score });
             if with_documents {
-                let text = documents[index]
-                    .as_str()
-                    .or_else(|| documents[index]["text"].as_str());
+                let text = documents[index].as_str().or_else(|| documents[index]["text"].as_str());
                 result["document"] = json!({ "text": text });
             }
             result

@@ -1,0 +1,4 @@
+//! The graph, asked over HTTP.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod people;

@@ -1,0 +1,5 @@
+//! The house's own rules: who imports whom, migrations that mirror, tables that can be read.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod floors;
+mod migrations;
