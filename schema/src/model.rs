@@ -1,9 +1,15 @@
 //! Rows and their queries, one file a resource. No rules live here; a question about one row may.
 
+pub mod account;
+pub mod account_event;
+pub mod account_group;
+pub mod api_key;
 pub mod audit;
+pub mod catalog;
 pub mod idempotency;
 pub mod ledger;
 pub mod lock;
+pub mod pin;
 pub mod session;
 pub mod setting;
 pub mod user;

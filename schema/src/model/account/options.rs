@@ -1,0 +1,158 @@
+//! An account's lesser settings, kept in one document.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Time;
+use crate::text_enum;
+
+text_enum! {
+    /// Which of several keys a call takes.
+    pub enum KeyMode {
+        Random = "random",
+        /// One after the other.
+        Polling = "polling",
+    }
+}
+
+/// What an account's relay behaviour is tuned by. Nothing secret belongs here.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AccountOptions {
+    /// Model asked for → model sent; chains are followed.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub mapping: BTreeMap<String, String>,
+    /// Headers set on every request.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub headers: BTreeMap<String, String>,
+    /// Fields set in every request body.
+    #[serde(skip_serializing_if = "serde_json::Map::is_empty")]
+    pub body_overrides: serde_json::Map<String, serde_json::Value>,
+    /// Status received → status answered.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub status_mapping: BTreeMap<u16, u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub project: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub organization: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub api_version: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deployment: Option<String>,
+    /// The row of the compatible vendors that it follows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vendor: Option<String>,
+    /// newapi's channel type number it was made with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub channel_type: Option<i64>,
+    /// Which path it speaks, where a kind knows several (`responses`, `auto`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub default_model: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test_model: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_agent: Option<String>,
+    /// Longest wait for the first byte of an answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_byte_ms: Option<i64>,
+    /// How long it rests after a refusal that names no end; 0 = it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rate_limit_minutes: Option<i64>,
+    /// When failures are not to take it out of service.
+    #[serde(skip_serializing_if = "off")]
+    pub protection_off: bool,
+    /// The subscription's own warning already pauses it.
+    #[serde(skip_serializing_if = "off")]
+    pub stop_on_warning: bool,
+    /// `HH:MM` in the administrator's time zone at which the daily quota starts anew; midnight when unset.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quota_reset_time: Option<String>,
+    /// Only what was spent after this counts against the daily quota.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quota_since: Option<Time>,
+    /// Its token is a setup token, good for inference only.
+    #[serde(skip_serializing_if = "off")]
+    pub setup_token: bool,
+    /// Which of a vendor's logins it came by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub oauth_provider: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_mode: Option<KeyMode>,
+    /// Numbers (from 0) of keys, among several, that are not used.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub disabled_keys: Vec<u32>,
+    /// What only one face knows about; kept for it, never acted on here.
+    #[serde(skip_serializing_if = "serde_json::Map::is_empty")]
+    pub extra: serde_json::Map<String, serde_json::Value>,
+}
+
+fn off(b: &bool) -> bool {
+    !*b
+}
+
+impl AccountOptions {
+    /// The model that is sent for a model asked for, at the end of the chain.
+    pub fn mapped<'a>(&'a self, model: &'a str) -> &'a str {
+        let mut current = model;
+        // A stored chain has no circle; the bound is for documents edited by hand.
+        for _ in 0..=self.mapping.len() {
+            match self.mapping.get(current) {
+                Some(next) if next != current => current = next,
+                _ => break,
+            }
+        }
+        current
+    }
+    /// A name in a mapping chain that leads back to itself.
+    pub fn mapping_circle(&self) -> Option<&str> {
+        self.mapping.iter().find_map(|(from, to)| {
+            let (mut current, mut steps) = (to, 0);
+            // A name mapped to itself is a plain end.
+            if to == from {
+                return None;
+            }
+            while let Some(next) = self.mapping.get(current).filter(|n| *n != current) {
+                current = next;
+                steps += 1;
+                if current == from || steps > self.mapping.len() {
+                    return Some(from.as_str());
+                }
+            }
+            None
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(pairs: &[(&str, &str)]) -> AccountOptions {
+        let mapping = pairs.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect();
+        AccountOptions { mapping, ..AccountOptions::default() }
+    }
+
+    #[test]
+    fn mappings_chain_and_circles_are_seen() {
+        let chain = with(&[("a", "b"), ("b", "c"), ("c", "c")]);
+        assert_eq!((chain.mapped("a"), chain.mapped("x")), ("c", "x"));
+        assert_eq!(chain.mapping_circle(), None);
+        let circle = with(&[("a", "b"), ("b", "c"), ("c", "a")]);
+        assert!(circle.mapping_circle().is_some());
+        let tail = with(&[("x", "a"), ("a", "b"), ("b", "a")]);
+        assert!(tail.mapping_circle().is_some());
+        assert!(!tail.mapped("x").is_empty(), "ends all the same");
+    }
+
+    #[test]
+    fn an_empty_document_is_the_default() {
+        let empty: AccountOptions = serde_json::from_str("{}").expect("options");
+        assert_eq!(empty, AccountOptions::default());
+        assert_eq!(serde_json::to_string(&empty).expect("JSON"), "{}");
+    }
+}
