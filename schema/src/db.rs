@@ -36,6 +36,7 @@ pub enum Db {
 }
 
 /// A connection to whichever database we run on. Everything above this file is written for both.
+#[expect(clippy::large_enum_variant, reason = "lives on one task; boxing would allocate at every check-out")]
 pub enum Conn {
     Pg(PooledConnection<'static, AsyncDieselConnectionManager<Pg>>),
     Lite(PooledConnection<'static, AsyncDieselConnectionManager<Lite>>),

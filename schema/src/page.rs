@@ -101,7 +101,7 @@ impl Window {
         if size < 1 || size > max {
             return Err(Error::invalid("limit", format!("must be between 1 and {max}")));
         }
-        if page < 1 || page > MAX_OFFSET {
+        if !(1..=MAX_OFFSET).contains(&page) {
             return Err(Error::invalid("page", "must be 1 or more, within reason"));
         }
         Self::skip((page - 1).saturating_mul(size), size, max)

@@ -66,7 +66,7 @@ pub async fn connect(url: &str, prefix: &str, local: broadcast::Sender<Arc<Event
     tokio::spawn(async move {
         let mut batch = Vec::with_capacity(BATCH);
         while queue.recv_many(&mut batch, BATCH).await > 0 {
-            let envelope = Envelope { from: me.clone(), events: batch.drain(..).collect::<Vec<Arc<Event>>>() };
+            let envelope = Envelope { from: me.clone(), events: std::mem::take(&mut batch) };
             let Ok(text) = serde_json::to_string(&envelope) else {
                 continue;
             };

@@ -245,7 +245,7 @@ fn seal(app: &App, name: &str, text: &str) -> Result<String> {
 
 fn open(app: &App, row: &StoredSetting) -> Result<String> {
     let bad = || Error::internal(format!("the sealed setting {} is damaged", row.name));
-    if row.value.len() % 2 != 0 || !row.value.is_ascii() {
+    if !row.value.len().is_multiple_of(2) || !row.value.is_ascii() {
         return Err(bad());
     }
     let bytes = (0..row.value.len())
