@@ -1,4 +1,6 @@
 //! The data plane: hears a model call, chooses an account, sends, streams, meters.
 
+pub mod convert;
 pub mod edge;
+pub mod sse;
 pub mod wire;
