@@ -2,5 +2,6 @@
 
 pub mod convert;
 pub mod edge;
+pub mod provider;
 pub mod sse;
 pub mod wire;

@@ -6,6 +6,7 @@
 pub mod eventstream;
 pub mod headers;
 pub mod kling_jwt;
+pub mod multipart;
 pub mod oauth;
 pub mod percent;
 pub mod ratelimit;

@@ -130,9 +130,18 @@ pub fn codex_body(error: &Value, now: i64) -> Option<i64> {
     at.or_else(after).filter(|until| *until > now && *until - now <= LONGEST)
 }
 
-/// `RetryInfo.retryDelay` of a Google error, and midnight in California where a day's quota is used up.
+/// When a Google error says the quota is free again: the moment it names, else `RetryInfo.retryDelay`, and
+/// not before midnight in California where a day's quota is used up.
 pub fn google_body(error: &Value, now: i64) -> Option<i64> {
     let details = error.get("details").and_then(Value::as_array)?;
+    let named = details
+        .iter()
+        .find_map(|detail| detail.pointer("/metadata/quotaResetTimeStamp")?.as_str()?.parse::<Timestamp>().ok())
+        .map(Timestamp::as_millisecond)
+        .filter(|until| *until > now && *until - now <= LONGEST);
+    if named.is_some() {
+        return named;
+    }
     let delay = details
         .iter()
         .find_map(|detail| detail.get("retryDelay")?.as_str())
@@ -144,19 +153,18 @@ pub fn google_body(error: &Value, now: i64) -> Option<i64> {
 
 /// Whether every quota that a Google error names is counted per model.
 pub fn google_is_per_model(error: &Value) -> bool {
-    let Some(details) = error.get("details").and_then(Value::as_array) else {
-        return false;
-    };
+    let Some(details) = error.get("details").and_then(Value::as_array) else { return false };
     let mut quotas = google_quotas(details).peekable();
     quotas.peek().is_some() && quotas.all(|quota| quota.contains("PerModel"))
 }
 
 fn google_quotas(details: &[Value]) -> impl Iterator<Item = &str> {
-    details
+    let violated = details
         .iter()
         .filter_map(|detail| detail.get("violations")?.as_array())
         .flatten()
-        .filter_map(|violation| violation.get("quotaId")?.as_str())
+        .filter_map(|violation| violation.get("quotaId")?.as_str());
+    violated.chain(details.iter().filter_map(|detail| detail.pointer("/metadata/quota_limit")?.as_str()))
 }
 
 /// Google's days begin at midnight Pacific time.

@@ -133,6 +133,12 @@ fn google_bodies_name_delay_and_days() {
     let day = error("GenerateRequestsPerDayPerProjectPerModel-FreeTier");
     assert_eq!(google_body(&day, NOW), Some("2026-11-21T08:00:00Z".parse::<Timestamp>().unwrap().as_millisecond()));
     assert!(!google_is_per_model(&error("GenerateRequestsPerMinutePerProject")));
+    let midnight = google_body(&day, NOW);
+    let limit = json!({"details": [{"metadata": {"quota_limit": "Gemini25ProRequestsPerDayPerUserPerTier"}}]});
+    assert_eq!(google_body(&limit, NOW), midnight);
+    let named =
+        json!({"details": [{"metadata": {"quotaResetTimeStamp": "2026-11-21T04:00:00Z"}}, {"retryDelay": "1s"}]});
+    assert_eq!(google_body(&named, NOW), Some("2026-11-21T04:00:00Z".parse::<Timestamp>().unwrap().as_millisecond()));
     assert!(!google_is_per_model(&json!({"details": []})));
     assert_eq!(google_body(&json!({"details": []}), NOW), None);
     assert_eq!(google_body(&json!({}), NOW), None);

@@ -1,0 +1,237 @@
+//! An account as a provider sees it: plain data, borrowed for one attempt.
+
+use std::fmt;
+
+use crate::wire::headers;
+use crate::wire::scrub::Hidden;
+use http::HeaderMap;
+
+use super::Refusal;
+
+/// The kinds of accounts, named as they are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// A Claude subscription, by OAuth or setup token.
+    ClaudeOauth,
+    /// An Anthropic API key, also of an Anthropic-compatible vendor.
+    ClaudeConsole,
+    /// A claude-code-router or another gateway that speaks Anthropic's dialect.
+    Ccr,
+    /// Amazon Bedrock.
+    Bedrock,
+    /// A Google login for Code Assist.
+    GeminiOauth,
+    /// A Gemini API key.
+    GeminiKey,
+    /// A Google Cloud service account for Vertex AI.
+    Vertex,
+    /// A ChatGPT login for Codex.
+    OpenaiOauth,
+    /// An OpenAI API key.
+    OpenaiKey,
+    /// A key of a vendor that is compatible with OpenAI.
+    OpenaiCompatible,
+    /// A key of a vendor that speaks OpenAI's responses dialect only.
+    OpenaiResponses,
+    /// An Azure OpenAI resource.
+    AzureOpenai,
+    /// A Midjourney proxy.
+    Midjourney,
+    /// A Suno proxy.
+    Suno,
+    /// Kling.
+    Kling,
+    /// A vendor of New-API video tasks.
+    Video,
+}
+
+impl Kind {
+    /// Every kind with its stored word.
+    pub const ALL: &'static [(Self, &'static str)] = &[
+        (Self::ClaudeOauth, "claude_oauth"),
+        (Self::ClaudeConsole, "claude_console"),
+        (Self::Ccr, "ccr"),
+        (Self::Bedrock, "bedrock"),
+        (Self::GeminiOauth, "gemini_oauth"),
+        (Self::GeminiKey, "gemini_key"),
+        (Self::Vertex, "vertex"),
+        (Self::OpenaiOauth, "openai_oauth"),
+        (Self::OpenaiKey, "openai_key"),
+        (Self::OpenaiCompatible, "openai_compatible"),
+        (Self::OpenaiResponses, "openai_responses"),
+        (Self::AzureOpenai, "azure_openai"),
+        (Self::Midjourney, "midjourney"),
+        (Self::Suno, "suno"),
+        (Self::Kling, "kling"),
+        (Self::Video, "video"),
+    ];
+
+    /// The kind of a stored word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(_, name)| *name == word).map(|(kind, _)| *kind)
+    }
+}
+
+/// What an account proves itself with.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Credentials {
+    /// A key.
+    Key(String),
+    /// An OAuth login.
+    Oauth {
+        /// The access token, once there is one.
+        access_token: Option<String>,
+        /// The refresh token; a setup token has none.
+        refresh_token: Option<String>,
+    },
+    /// AWS access keys.
+    Aws {
+        /// `AKIA…` or `ASIA…`.
+        access_key_id: String,
+        /// The secret.
+        secret_access_key: String,
+        /// Goes with temporary keys.
+        session_token: Option<String>,
+    },
+    /// A Google service account.
+    ServiceAccount {
+        /// The JSON key file.
+        key_file: String,
+        /// The access token bought with it, once there is one.
+        access_token: Option<String>,
+    },
+    /// An access key and the secret that signs for it.
+    Pair {
+        /// The public half.
+        access_key: String,
+        /// The secret half.
+        secret_key: String,
+    },
+    /// None, for gateways on the own machine.
+    None,
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Key(_) => "Key(<secret>)",
+            Self::Oauth { .. } => "Oauth(<secret>)",
+            Self::Aws { .. } => "Aws(<secret>)",
+            Self::ServiceAccount { .. } => "ServiceAccount(<secret>)",
+            Self::Pair { .. } => "Pair(<secret>)",
+            Self::None => "None",
+        })
+    }
+}
+
+impl Credentials {
+    /// Every secret, for scrubbing.
+    pub fn secrets(&self) -> Vec<&str> {
+        match self {
+            Self::Key(key) => vec![key],
+            Self::Oauth { access_token, refresh_token } => {
+                access_token.iter().chain(refresh_token).map(String::as_str).collect()
+            }
+            Self::Aws { access_key_id, secret_access_key, session_token } => {
+                [access_key_id, secret_access_key].into_iter().chain(session_token).map(String::as_str).collect()
+            }
+            Self::ServiceAccount { key_file, access_token } => {
+                std::iter::once(key_file).chain(access_token).map(String::as_str).collect()
+            }
+            Self::Pair { access_key, secret_key } => vec![access_key, secret_key],
+            Self::None => Vec::new(),
+        }
+    }
+
+    /// The key, for kinds that have one.
+    pub fn key(&self) -> Result<&str, Refusal> {
+        match self {
+            Self::Key(key) if !key.is_empty() => Ok(key),
+            _ => Err(Refusal::Account("the account has no API key".into())),
+        }
+    }
+
+    /// The access token, for kinds that log in.
+    pub fn access_token(&self) -> Result<&str, Refusal> {
+        match self {
+            Self::Oauth { access_token, .. } | Self::ServiceAccount { access_token, .. } => {
+                access_token.as_deref().filter(|token| !token.is_empty()).ok_or(Refusal::NoToken)
+            }
+            _ => Err(Refusal::Account("the account has no login".into())),
+        }
+    }
+
+    /// The refresh token, where there is one.
+    pub fn refresh_token(&self) -> Option<&str> {
+        match self {
+            Self::Oauth { refresh_token, .. } => refresh_token.as_deref(),
+            _ => None,
+        }
+    }
+}
+
+/// What an account's settings say beyond address and credentials; a provider reads what concerns it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// AWS region or Google location.
+    pub region: Option<String>,
+    /// Google Cloud project.
+    pub project: Option<String>,
+    /// Azure deployment, where one account is one deployment.
+    pub deployment: Option<String>,
+    /// Azure API version.
+    pub api_version: Option<String>,
+    /// Row of [`super::compatible::VENDORS`].
+    pub vendor: Option<String>,
+    /// Account number that a vendor's address holds (Cloudflare), or ChatGPT account id.
+    pub account_id: Option<String>,
+    /// OpenAI organisation.
+    pub organization: Option<String>,
+    /// OpenAI project.
+    pub openai_project: Option<String>,
+    /// The vendor's ids of models, before the built-in map (Bedrock).
+    pub model_ids: Vec<(String, String)>,
+    /// Headers laid over every request.
+    pub extra_headers: Vec<(String, String)>,
+    /// Where a service account buys its tokens.
+    pub token_address: Option<String>,
+}
+
+/// One account for one attempt.
+#[derive(Clone, Copy, Debug)]
+pub struct Upstream<'a> {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its address, where it is not the vendor's own.
+    pub base_url: Option<&'a str>,
+    /// What it proves itself with.
+    pub credentials: &'a Credentials,
+    /// Its further settings.
+    pub options: &'a Options,
+}
+
+impl<'a> Upstream<'a> {
+    /// The account's address, else the vendor's own.
+    pub fn base<'b>(&self, own: &'b str) -> &'b str
+    where
+        'a: 'b,
+    {
+        self.base_url.map(str::trim).filter(|url| !url.is_empty()).unwrap_or(own).trim_end_matches('/')
+    }
+
+    /// The account's address, for kinds whose vendors have none of their own.
+    pub fn required_base(&self) -> Result<&'a str, Refusal> {
+        let base = self.base_url.map(str::trim).unwrap_or_default().trim_end_matches('/');
+        if base.is_empty() { Err(Refusal::Account("the account has no base URL".into())) } else { Ok(base) }
+    }
+
+    /// Lays the account's extra headers over a request's.
+    pub fn extra(&self, headers: &mut HeaderMap) {
+        headers::add_extra(headers, &self.options.extra_headers);
+    }
+
+    /// What of this account and of the address it was reached at no client may see.
+    pub fn hidden<'b>(&'b self, address: &'b str) -> Hidden {
+        Hidden::new(self.credentials.secrets(), [address].into_iter().chain(self.base_url))
+    }
+}
