@@ -1,4 +1,3 @@
 //! The graph, asked over HTTP.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 mod people;
