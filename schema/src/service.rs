@@ -4,11 +4,16 @@
 //! then tells the bus. Faces translate; they decide nothing.
 
 pub mod audit;
+pub mod card;
+pub mod exchange;
 pub mod follow;
 pub mod idempotency;
+pub mod order;
 pub mod password;
+pub mod plan;
 pub mod session;
 pub mod setting;
+pub mod subscription;
 pub mod token;
 pub mod user;
 pub mod wallet;

@@ -269,6 +269,7 @@ diesel::table! {
         user_id -> BigInt,
         kind -> Text,
         plan_id -> Nullable<BigInt>,
+        replaces_id -> Nullable<BigInt>,
         amount -> BigInt,
         currency -> Text,
         credit -> BigInt,

@@ -48,6 +48,8 @@ CREATE TABLE orders (
     user_id BIGINT NOT NULL REFERENCES users (id),
     kind TEXT NOT NULL,
     plan_id BIGINT REFERENCES plans (id),
+    -- The subscription whose rest was taken off the price.
+    replaces_id BIGINT,
     -- What is asked for, in minor units; what it credits to the wallet, in micro-dollars.
     amount BIGINT NOT NULL,
     currency TEXT NOT NULL,
@@ -92,6 +94,7 @@ CREATE TABLE payment_events (
 );
 CREATE INDEX payment_events_order ON payment_events (order_no, id);
 CREATE INDEX payment_events_event ON payment_events (provider, event_id);
+CREATE INDEX payment_events_outcome ON payment_events (outcome, id);
 
 CREATE TABLE ledger_entries (
     id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,

@@ -1,14 +1,6 @@
 //! Amounts in a currency's smallest unit, and the decimal texts providers and payers read. Integers only.
 
-/// How many decimals a currency has: none for yen and won, three for the dinars, two for the rest.
-pub fn minor_digits(currency: &str) -> u32 {
-    match currency {
-        "BIF" | "CLP" | "DJF" | "GNF" | "ISK" | "JPY" | "KMF" | "KRW" | "MGA" | "PYG" | "RWF" | "UGX" | "VND"
-        | "VUV" | "XAF" | "XOF" | "XPF" => 0,
-        "BHD" | "IQD" | "JOD" | "KWD" | "LYD" | "OMR" | "TND" => 3,
-        _ => 2,
-    }
-}
+pub use crate::money::minor_digits;
 
 /// An amount as decimal text: `1999` CNY is `19.99`, `500` JPY is `500`.
 pub fn format_minor(amount_minor: i64, currency: &str) -> String {

@@ -17,6 +17,36 @@ pub mod names {
     pub const LOGIN_WINDOW_SECONDS: &str = "login_window_seconds";
     pub const USAGE_RETENTION_DAYS: &str = "usage_retention_days";
     pub const LOG_RETENTION_DAYS: &str = "log_retention_days";
+    pub const CURRENCY_RATES: &str = "currency_rates";
+    pub const REPORT_CURRENCY: &str = "report_currency";
+    pub const CARD_ATTEMPTS: &str = "card_attempts";
+    pub const CARD_WINDOW_SECONDS: &str = "card_window_seconds";
+    pub const ORDER_MINUTES: &str = "order_minutes";
+    pub const BANK_TRANSFER_MINUTES: &str = "bank_transfer_minutes";
+    pub const LATE_PAYMENT: &str = "late_payment";
+    pub const TOPUP_LEAST: &str = "topup_least";
+    pub const TOPUP_MOST: &str = "topup_most";
+    pub const ALIPAY_ENABLED: &str = "alipay_enabled";
+    pub const ALIPAY_APP_ID: &str = "alipay_app_id";
+    pub const ALIPAY_SELLER_ID: &str = "alipay_seller_id";
+    pub const ALIPAY_PRIVATE_KEY: &str = "alipay_private_key";
+    pub const ALIPAY_PUBLIC_KEY: &str = "alipay_public_key";
+    pub const ALIPAY_GATEWAY_URL: &str = "alipay_gateway_url";
+    pub const ALIPAY_MODE: &str = "alipay_mode";
+    pub const WECHAT_PAY_ENABLED: &str = "wechat_pay_enabled";
+    pub const WECHAT_PAY_APP_ID: &str = "wechat_pay_app_id";
+    pub const WECHAT_PAY_MCH_ID: &str = "wechat_pay_mch_id";
+    pub const WECHAT_PAY_CERT_SERIAL: &str = "wechat_pay_cert_serial";
+    pub const WECHAT_PAY_PRIVATE_KEY: &str = "wechat_pay_private_key";
+    pub const WECHAT_PAY_API_V3_KEY: &str = "wechat_pay_api_v3_key";
+    pub const WECHAT_PAY_PLATFORM_KEYS: &str = "wechat_pay_platform_keys";
+    pub const WECHAT_PAY_BASE_URL: &str = "wechat_pay_base_url";
+    pub const STRIPE_ENABLED: &str = "stripe_enabled";
+    pub const STRIPE_SECRET_KEY: &str = "stripe_secret_key";
+    pub const STRIPE_WEBHOOK_SECRET: &str = "stripe_webhook_secret";
+    pub const STRIPE_BASE_URL: &str = "stripe_base_url";
+    pub const BANK_TRANSFER_ENABLED: &str = "bank_transfer_enabled";
+    pub const BANK_TRANSFER_INSTRUCTIONS: &str = "bank_transfer_instructions";
 }
 
 const fn row(
@@ -30,7 +60,6 @@ const fn row(
 }
 
 /// A setting that is sealed and never shown.
-#[expect(dead_code, reason = "payment and sign-in providers add the first secret rows")]
 const fn secret(category: &'static str, name: &'static str, kind: Kind, description: &'static str) -> Definition {
     Definition { name, kind, default: "", category, description, secret: true, editable: true }
 }
@@ -54,6 +83,90 @@ pub const CATALOGUE: &[Definition] = &[
     row("llm", names::LLM_ENABLED, Kind::Bool, "true", "Whether model calls are served at all"),
     row("money", names::CREDITS_PER_USD, Kind::Int(1, 1_000_000), "1000", "Credits shown for one US dollar"),
     row("money", names::CNY_PER_USD, Kind::Number(0.01, 1000.0), "7.2", "Yuan for one US dollar"),
+    row(
+        "money",
+        names::CURRENCY_RATES,
+        Kind::Json,
+        "{}",
+        "Units of further currencies for one US dollar, such as {\"EUR\": 0.92}",
+    ),
+    row("money", names::REPORT_CURRENCY, Kind::Text(3), "CNY", "Currency in which revenue is reported"),
+    row("money", names::CARD_ATTEMPTS, Kind::Int(1, 100_000), "20", "Wrong card codes per user within the window"),
+    row("money", names::CARD_WINDOW_SECONDS, Kind::Int(1, 86_400), "600", "Length of that window"),
+    row("payment", names::ORDER_MINUTES, Kind::Int(5, 1_440), "15", "Minutes an order can be paid"),
+    row(
+        "payment",
+        names::BANK_TRANSFER_MINUTES,
+        Kind::Int(5, 43_200),
+        "4320",
+        "Minutes an order can be paid by bank transfer",
+    ),
+    row(
+        "payment",
+        names::LATE_PAYMENT,
+        Kind::Choice(&["activate", "refund"]),
+        "activate",
+        "What becomes of a payment that arrives after its order expired",
+    ),
+    row("payment", names::TOPUP_LEAST, Kind::Int(1, 1_000_000_000_000), "100000", "Least top-up in micro-dollars"),
+    row("payment", names::TOPUP_MOST, Kind::Int(1, 1_000_000_000_000), "10000000000", "Most one top-up may be"),
+    row("payment", names::ALIPAY_ENABLED, Kind::Bool, "false", "Whether Alipay is offered"),
+    row("payment", names::ALIPAY_APP_ID, Kind::Text(64), "", "Alipay: number of the application"),
+    row("payment", names::ALIPAY_SELLER_ID, Kind::Text(64), "", "Alipay: number of the seller, checked when set"),
+    secret("payment", names::ALIPAY_PRIVATE_KEY, Kind::Text(8_192), "Alipay: the application's private key"),
+    row("payment", names::ALIPAY_PUBLIC_KEY, Kind::Text(8_192), "", "Alipay: Alipay's public key"),
+    row(
+        "payment",
+        names::ALIPAY_GATEWAY_URL,
+        Kind::Text(500),
+        "",
+        "Alipay: address of the gateway; empty: the published one",
+    ),
+    row(
+        "payment",
+        names::ALIPAY_MODE,
+        Kind::Choice(&["qr", "page"]),
+        "qr",
+        "Alipay: a code to scan or a page to go to",
+    ),
+    row("payment", names::WECHAT_PAY_ENABLED, Kind::Bool, "false", "Whether WeChat Pay is offered"),
+    row("payment", names::WECHAT_PAY_APP_ID, Kind::Text(64), "", "WeChat Pay: number of the application"),
+    row("payment", names::WECHAT_PAY_MCH_ID, Kind::Text(64), "", "WeChat Pay: number of the merchant"),
+    row(
+        "payment",
+        names::WECHAT_PAY_CERT_SERIAL,
+        Kind::Text(64),
+        "",
+        "WeChat Pay: serial of the merchant's certificate",
+    ),
+    secret("payment", names::WECHAT_PAY_PRIVATE_KEY, Kind::Text(8_192), "WeChat Pay: the merchant's private key"),
+    secret("payment", names::WECHAT_PAY_API_V3_KEY, Kind::Text(64), "WeChat Pay: the API v3 key"),
+    row(
+        "payment",
+        names::WECHAT_PAY_PLATFORM_KEYS,
+        Kind::Json,
+        "[]",
+        "WeChat Pay: platform keys known beforehand, [{\"id\": \"PUB_KEY_ID_…\", \"pem\": \"…\"}]",
+    ),
+    row(
+        "payment",
+        names::WECHAT_PAY_BASE_URL,
+        Kind::Text(500),
+        "",
+        "WeChat Pay: address of the API; empty: the published one",
+    ),
+    row("payment", names::STRIPE_ENABLED, Kind::Bool, "false", "Whether Stripe is offered"),
+    secret("payment", names::STRIPE_SECRET_KEY, Kind::Text(500), "Stripe: the secret key"),
+    secret("payment", names::STRIPE_WEBHOOK_SECRET, Kind::Text(500), "Stripe: signing secret of the webhook"),
+    row("payment", names::STRIPE_BASE_URL, Kind::Text(500), "", "Stripe: address of the API; empty: the published one"),
+    row("payment", names::BANK_TRANSFER_ENABLED, Kind::Bool, "false", "Whether bank transfer is offered"),
+    row(
+        "payment",
+        names::BANK_TRANSFER_INSTRUCTIONS,
+        Kind::Text(4_000),
+        "",
+        "Bank transfer: what the payer reads; {order}, {amount}, {currency} and {subject} are filled in",
+    ),
     row(
         "log",
         names::USAGE_RETENTION_DAYS,

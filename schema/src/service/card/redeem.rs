@@ -1,0 +1,176 @@
+//! Redeeming: one transaction, one winner, one clear refusal for everybody else.
+
+use super::digest_of;
+use crate::App;
+use crate::actor::Actor;
+use crate::bus::Event;
+use crate::clock::{DAY, SECOND};
+use crate::db::Tx;
+use crate::error::{Error, Result};
+use crate::model::card::{Card, CardKind, CardStatus, NewRedemption, Redemption};
+use crate::model::ledger::EntryKind;
+use crate::model::plan::Plan;
+use crate::model::subscription::{Subscription, SubscriptionSource};
+use crate::model::user::User;
+use crate::money::Micros;
+use crate::service::audit::{self, Target};
+use crate::service::plan::NOT_FOUND as NO_PLAN;
+use crate::service::setting::{self, names};
+use crate::service::subscription::{self, Grant};
+use crate::service::wallet::{self, Moved, Movement};
+
+/// What redeeming a card brought.
+#[derive(Clone, Debug)]
+pub struct Redeemed {
+    pub card: Card,
+    /// What the wallet gained; nothing for a plan card.
+    pub amount: Micros,
+    /// The wallet afterwards.
+    pub balance: Micros,
+    /// The subscription and its plan, for a plan card.
+    pub subscription: Option<(Subscription, Plan)>,
+}
+
+/// Redeems a code for the signed-in person.
+///
+/// Refusals carry `CARD_NOT_FOUND`, `CARD_USED`, `CARD_EXPIRED` or `CARD_DISABLED`. Guessing is limited
+/// per person and per address; only codes that do not exist count as guesses.
+pub async fn redeem(app: &App, actor: &Actor, code: &str) -> Result<Redeemed> {
+    let user_id = actor.signed_in()?;
+    let code = code.trim();
+    if code.is_empty() || code.len() > 128 {
+        return Err(Error::invalid("code", "enter the code of a card"));
+    }
+    let guess = Guess::reserve(app, actor, user_id).await?;
+    let outcome = in_one_transaction(app, actor, user_id, &digest_of(code)).await;
+    if !matches!(&outcome, Err(Error::Conflict { code: "CARD_NOT_FOUND", .. })) {
+        guess.give_back(app).await?;
+    }
+    let (redeemed, moved) = outcome?;
+    if let Some(moved) = &moved {
+        wallet::announce(app, moved).await;
+    }
+    if redeemed.subscription.is_some() {
+        app.bus.publish(Event::PlanChanged { user_id: Some(user_id) }).await;
+    }
+    Ok(redeemed)
+}
+
+async fn in_one_transaction(app: &App, actor: &Actor, user_id: i64, digest: &str) -> Result<(Redeemed, Option<Moved>)> {
+    let mut tx = app.db.begin().await?;
+    match taken(app, &mut tx, actor, user_id, digest).await {
+        Ok(done) => {
+            tx.commit().await?;
+            Ok(done)
+        }
+        Err(refusal) => {
+            // Refusals are common here; an explicit rollback keeps the connection.
+            tx.rollback().await?;
+            Err(refusal)
+        }
+    }
+}
+
+async fn taken(app: &App, tx: &mut Tx, actor: &Actor, user_id: i64, digest: &str) -> Result<(Redeemed, Option<Moved>)> {
+    let now = app.clock.now();
+    // The guarded statement locks the card's row: whoever comes second waits here, and then finds no use left.
+    let Some(card) = Card::take_use(tx, digest, user_id, now).await? else {
+        return Err(refusal(Card::by_digest(tx, digest).await?.map(|c| c.status(now))));
+    };
+    let redemption =
+        NewRedemption { card_id: card.id, user_id, value: card.value, plan_id: card.plan_id, created_at: now };
+    if !Redemption::insert(tx, &redemption).await? {
+        return Err(Error::conflict("CARD_USED", "you have redeemed this card already"));
+    }
+    let (moved, subscription) = match card.kind {
+        CardKind::Credit => {
+            let key = format!("card:{}:{user_id}", card.id);
+            let movement = Movement {
+                user_id,
+                kind: EntryKind::Card,
+                amount: card.value,
+                reference: &card.hint,
+                idem_key: Some(&key),
+                note: &card.name,
+                may_overdraw: false,
+            };
+            (Some(wallet::move_in(app, tx, actor, movement).await?), None)
+        }
+        CardKind::Plan => {
+            let plan_id = card.plan_id.ok_or_else(|| Error::internal("a plan card without a plan"))?;
+            let plan = Plan::find(tx, plan_id).await?.ok_or(NO_PLAN)?;
+            let grant = Grant {
+                user_id,
+                plan: &plan,
+                period_ms: card.plan_days.saturating_mul(DAY),
+                source: SubscriptionSource::Card,
+                order: None,
+            };
+            let (subscription, holds) = subscription::activate_in(app, tx, actor, grant).await?;
+            (None, Some((subscription, holds.unwrap_or(plan))))
+        }
+    };
+    let balance = match &moved {
+        Some(moved) => moved.entry.balance_after,
+        None => User::find(tx, user_id).await?.map_or(Micros::ZERO, |u| u.balance),
+    };
+    let after = serde_json::json!({ "hint": card.hint, "value": card.value, "plan_id": card.plan_id });
+    let target = Target { kind: "card", id: &card.id.to_string() };
+    audit::record(app, tx, actor, "card.redeem", target, (), after).await?;
+    let amount = moved.as_ref().map_or(Micros::ZERO, |m| m.entry.amount);
+    Ok((Redeemed { card, amount, balance, subscription }, moved))
+}
+
+fn refusal(status: Option<CardStatus>) -> Error {
+    match status {
+        None => Error::conflict("CARD_NOT_FOUND", "there is no such card"),
+        Some(CardStatus::Used) => Error::conflict("CARD_USED", "the card has been used"),
+        Some(CardStatus::Expired) => Error::conflict("CARD_EXPIRED", "the card has expired"),
+        Some(CardStatus::Disabled) => Error::conflict("CARD_DISABLED", "the card is disabled"),
+        // It was free when the statement looked and is free again now: only a change in between explains it.
+        Some(CardStatus::Active) => Error::conflict("CARD_USED", "the card was changed meanwhile; try again"),
+    }
+}
+
+/// One attempt, counted before it is made, so that parallel guesses cannot overshoot.
+struct Guess {
+    counters: Vec<String>,
+    window_ms: i64,
+}
+
+/// Many people may share an address, so it is allowed more.
+const PER_ADDRESS: i64 = 10;
+
+impl Guess {
+    async fn reserve(app: &App, actor: &Actor, user_id: i64) -> Result<Self> {
+        let settings = setting::current(app);
+        let limit = settings.int(names::CARD_ATTEMPTS);
+        let window_ms = settings.int(names::CARD_WINDOW_SECONDS) * SECOND;
+        let now = app.clock.now();
+        let mut wanted = vec![(format!("card-guess:user:{user_id}"), limit)];
+        if !actor.ip.is_empty() {
+            wanted.push((format!("card-guess:ip:{}", actor.ip), limit * PER_ADDRESS));
+        }
+        let mut guess = Self { counters: Vec::new(), window_ms };
+        for (name, limit) in wanted {
+            let hit = app.kv.hit(&name, 1, limit, window_ms, now).await?;
+            if !hit.allowed {
+                guess.give_back(app).await?;
+                let retry_after = (hit.resets_at.0 - now.0).max(0).div_euclid(SECOND).unsigned_abs() + 1;
+                return Err(Error::RateLimited {
+                    retry_after,
+                    why: "too many wrong card codes; try again later".into(),
+                });
+            }
+            guess.counters.push(name);
+        }
+        Ok(guess)
+    }
+
+    async fn give_back(&self, app: &App) -> Result<()> {
+        for name in &self.counters {
+            app.kv.hit(name, -1, i64::MAX, self.window_ms, app.clock.now()).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,162 @@
+use super::*;
+use crate::clock::{DAY, MINUTE};
+use crate::model::card::CardStatus;
+use crate::money::Micros;
+use crate::service::plan::{get as get_plan, init_defaults};
+use crate::service::{subscription, wallet};
+use crate::testing::{START, TestApp};
+
+fn order(count: usize, worth: Worth) -> Mint {
+    Mint {
+        count,
+        worth,
+        form: CodeForm::Grouped { prefix: "CRD".into() },
+        uses: 1,
+        expires_at: Some(START.plus(30 * DAY)),
+        name: String::new(),
+        note: "双11活动卡密".into(),
+    }
+}
+
+const DOLLAR: Worth = Worth::Credit(Micros(1_000_000));
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_card_fifty_people_one_winner() {
+    let t = TestApp::new().await;
+    let admin = t.admin().await;
+    let code = mint(&t, &admin, order(1, DOLLAR)).await.expect("minted").remove(0).code;
+    let mut people = Vec::new();
+    for n in 0..50 {
+        people.push(t.user(&format!("user{n}")).await);
+    }
+    let tries = futures_util::future::join_all(people.iter().map(|p| redeem(&t, p, &code))).await;
+    let won = tries.iter().filter(|r| r.is_ok()).count();
+    assert_eq!(won, 1);
+    for refused in tries.iter().filter_map(|r| r.as_ref().err()) {
+        assert_eq!(refused.detail_code(), Some("CARD_USED"));
+    }
+    let filter = RedemptionFilter::default();
+    let all = redemptions(&t, &admin, &filter, Window { limit: 10, offset: 0 }).await.expect("a page");
+    assert_eq!((all.total, all.rows[0].value), (1, Micros(1_000_000)));
+    assert!(wallet::check_ledger(&t).await.expect("a check").is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_card_for_many_serves_each_of_them_once() {
+    let t = TestApp::new().await;
+    let admin = t.admin().await;
+    let many = Mint { uses: 3, form: CodeForm::Given("WELCOME2024".into()), ..order(1, DOLLAR) };
+    mint(&t, &admin, many.clone()).await.expect("minted");
+    assert_eq!(mint(&t, &admin, many).await.expect_err("a duplicate").detail_code(), Some("ALREADY_EXISTS"));
+    let ann = t.user("ann").await;
+    let first = redeem(&t, &ann, " welcome2024 ").await.expect("redeemed");
+    assert_eq!((first.amount, first.balance, first.card.uses_left), (Micros(1_000_000), Micros(1_000_000), 2));
+    assert_eq!(redeem(&t, &ann, "WELCOME2024").await.expect_err("twice").detail_code(), Some("CARD_USED"));
+    for name in ["bob", "cid"] {
+        redeem(&t, &t.user(name).await, "WELCOME2024").await.expect("redeemed");
+    }
+    assert_eq!(
+        redeem(&t, &t.user("dan").await, "WELCOME2024").await.expect_err("none left").detail_code(),
+        Some("CARD_USED")
+    );
+    assert!(wallet::check_ledger(&t).await.expect("a check").is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refusals_say_why() {
+    let t = TestApp::new().await;
+    let (admin, bob) = (t.admin().await, t.user("bob").await);
+    let made = mint(&t, &admin, order(2, DOLLAR)).await.expect("minted");
+    let off = CardChange { enabled: Some(false), ..CardChange::default() };
+    let card = &made[0].card;
+    change(&t, &admin, card.id, off.clone(), Some(card.version)).await.expect("changed");
+    let stale = change(&t, &admin, card.id, off, Some(card.version)).await.expect_err("stale");
+    assert_eq!(stale.detail_code(), Some("STALE_VERSION"));
+    assert_eq!(redeem(&t, &bob, &made[0].code).await.expect_err("off").detail_code(), Some("CARD_DISABLED"));
+    assert_eq!(redeem(&t, &bob, "CRD-0000-0000-0000").await.expect_err("none").detail_code(), Some("CARD_NOT_FOUND"));
+    t.advance(30 * DAY);
+    assert_eq!(redeem(&t, &bob, &made[1].code).await.expect_err("late").detail_code(), Some("CARD_EXPIRED"));
+    let nobody = Actor::anonymous(crate::Face::Commercial, "", "");
+    assert_eq!(redeem(&t, &nobody, "X").await.map_err(|e| e.code()).map(|_| ()), Err("UNAUTHENTICATED"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn guessing_is_limited_and_honest_redeeming_is_not() {
+    let t = TestApp::new().await;
+    let (admin, bob) = (t.admin().await, t.user("bob").await);
+    let made = mint(&t, &admin, order(30, DOLLAR)).await.expect("minted");
+    for minted in &made {
+        redeem(&t, &bob, &minted.code).await.expect("redeemed");
+    }
+    for n in 0..20 {
+        let refused = redeem(&t, &bob, &format!("CRD-{n:04}-0000-0000")).await.expect_err("a guess");
+        assert_eq!(refused.detail_code(), Some("CARD_NOT_FOUND"), "{n}");
+    }
+    assert_eq!(redeem(&t, &bob, &made[0].code).await.map_err(|e| e.code()).map(|_| ()), Err("RATE_LIMITED"));
+    let ann = t.user("ann").await;
+    assert_eq!(redeem(&t, &ann, &made[0].code).await.expect_err("used").detail_code(), Some("CARD_USED"));
+    t.advance(11 * MINUTE);
+    assert_eq!(redeem(&t, &bob, &made[0].code).await.expect_err("used").detail_code(), Some("CARD_USED"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_card_begins_a_subscription() {
+    let t = TestApp::new().await;
+    let (admin, bob) = (t.admin().await, t.user("bob").await);
+    init_defaults(&t, &admin).await.expect("plans");
+    let pro = get_plan(&t, &admin, "pro").await.expect("pro");
+    let worth = Worth::Plan { plan_id: pro.id, days: 30 };
+    let made = mint(&t, &admin, Mint { form: CodeForm::Hex, ..order(1, worth) }).await.expect("minted");
+    let redeemed = redeem(&t, &bob, &made[0].code.to_uppercase()).await.expect("redeemed");
+    let (s, plan) = redeemed.subscription.expect("a subscription");
+    assert_eq!((plan.slug.as_str(), s.expires_at, redeemed.amount), ("pro", START.plus(30 * DAY), Micros::ZERO));
+    let held = subscription::current(&t, &bob, bob.signed_in().expect("an id")).await.expect("held");
+    assert_eq!(held.subscription.map(|h| h.id), Some(s.id));
+    assert!(mint(&t, &admin, order(1, Worth::Plan { plan_id: 99, days: 30 })).await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cards_are_listed_counted_revealed_and_deleted_while_unused() {
+    let t = TestApp::new().await;
+    let (admin, bob) = (t.admin().await, t.user("bob").await);
+    let made = mint(&t, &admin, order(5, DOLLAR)).await.expect("minted");
+    redeem(&t, &bob, &made[0].code).await.expect("redeemed");
+    let now = t.clock.now();
+    let filter = CardFilter { status: Some(CardStatus::Active), ..CardFilter::default() };
+    let page = list(&t, &admin, &filter, Window { limit: 3, offset: 0 }).await.expect("a page");
+    assert_eq!((page.total, page.rows.len()), (4, 3));
+    assert!(page.rows.iter().all(|c| c.status(now) == CardStatus::Active));
+    let unused = CardFilter { without_used: true, ..CardFilter::default() };
+    assert_eq!(count(&t, &admin, &unused).await.expect("a count"), 4);
+    let found = CardFilter { digest: Some(digest_of(&made[2].code)), ..CardFilter::default() };
+    let page = entries(&t, &admin, &found, Direction::Desc, &Seek::default()).await.expect("a page");
+    assert_eq!(page.rows.len(), 1);
+    assert_eq!(reveal(&t, &admin, &page.rows[0]).expect("a code"), made[2].code);
+    assert!(reveal(&t, &bob, &page.rows[0]).is_err());
+    let kept = delete(&t, &admin, made[0].card.id).await.expect_err("used");
+    assert_eq!(kept.detail_code(), Some("CARD_USED"));
+    let ids = [made[1].card.id, made[0].card.id, 9_999];
+    let answers = delete_many(&t, &admin, &ids).await.expect("answers");
+    let codes: Vec<Option<&str>> = answers.iter().map(|(_, r)| r.as_ref().err().map(|e| e.code())).collect();
+    assert_eq!(codes, [None, Some("CONFLICT"), Some("NOT_FOUND")]);
+    t.advance(31 * DAY);
+    let got = stats(&t, &admin).await.expect("stats");
+    let by_kind = BTreeMap::from([("credit", 4), ("plan", 0)]);
+    assert_eq!(got, Stats { total: 4, active: 0, used: 1, expired: 3, disabled: 0, by_kind });
+    assert_eq!(stats(&t, &bob).await.map_err(|e| e.code()), Err("FORBIDDEN"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_thousand_cards_in_one_call() {
+    let t = TestApp::new().await;
+    let admin = t.admin().await;
+    let began = std::time::Instant::now();
+    let made = mint(&t, &admin, order(MOST, DOLLAR)).await.expect("minted");
+    let took = began.elapsed();
+    assert_eq!(made.len(), MOST);
+    println!("10,000 cards in {took:?}");
+    assert!(mint(&t, &admin, order(MOST + 1, DOLLAR)).await.is_err());
+    assert!(mint(&t, &admin, order(0, DOLLAR)).await.is_err());
+    let bob = t.user("bob").await;
+    assert_eq!(mint(&t, &bob, order(1, DOLLAR)).await.map_err(|e| e.code()).map(|_| ()), Err("FORBIDDEN"));
+}
