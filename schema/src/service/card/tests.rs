@@ -154,7 +154,8 @@ async fn ten_thousand_cards_in_one_call() {
     let made = mint(&t, &admin, order(MOST, DOLLAR)).await.expect("minted");
     let took = began.elapsed();
     assert_eq!(made.len(), MOST);
-    println!("10,000 cards in {took:?}");
+    // A second or so in a debug build; the bound only catches a statement a card that waits for the disk.
+    assert!(took < std::time::Duration::from_secs(20), "10,000 cards took {took:?}");
     assert!(mint(&t, &admin, order(MOST + 1, DOLLAR)).await.is_err());
     assert!(mint(&t, &admin, order(0, DOLLAR)).await.is_err());
     let bob = t.user("bob").await;
