@@ -63,6 +63,7 @@ pub(super) fn route(seen: &Seen, shared: &Shared, path: &[&str]) -> Reply {
         ("GET", ["realtime"]) => realtime::open(seen),
         ("GET", ["responses"]) => realtime::open_responses(seen),
         (_, ["responses", rest @ ..]) => responses::answer(seen, shared, rest),
+        (_, ["conversations", rest @ ..]) => responses::conversations(seen, shared, rest),
         (method, _) => {
             error(404, &format!("Invalid URL ({method} {})", seen.path), "invalid_request_error", None, None)
         }

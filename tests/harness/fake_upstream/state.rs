@@ -45,6 +45,8 @@ pub(super) struct Memory {
     pub(super) threads: HashMap<String, bool>,
     /// Stored Responses objects.
     pub(super) responses: HashMap<String, Value>,
+    /// Conversations that responses can be added to.
+    pub(super) conversations: HashMap<String, Value>,
     /// Gemini cached contents.
     pub(super) cached_contents: HashMap<String, Value>,
 }

@@ -65,7 +65,9 @@ fn claude(body: &Value, model: &str, stream: bool, shared: &Shared) -> Reply {
     if let Some(refused) = check(body, Host::Vertex) {
         return refused;
     }
-    if body["anthropic_version"] != "vertex-2023-10-16" {
+    // The older clients name the host's own version, those of 2026 the API's.
+    let version = body["anthropic_version"].as_str().unwrap_or_default();
+    if !["vertex-2023-10-16", "2026-10-21"].contains(&version) {
         return super::anthropic::error(
             400,
             "invalid_request_error",

@@ -50,6 +50,36 @@ pub(in crate::fake_upstream) fn answer(seen: &Seen, shared: &Shared, rest: &[&st
     }
 }
 
+/// Conversations, which like stored responses exist only where they were made.
+pub(in crate::fake_upstream) fn conversations(seen: &Seen, shared: &Shared, rest: &[&str]) -> Reply {
+    let missing = |id: &str| {
+        let message = format!("Conversation with id '{id}' not found.");
+        super::error(404, &message, "invalid_request_error", None, None)
+    };
+    match (seen.method.as_str(), rest) {
+        ("POST", []) => {
+            let id = shared.id("conv_");
+            let made = json!({
+                "id": id, "object": "conversation", "created_at": 1_750_000_000, "metadata": seen.json()["metadata"]
+            });
+            shared.memory().conversations.insert(id, made.clone());
+            Reply::json(200, &made)
+        }
+        ("GET", [id]) => {
+            shared.memory().conversations.get(*id).map_or_else(|| missing(id), |made| Reply::json(200, made))
+        }
+        ("GET", [id, "items"]) => match shared.memory().conversations.get(*id) {
+            Some(_) => Reply::json(200, &json!({ "object": "list", "data": [], "has_more": false })),
+            None => missing(id),
+        },
+        ("DELETE", [id]) => match shared.memory().conversations.remove(*id) {
+            Some(_) => Reply::json(200, &json!({ "id": id, "object": "conversation.deleted", "deleted": true })),
+            None => missing(id),
+        },
+        _ => missing(rest.first().unwrap_or(&"")),
+    }
+}
+
 fn missing(id: &str) -> Reply {
     super::error(404, &format!("Response with id '{id}' not found."), "invalid_request_error", None, None)
 }
@@ -116,6 +146,13 @@ fn check(body: &Value, shared: &Shared) -> Option<Reply> {
     {
         let message = format!("Previous response with id '{previous}' not found.");
         return Some(bad(&message, "previous_response_id", Some("previous_response_not_found")));
+    }
+    let conversation = body["conversation"].as_str().or_else(|| body["conversation"]["id"].as_str());
+    if let Some(id) = conversation
+        && !shared.memory().conversations.contains_key(id)
+    {
+        let message = format!("Conversation with id '{id}' not found.");
+        return Some(super::error(404, &message, "invalid_request_error", None, None));
     }
     for (at, tool) in body["tools"].as_array().into_iter().flatten().enumerate() {
         if tool["type"] == "function" && !tool["name"].is_string() {

@@ -100,6 +100,12 @@ async fn responses_are_stored_and_numbered() {
     assert_eq!(post(&fake, "/v1/responses", &[OPENAI], &body).await.status, 200);
     body["previous_response_id"] = json!("resp_elsewhere");
     assert_eq!(post(&fake, "/v1/responses", &[OPENAI], &body).await.status, 400);
+    body["previous_response_id"] = Value::Null;
+    let made = post(&fake, "/v1/conversations", &[OPENAI], &json!({})).await.json();
+    body["conversation"] = made["id"].clone();
+    assert_eq!(post(&fake, "/v1/responses", &[OPENAI], &body).await.status, 200);
+    body["conversation"] = json!({ "id": "conv_elsewhere" });
+    assert_eq!(post(&fake, "/v1/responses", &[OPENAI], &body).await.status, 404);
 }
 
 #[tokio::test]
