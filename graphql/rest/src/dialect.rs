@@ -1,8 +1,13 @@
 //! What all dialects share: the trait, the extractors that refuse in the dialect's own words, and the
 //! `routes!` table.
 
+pub mod commercial;
+pub mod crs;
 mod extract;
 mod fault;
+pub mod ledger;
+pub mod massrouter;
+pub mod newapi;
 mod table;
 
 use axum::Router;
@@ -42,12 +47,20 @@ pub fn bearer(parts: &Parts) -> Option<&str> {
 /// A cookie of a request.
 pub fn cookie<'a>(parts: &'a Parts, name: &str) -> Option<&'a str> {
     let lines = parts.headers.get_all(http::header::COOKIE).iter().filter_map(|v| v.to_str().ok());
-    lines.flat_map(|l| l.split(';')).filter_map(|pair| pair.trim().split_once('=')).find(|(n, _)| *n == name).map(|(_, v)| v)
+    lines
+        .flat_map(|l| l.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .find(|(n, _)| *n == name)
+        .map(|(_, v)| v)
 }
 
 /// All dialects.
 pub fn router(_app: &App) -> Router<App> {
-    Router::new()
+    crs::routes()
+        .merge(commercial::routes())
+        .merge(massrouter::routes())
+        .merge(newapi::routes())
+        .merge(ledger::routes())
 }
 
 /// The body of a 405, in the dialect's words.

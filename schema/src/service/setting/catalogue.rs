@@ -9,6 +9,7 @@ pub mod names {
     pub const FOOTER: &str = "footer";
     pub const TIME_ZONE: &str = "time_zone";
     pub const REGISTRATION_ENABLED: &str = "registration_enabled";
+    pub const COOKIE_DOMAIN: &str = "cookie_domain";
     pub const LLM_ENABLED: &str = "llm_enabled";
     pub const NEW_USER_BALANCE: &str = "new_user_balance";
     pub const CREDITS_PER_USD: &str = "credits_per_usd";
@@ -80,6 +81,7 @@ pub const CATALOGUE: &[Definition] = &[
         "Failed sign-ins per address and per name within the window",
     ),
     row("user", names::LOGIN_WINDOW_SECONDS, Kind::Int(1, 86_400), "300", "Length of the sign-in window"),
+    row("user", names::COOKIE_DOMAIN, Kind::Text(253), "", "Domain of the session cookie, such as .example.com; empty: this host alone"),
     row("llm", names::LLM_ENABLED, Kind::Bool, "true", "Whether model calls are served at all"),
     row("money", names::CREDITS_PER_USD, Kind::Int(1, 1_000_000), "1000", "Credits shown for one US dollar"),
     row("money", names::CNY_PER_USD, Kind::Number(0.01, 1000.0), "7.2", "Yuan for one US dollar"),

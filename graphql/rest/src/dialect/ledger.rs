@@ -1,0 +1,65 @@
+//! ledger: `/api/admin/*` (also under `/api/v1/admin`) and the user side. Refusals are
+//! `{success, error: {code, message, details}}` with `details` a sentence.
+
+mod auth;
+
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use http::request::Parts;
+use schema::{Actor, App, Error, Face};
+use serde_json::json;
+
+use super::{Dialect, bearer};
+
+/// The dialect.
+#[derive(Clone, Copy)]
+pub struct Ledger;
+
+type Reply<T = Response> = super::Reply<Ledger, T>;
+type Caller = super::Caller<Ledger>;
+type Maybe = super::Maybe<Ledger>;
+type Body<T> = super::Body<Ledger, T>;
+
+impl Dialect for Ledger {
+    const FACE: Face = Face::Ledger;
+
+    fn refuse(error: &Error) -> Response {
+        let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let (code, text) = match error {
+            Error::Invalid { .. } | Error::Conflict { .. } | Error::QuotaExceeded { .. } => {
+                ("VALIDATION_ERROR", "请求参数验证失败")
+            }
+            Error::NotFound { .. } => ("NOT_FOUND", "资源不存在"),
+            Error::Unauthenticated { .. } => ("UNAUTHORIZED", "未授权访问"),
+            Error::Forbidden { .. } => ("FORBIDDEN", "禁止访问"),
+            Error::RateLimited { .. } => ("RATE_LIMIT_EXCEEDED", "请求频率超限"),
+            Error::Upstream { .. } | Error::Unavailable { .. } | Error::Internal(_) => {
+                ("INTERNAL_ERROR", "服务器内部错误")
+            }
+        };
+        let error = json!({ "code": code, "message": text, "details": error.to_string() });
+        (status, Json(json!({ "success": false, "error": error }))).into_response()
+    }
+
+    async fn caller(app: &App, parts: &Parts, anonymous: Actor) -> Result<Actor, Error> {
+        let token = bearer(parts).ok_or_else(|| Error::unauthenticated("JWT token无效或已过期"))?;
+        Ok(schema::service::session::by_bearer(app, token, anonymous).await?.0)
+    }
+}
+
+/// `{success, data}`.
+fn data(value: impl serde::Serialize) -> Response {
+    Json(json!({ "success": true, "data": value })).into_response()
+}
+
+/// `{success, message}`.
+fn message(text: &str) -> Response {
+    Json(json!({ "success": true, "message": text })).into_response()
+}
+
+crate::routes! { Ledger;
+    POST "/api/admin/auth/login" => auth::login;
+    POST "/api/admin/auth/logout" => auth::logout;
+    GET "/api/admin/auth/verify" => auth::verify;
+}

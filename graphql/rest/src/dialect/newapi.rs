@@ -1,0 +1,98 @@
+//! newapi: `/api/*` and `/dashboard/billing/*`. Every answer is `{success, message, data}`.
+//!
+//! Two shapes of some answers: the documented one, and the deployed system's where the request carries
+//! that system's fingerprint ([`shape`]).
+
+mod auth;
+mod shape;
+
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use http::request::Parts;
+use schema::service::session;
+use schema::{Actor, App, Error, Face};
+use serde_json::json;
+
+use super::{Dialect, bearer, cookie};
+
+/// The dialect.
+#[derive(Clone, Copy)]
+pub struct Newapi;
+
+type Reply<T = Response> = super::Reply<Newapi, T>;
+type Caller = super::Caller<Newapi>;
+type Maybe = super::Maybe<Newapi>;
+type Body<T> = super::Body<Newapi, T>;
+
+/// The session cookie's name.
+const COOKIE: &str = "session";
+
+impl Dialect for Newapi {
+    const FACE: Face = Face::Newapi;
+
+    fn refuse(error: &Error) -> Response {
+        let status = match error {
+            // Business refusals are told in the body of a 200, as this system's clients expect.
+            Error::Invalid { field, .. } if field == "method" => StatusCode::METHOD_NOT_ALLOWED,
+            Error::Invalid { .. } => StatusCode::BAD_REQUEST,
+            Error::Conflict { .. } | Error::QuotaExceeded { .. } | Error::Upstream { .. } => StatusCode::OK,
+            other => StatusCode::from_u16(other.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+        };
+        let text = match error {
+            Error::Conflict { code: "USERNAME_TAKEN", .. } => "用户名已存在".to_owned(),
+            Error::Conflict { code: "EMAIL_TAKEN", .. } => "邮箱已被注册".to_owned(),
+            Error::QuotaExceeded { .. } => "配额不足".to_owned(),
+            Error::Forbidden { why } if why.contains("disabled") => "用户已被封禁".to_owned(),
+            other => other.to_string(),
+        };
+        (status, Json(json!({ "success": false, "message": text }))).into_response()
+    }
+
+    async fn caller(app: &App, parts: &Parts, anonymous: Actor) -> Result<Actor, Error> {
+        let (actor, _) = match (cookie(parts, COOKIE), bearer(parts)) {
+            (Some(value), None) => session::by_cookie(app, value, anonymous).await?,
+            (Some(value), Some(token)) => match session::by_cookie(app, value, anonymous.clone()).await {
+                Ok(found) => found,
+                Err(_) => session::by_bearer(app, token, anonymous).await?,
+            },
+            (None, Some(token)) => session::by_bearer(app, token, anonymous).await?,
+            (None, None) => return Err(Error::unauthenticated("无权进行此操作，未登录且未提供 access token")),
+        };
+        // A cookie alone proves nothing about who sent the request; the header does, and the two must agree.
+        let named = parts.headers.get("new-api-user").and_then(|v| v.to_str().ok());
+        let Some(named) = named else {
+            return Err(Error::unauthenticated("无权进行此操作，未提供 New-Api-User"));
+        };
+        if named.parse::<i64>().ok() != actor.user_id {
+            return Err(Error::unauthenticated("无权进行此操作，New-Api-User 与登录用户不匹配"));
+        }
+        Ok(actor)
+    }
+
+    fn has_credential(parts: &Parts) -> bool {
+        bearer(parts).is_some() || cookie(parts, COOKIE).is_some()
+    }
+}
+
+/// `{success, message, data}`.
+fn data(value: impl serde::Serialize) -> Response {
+    said("", value)
+}
+
+/// The same with words.
+fn said(text: &str, value: impl serde::Serialize) -> Response {
+    Json(json!({ "success": true, "message": text, "data": value })).into_response()
+}
+
+/// `{success, message}`.
+fn message(text: &str) -> Response {
+    Json(json!({ "success": true, "message": text })).into_response()
+}
+
+crate::routes! { Newapi;
+    POST "/api/user/register" => auth::register;
+    POST "/api/user/login" => auth::login;
+    GET "/api/user/logout" => auth::logout;
+    GET "/api/user/token" => auth::access_token;
+}
