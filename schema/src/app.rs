@@ -71,7 +71,7 @@ impl App {
             Some(url) => {
                 let prefix = &config.redis_prefix;
                 (Kv::redis(url.reveal(), prefix).await?, Bus::redis(url.reveal(), prefix).await?)
-            },
+            }
             None => (Kv::memory(), Bus::local()),
         };
         let keys: Vec<[u8; 32]> = config.encryption_keys.iter().map(|k| *k.reveal()).collect();

@@ -3,9 +3,14 @@
 //! A service checks who may, works in one transaction that also writes the audit row, commits, and
 //! then tells the bus. Faces translate; they decide nothing.
 
+pub mod account;
+pub mod account_group;
+pub mod allowance;
+pub mod api_key;
 pub mod audit;
 pub mod card;
 pub mod exchange;
+pub mod field;
 pub mod follow;
 pub mod idempotency;
 pub mod order;

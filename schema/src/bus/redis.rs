@@ -20,7 +20,11 @@ struct Envelope<E> {
 }
 
 /// Starts the two ends; returns the way out.
-pub async fn connect(url: &str, prefix: &str, local: broadcast::Sender<Arc<Event>>) -> Result<mpsc::Sender<Arc<Event>>> {
+pub async fn connect(
+    url: &str,
+    prefix: &str,
+    local: broadcast::Sender<Arc<Event>>,
+) -> Result<mpsc::Sender<Arc<Event>>> {
     let client = redis::Client::open(url).map_err(|_| Error::invalid("REDIS_URL", "REDIS_URL is no Redis address"))?;
     let mut out = client
         .get_connection_manager()

@@ -99,6 +99,8 @@ pub struct NewAccount {
     pub description: String,
     pub enabled: bool,
     pub schedulable: bool,
+    pub health: Health,
+    pub health_note: String,
     pub base_url: Option<String>,
     pub credentials: Vec<u8>,
     pub proxy: Option<Vec<u8>>,
@@ -334,6 +336,15 @@ impl Account {
                 .await
                 .optional()
         })
+    }
+    /// Writes what was learned.
+    pub async fn set_info(
+        conn: &mut Conn,
+        id: i64,
+        info: &Doc<serde_json::Map<String, serde_json::Value>>,
+    ) -> QueryResult<()> {
+        on!(conn, |c| diesel::update(accounts::table.find(id)).set(accounts::info.eq(info)).execute(c).await)?;
+        Ok(())
     }
     /// Ends the rests that are over; those accounts.
     pub async fn recover_due(conn: &mut Conn, now: Time) -> QueryResult<Vec<Self>> {

@@ -387,6 +387,15 @@ impl ApiKey {
             .await
             .optional())
     }
+    /// Writes a key's tags.
+    pub async fn set_tags(conn: &mut Conn, id: i64, tags: &Words, now: Time) -> QueryResult<Option<Self>> {
+        on!(conn, |c| diesel::update(api_keys::table.find(id))
+            .set((api_keys::tags.eq(tags), api_keys::updated_at.eq(now), api_keys::version.eq(api_keys::version + 1)))
+            .returning(Self::as_returning())
+            .get_result(c)
+            .await
+            .optional())
+    }
     /// Starts the life of a key that waits for its first use; `None` when it was started before.
     pub async fn activate(conn: &mut Conn, id: i64, now: Time) -> QueryResult<Option<Self>> {
         on!(conn, |c| diesel::update(

@@ -206,6 +206,9 @@ pub struct KeyRules {
     /// Largest request body in bytes; 0 means the server's own limit.
     #[serde(skip_serializing_if = "zero")]
     pub body_limit: i64,
+    /// An administrator decides about it; its owner may only name and tag it.
+    #[serde(skip_serializing_if = "off")]
+    pub managed: bool,
     /// Multiplies the price of a service, in millionths (1,000,000 = unchanged).
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub service_rates: BTreeMap<String, i64>,

@@ -11,6 +11,15 @@ pub mod names {
     pub const REGISTRATION_ENABLED: &str = "registration_enabled";
     pub const COOKIE_DOMAIN: &str = "cookie_domain";
     pub const LLM_ENABLED: &str = "llm_enabled";
+    pub const USER_KEY_PERMISSIONS: &str = "user_key_permissions";
+    pub const USER_USABLE_GROUPS: &str = "user_usable_groups";
+    pub const AUTO_GROUPS: &str = "auto_groups";
+    pub const BOUND_FALLBACK: &str = "bound_fallback";
+    pub const GROUP_RATIOS: &str = "group_ratios";
+    pub const USER_RATIOS: &str = "user_ratios";
+    pub const MODEL_RATIOS: &str = "model_ratios";
+    pub const SERVICE_RATES: &str = "service_rates";
+    pub const UNPRICED_MODELS: &str = "unpriced_models";
     pub const NEW_USER_BALANCE: &str = "new_user_balance";
     pub const CREDITS_PER_USD: &str = "credits_per_usd";
     pub const CNY_PER_USD: &str = "cny_per_usd";
@@ -83,6 +92,69 @@ pub const CATALOGUE: &[Definition] = &[
     row("user", names::LOGIN_WINDOW_SECONDS, Kind::Int(1, 86_400), "300", "Length of the sign-in window"),
     row("user", names::COOKIE_DOMAIN, Kind::Text(253), "", "Domain of the session cookie, such as .example.com; empty: this host alone"),
     row("llm", names::LLM_ENABLED, Kind::Bool, "true", "Whether model calls are served at all"),
+    row(
+        "llm",
+        names::USER_KEY_PERMISSIONS,
+        Kind::Text(200),
+        "all",
+        "Services people may give their own keys: all, or a list such as claude,openai",
+    ),
+    row(
+        "llm",
+        names::USER_USABLE_GROUPS,
+        Kind::Json,
+        r#"{"default":"Default"}"#,
+        "Groups people may choose for their keys, each with the text shown for it",
+    ),
+    row(
+        "llm",
+        names::AUTO_GROUPS,
+        Kind::Json,
+        r#"["default"]"#,
+        "Groups that a key of the group auto tries, in this order",
+    ),
+    row(
+        "llm",
+        names::BOUND_FALLBACK,
+        Kind::Bool,
+        "false",
+        "Whether a key whose bound account cannot serve is sent to the shared ones",
+    ),
+    row(
+        "llm",
+        names::UNPRICED_MODELS,
+        Kind::Choice(&["refuse", "free"]),
+        "refuse",
+        "What happens to calls of models without a price",
+    ),
+    row(
+        "money",
+        names::GROUP_RATIOS,
+        Kind::Json,
+        r#"{"default":1}"#,
+        "Multiplies prices by the group a key uses; groups that are not named count 1",
+    ),
+    row(
+        "money",
+        names::USER_RATIOS,
+        Kind::Json,
+        "{}",
+        "Multiplies prices by username, further to the group; people who are not named count 1",
+    ),
+    row(
+        "money",
+        names::MODEL_RATIOS,
+        Kind::Json,
+        "{}",
+        "Multiplies prices by model; models that are not named count 1",
+    ),
+    row(
+        "money",
+        names::SERVICE_RATES,
+        Kind::Json,
+        "{}",
+        "Multiplies prices by service (claude, openai …); services that are not named count 1",
+    ),
     row("money", names::CREDITS_PER_USD, Kind::Int(1, 1_000_000), "1000", "Credits shown for one US dollar"),
     row("money", names::CNY_PER_USD, Kind::Number(0.01, 1000.0), "7.2", "Yuan for one US dollar"),
     row(

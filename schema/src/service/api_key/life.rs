@@ -1,0 +1,159 @@
+//! The life of a key: its end, its first use, deleting and restoring, a new secret.
+
+use crate::actor::{Act, Actor};
+use crate::clock::Time;
+use crate::error::{Error, Result};
+use crate::model::api_key::{ApiKey, ApiKeyChange, Deleted, ExpiryMode, KeyFilter};
+use crate::page::Direction;
+use crate::secret::{self, Secret};
+use crate::service::allowance;
+use crate::service::audit::{self, Target};
+use crate::service::field::stale;
+use crate::{App, id};
+
+use super::{Expiry, IssuedKey, KeyChange, KeyPrefix, announce, change, expiry_columns, living, shown};
+
+/// Writes a new end into a change.
+pub(super) fn lay_expiry(set: &mut ApiKeyChange, before: &ApiKey, expiry: Expiry, now: Time) -> Result<()> {
+    let columns = expiry_columns(expiry, now, false)?;
+    set.expiry_mode = Some(columns.mode);
+    set.activate_ms = Some(columns.activate_ms);
+    set.expires_at = Some(match (columns.mode, before.activated_at, columns.activate_ms) {
+        // A life that began keeps its beginning.
+        (ExpiryMode::Activation, Some(began), Some(ms)) => Some(began.plus(ms)),
+        _ => columns.at,
+    });
+    Ok(())
+}
+
+/// Sets when a key ends.
+pub async fn set_expiry(app: &App, actor: &Actor, key_id: i64, expiry: Expiry) -> Result<ApiKey> {
+    change(app, actor, key_id, KeyChange { expiry: Some(expiry), ..KeyChange::default() }).await
+}
+
+/// Starts the life of a key that waits for its first use.
+pub async fn activate_now(app: &App, actor: &Actor, key_id: i64) -> Result<ApiKey> {
+    let mut tx = app.db.begin().await?;
+    let before = living(&mut tx, actor, key_id).await?;
+    let began = ApiKey::activate(&mut tx, key_id, app.clock.now()).await?;
+    let after = began
+        .ok_or_else(|| Error::conflict("CANNOT_ACTIVATE", "this key does not wait for its first use, or has had it"))?;
+    let target = Target { kind: "api_key", id: &key_id.to_string() };
+    audit::record(app, &mut tx, actor, "api_key.activate", target, shown(&before), shown(&after)).await?;
+    tx.commit().await?;
+    announce(app, &after).await;
+    Ok(after)
+}
+
+/// Notes the first use of a key whose life begins with it; the key as it is now when this was the first.
+pub async fn first_use(app: &App, key_id: i64) -> Result<Option<ApiKey>> {
+    let mut tx = app.db.begin().await?;
+    let Some(key) = ApiKey::activate(&mut tx, key_id, app.clock.now()).await? else {
+        tx.rollback().await?;
+        return Ok(None);
+    };
+    tx.commit().await?;
+    announce(app, &key).await;
+    Ok(Some(key))
+}
+
+/// Deletes a key so that it can be restored; it stops working at once.
+pub async fn delete(app: &App, actor: &Actor, key_id: i64) -> Result<ApiKey> {
+    let mut tx = app.db.begin().await?;
+    let before = living(&mut tx, actor, key_id).await?;
+    let now = app.clock.now();
+    let set = ApiKeyChange {
+        deleted_at: Some(Some(now)),
+        deleted_by: Some(Some(actor.name.clone())),
+        ..ApiKeyChange::default()
+    };
+    let after = ApiKey::update(&mut tx, key_id, before.version, &set, now).await?.ok_or_else(stale)?;
+    let target = Target { kind: "api_key", id: &key_id.to_string() };
+    audit::record(app, &mut tx, actor, "api_key.delete", target, shown(&before), shown(&after)).await?;
+    tx.commit().await?;
+    announce(app, &after).await;
+    Ok(after)
+}
+
+/// Brings a deleted key back as it was.
+pub async fn restore(app: &App, actor: &Actor, key_id: i64) -> Result<ApiKey> {
+    actor.may(Act::Manage)?;
+    let mut tx = app.db.begin().await?;
+    let before = ApiKey::find(&mut tx, key_id).await?.ok_or(Error::NotFound { what: "api key" })?;
+    if before.deleted_at.is_none() {
+        return Err(Error::conflict("NOT_DELETED", "this key was not deleted"));
+    }
+    allowance::more_keys(app, &mut tx, actor, before.user_id, 1).await?;
+    let set = ApiKeyChange { deleted_at: Some(None), deleted_by: Some(None), ..ApiKeyChange::default() };
+    let after = ApiKey::update(&mut tx, key_id, before.version, &set, app.clock.now()).await?.ok_or_else(stale)?;
+    let target = Target { kind: "api_key", id: &key_id.to_string() };
+    audit::record(app, &mut tx, actor, "api_key.restore", target, shown(&before), shown(&after)).await?;
+    tx.commit().await?;
+    announce(app, &after).await;
+    Ok(after)
+}
+
+/// Removes a deleted key for good; what it used stays in the books.
+pub async fn purge(app: &App, actor: &Actor, key_id: i64) -> Result<()> {
+    actor.may(Act::Manage)?;
+    let mut tx = app.db.begin().await?;
+    let before = ApiKey::find(&mut tx, key_id).await?.ok_or(Error::NotFound { what: "api key" })?;
+    if !ApiKey::purge(&mut tx, key_id).await? {
+        return Err(Error::conflict("NOT_DELETED", "only a deleted key can be removed for good"));
+    }
+    let target = Target { kind: "api_key", id: &key_id.to_string() };
+    audit::record(app, &mut tx, actor, "api_key.purge", target, shown(&before), ()).await?;
+    tx.commit().await?;
+    announce(app, &before).await;
+    Ok(())
+}
+
+/// Removes every deleted key for good; how many there were.
+pub async fn purge_all_deleted(app: &App, actor: &Actor) -> Result<i64> {
+    actor.may(Act::Manage)?;
+    let filter = KeyFilter { deleted: Deleted::Only, ..KeyFilter::default() };
+    let mut purged = 0;
+    loop {
+        let mut tx = app.db.begin().await?;
+        let window = crate::page::Window { limit: 200, offset: 0 };
+        let some = ApiKey::window(&mut tx, &filter, (super::KeyOrder::CreatedAt, Direction::Asc), window).await?;
+        if some.is_empty() {
+            tx.rollback().await?;
+            return Ok(purged);
+        }
+        for key in &some {
+            if ApiKey::purge(&mut tx, key.id).await? {
+                purged += 1;
+                let target = Target { kind: "api_key", id: &key.id.to_string() };
+                audit::record(app, &mut tx, actor, "api_key.purge", target, shown(key), ()).await?;
+            }
+        }
+        tx.commit().await?;
+        for key in &some {
+            announce(app, key).await;
+        }
+    }
+}
+
+/// Gives a key a new secret; the old one ends at once.
+pub async fn rotate(app: &App, actor: &Actor, key_id: i64, expected_version: Option<i64>) -> Result<IssuedKey> {
+    let mut tx = app.db.begin().await?;
+    let before = living(&mut tx, actor, key_id).await?;
+    if expected_version.is_some_and(|v| v != before.version) {
+        return Err(stale());
+    }
+    let secret = KeyPrefix::parse(&before.prefix).unwrap_or(KeyPrefix::Sk).secret();
+    let set = ApiKeyChange {
+        digest: Some(id::digest(&secret)),
+        hint: Some(secret::hint(&secret)),
+        ..ApiKeyChange::default()
+    };
+    let key = ApiKey::update(&mut tx, key_id, before.version, &set, app.clock.now()).await?.ok_or_else(stale)?;
+    let target = Target { kind: "api_key", id: &key_id.to_string() };
+    audit::record(app, &mut tx, actor, "api_key.rotate", target, shown(&before), shown(&key)).await?;
+    tx.commit().await?;
+    // Under both digests: the old secret must be forgotten, the new one must be found.
+    announce(app, &before).await;
+    announce(app, &key).await;
+    Ok(IssuedKey { key, secret: Secret::new(secret) })
+}
