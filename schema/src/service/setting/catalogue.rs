@@ -90,7 +90,13 @@ pub const CATALOGUE: &[Definition] = &[
         "Failed sign-ins per address and per name within the window",
     ),
     row("user", names::LOGIN_WINDOW_SECONDS, Kind::Int(1, 86_400), "300", "Length of the sign-in window"),
-    row("user", names::COOKIE_DOMAIN, Kind::Text(253), "", "Domain of the session cookie, such as .example.com; empty: this host alone"),
+    row(
+        "user",
+        names::COOKIE_DOMAIN,
+        Kind::Text(253),
+        "",
+        "Domain of the session cookie, such as .example.com; empty: this host alone",
+    ),
     row("llm", names::LLM_ENABLED, Kind::Bool, "true", "Whether model calls are served at all"),
     row(
         "llm",
