@@ -36,10 +36,12 @@ use std::fmt;
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
 
-pub use account::{Credentials, Kind, Options, Upstream};
+pub use account::{Credentials, Upstream};
 pub use blame::{Blame, Failure, Fault, Reason, Scope};
 pub use client::{Client, Sight};
 pub use probe::{Probe, Verdict};
+
+use schema::model::account::AccountKind;
 
 use crate::convert::edit::{Body, BodyError};
 use crate::wire::WireError;
@@ -349,24 +351,24 @@ pub struct InBand {
 }
 
 /// The provider of a kind of account: the only match on vendors.
-pub fn provider(kind: Kind) -> &'static dyn Provider {
+pub fn provider(kind: AccountKind) -> &'static dyn Provider {
     match kind {
-        Kind::ClaudeOauth => &claude_oauth::ClaudeOauth,
-        Kind::ClaudeConsole => &anthropic::Anthropic,
-        Kind::Ccr => &ccr::Ccr,
-        Kind::Bedrock => &bedrock::Bedrock,
-        Kind::GeminiOauth => &gemini_oauth::GeminiOauth,
-        Kind::GeminiKey => &gemini::Gemini,
-        Kind::Vertex => &vertex::Vertex,
-        Kind::OpenaiOauth => &codex::Codex,
-        Kind::OpenaiKey => &openai::OpenAi,
-        Kind::OpenaiCompatible => &compatible::Compatible,
-        Kind::OpenaiResponses => &openai_responses::Responses,
-        Kind::AzureOpenai => &azure::Azure,
-        Kind::Midjourney => &midjourney::Midjourney,
-        Kind::Suno => &suno::Suno,
-        Kind::Kling => &kling::Kling,
-        Kind::Video => &video::Video,
+        AccountKind::ClaudeOauth => &claude_oauth::ClaudeOauth,
+        AccountKind::ClaudeConsole => &anthropic::Anthropic,
+        AccountKind::Ccr => &ccr::Ccr,
+        AccountKind::Bedrock => &bedrock::Bedrock,
+        AccountKind::GeminiOauth => &gemini_oauth::GeminiOauth,
+        AccountKind::GeminiKey => &gemini::Gemini,
+        AccountKind::Vertex => &vertex::Vertex,
+        AccountKind::OpenaiOauth => &codex::Codex,
+        AccountKind::OpenaiKey => &openai::OpenAi,
+        AccountKind::OpenaiCompatible => &compatible::Compatible,
+        AccountKind::OpenaiResponses => &openai_responses::Responses,
+        AccountKind::AzureOpenai => &azure::Azure,
+        AccountKind::Midjourney => &midjourney::Midjourney,
+        AccountKind::Suno => &suno::Suno,
+        AccountKind::Kling => &kling::Kling,
+        AccountKind::Video => &video::Video,
     }
 }
 #[cfg(test)]

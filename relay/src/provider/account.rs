@@ -5,72 +5,9 @@ use std::fmt;
 use crate::wire::headers;
 use crate::wire::scrub::Hidden;
 use http::HeaderMap;
+use schema::model::account::{AccountKind, AccountOptions};
 
 use super::Refusal;
-
-/// The kinds of accounts, named as they are stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
-    /// A Claude subscription, by OAuth or setup token.
-    ClaudeOauth,
-    /// An Anthropic API key, also of an Anthropic-compatible vendor.
-    ClaudeConsole,
-    /// A claude-code-router or another gateway that speaks Anthropic's dialect.
-    Ccr,
-    /// Amazon Bedrock.
-    Bedrock,
-    /// A Google login for Code Assist.
-    GeminiOauth,
-    /// A Gemini API key.
-    GeminiKey,
-    /// A Google Cloud service account for Vertex AI.
-    Vertex,
-    /// A ChatGPT login for Codex.
-    OpenaiOauth,
-    /// An OpenAI API key.
-    OpenaiKey,
-    /// A key of a vendor that is compatible with OpenAI.
-    OpenaiCompatible,
-    /// A key of a vendor that speaks OpenAI's responses dialect only.
-    OpenaiResponses,
-    /// An Azure OpenAI resource.
-    AzureOpenai,
-    /// A Midjourney proxy.
-    Midjourney,
-    /// A Suno proxy.
-    Suno,
-    /// Kling.
-    Kling,
-    /// A vendor of New-API video tasks.
-    Video,
-}
-
-impl Kind {
-    /// Every kind with its stored word.
-    pub const ALL: &'static [(Self, &'static str)] = &[
-        (Self::ClaudeOauth, "claude_oauth"),
-        (Self::ClaudeConsole, "claude_console"),
-        (Self::Ccr, "ccr"),
-        (Self::Bedrock, "bedrock"),
-        (Self::GeminiOauth, "gemini_oauth"),
-        (Self::GeminiKey, "gemini_key"),
-        (Self::Vertex, "vertex"),
-        (Self::OpenaiOauth, "openai_oauth"),
-        (Self::OpenaiKey, "openai_key"),
-        (Self::OpenaiCompatible, "openai_compatible"),
-        (Self::OpenaiResponses, "openai_responses"),
-        (Self::AzureOpenai, "azure_openai"),
-        (Self::Midjourney, "midjourney"),
-        (Self::Suno, "suno"),
-        (Self::Kling, "kling"),
-        (Self::Video, "video"),
-    ];
-
-    /// The kind of a stored word.
-    pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.iter().find(|(_, name)| *name == word).map(|(kind, _)| *kind)
-    }
-}
 
 /// What an account proves itself with.
 #[derive(Clone, PartialEq, Eq)]
@@ -170,44 +107,19 @@ impl Credentials {
     }
 }
 
-/// What an account's settings say beyond address and credentials; a provider reads what concerns it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Options {
-    /// AWS region or Google location.
-    pub region: Option<String>,
-    /// Google Cloud project.
-    pub project: Option<String>,
-    /// Azure deployment, where one account is one deployment.
-    pub deployment: Option<String>,
-    /// Azure API version.
-    pub api_version: Option<String>,
-    /// Row of [`super::compatible::VENDORS`].
-    pub vendor: Option<String>,
-    /// Account number that a vendor's address holds (Cloudflare), or ChatGPT account id.
-    pub account_id: Option<String>,
-    /// OpenAI organisation.
-    pub organization: Option<String>,
-    /// OpenAI project.
-    pub openai_project: Option<String>,
-    /// The vendor's ids of models, before the built-in map (Bedrock).
-    pub model_ids: Vec<(String, String)>,
-    /// Headers laid over every request.
-    pub extra_headers: Vec<(String, String)>,
-    /// Where a service account buys its tokens.
-    pub token_address: Option<String>,
-}
-
 /// One account for one attempt.
 #[derive(Clone, Copy, Debug)]
 pub struct Upstream<'a> {
     /// Its kind.
-    pub kind: Kind,
+    pub kind: AccountKind,
     /// Its address, where it is not the vendor's own.
     pub base_url: Option<&'a str>,
     /// What it proves itself with.
     pub credentials: &'a Credentials,
     /// Its further settings.
-    pub options: &'a Options,
+    pub options: &'a AccountOptions,
+    /// The vendor's number of the account, where an address or a header must hold it (ChatGPT, Cloudflare).
+    pub account_id: Option<&'a str>,
 }
 
 impl<'a> Upstream<'a> {
@@ -227,7 +139,7 @@ impl<'a> Upstream<'a> {
 
     /// Lays the account's extra headers over a request's.
     pub fn extra(&self, headers: &mut HeaderMap) {
-        headers::add_extra(headers, &self.options.extra_headers);
+        headers::add_extra(headers, &self.options.headers);
     }
 
     /// What of this account and of the address it was reached at no client may see.

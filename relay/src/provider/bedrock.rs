@@ -29,7 +29,7 @@ pub struct Bedrock;
 
 impl Provider for Bedrock {
     fn native(&self, account: &Upstream<'_>, wish: Wish<'_>) -> Option<Dialect> {
-        let anthropic = is_anthropic(&model_id(wish.model, region(account), &account.options.model_ids));
+        let anthropic = is_anthropic(&model_id(wish.model, region(account)));
         match (wish.operation, wish.dialect) {
             (Operation::Generate, Dialect::Converse) => Some(Dialect::Converse),
             (Operation::Generate, Dialect::Invoke) => Some(Dialect::Invoke),
@@ -40,7 +40,7 @@ impl Provider for Bedrock {
     }
 
     fn request(&self, account: &Upstream<'_>, ask: &Ask<'_>) -> Result<Outgoing, Refusal> {
-        let id = percent::encode(&model_id(ask.model, region(account), &account.options.model_ids));
+        let id = percent::encode(&model_id(ask.model, region(account)));
         let action = match (ask.operation, ask.dialect, ask.stream) {
             (Operation::CountTokens, ..) => "count-tokens",
             (_, Dialect::Converse, false) => "converse",
@@ -124,7 +124,7 @@ impl Provider for Bedrock {
     fn probe(&self, account: &Upstream<'_>, model: Option<&str>, now: i64) -> Result<http::Request<Bytes>, Refusal> {
         let mut request = match model {
             Some(model) => {
-                let id = percent::encode(&model_id(model, region(account), &account.options.model_ids));
+                let id = percent::encode(&model_id(model, region(account)));
                 let question = json!({"messages": [{"role": "user", "content": [{"text": "hi"}]}], "inferenceConfig": {"maxTokens": 1}});
                 super::probe::bare(
                     Method::POST,

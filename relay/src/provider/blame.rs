@@ -34,6 +34,8 @@ pub struct Failure<'a> {
     pub body: &'a [u8],
     /// The vendor's name of the model that was asked.
     pub model: &'a str,
+    /// How long the account's settings let it rest after a rate limit that names no end, in milliseconds.
+    pub rest: Option<i64>,
     /// Whether the access token had just been refreshed for this attempt.
     pub refreshed: bool,
     /// Now, in epoch milliseconds.
@@ -49,6 +51,12 @@ impl Failure<'_> {
     /// The moment that the headers name, else `pause` from now.
     pub fn until(&self, pause: i64) -> i64 {
         ratelimit::cool_until(self.headers, self.now).unwrap_or(self.now + pause)
+    }
+
+    /// The moment that the headers or `said` name, else the end of the account's rest after a rate limit.
+    pub fn limited_until(&self, said: Option<i64>) -> i64 {
+        let named = ratelimit::cool_until(self.headers, self.now).or(said);
+        named.unwrap_or(self.now + self.rest.unwrap_or(pause::RATE_LIMIT))
     }
 
     /// Whether the text holds one of these, whatever its case.
@@ -163,7 +171,7 @@ pub fn by_status(failure: &Failure<'_>, login: bool) -> Blame {
         403 if !failure.json().is_object() => Blame::cooling(failure.until(pause::WALL), Scope::Account),
         403 => denied(Reason::Forbidden),
         402 => Blame::blocked(Reason::OutOfMoney),
-        429 => Blame::cooling(failure.until(pause::RATE_LIMIT), Scope::Account),
+        429 => Blame::cooling(failure.limited_until(None), Scope::Account),
         529 => Blame::Vendor { until: failure.until(pause::OVERLOAD) },
         // The vendor does not have this endpoint, which no other account can change.
         501 => Blame::Caller,

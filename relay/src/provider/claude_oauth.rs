@@ -78,7 +78,11 @@ impl Provider for ClaudeOauth {
     /// The profile: it costs nothing and is the relay's own question. Setup tokens may not ask it, so they
     /// ask for the list of models.
     fn probe(&self, account: &Upstream<'_>, _: Option<&str>, _: i64) -> Result<http::Request<Bytes>, Refusal> {
-        let path = if account.credentials.refresh_token().is_some() { "/api/oauth/profile" } else { "/v1/models" };
+        let path = if account.credentials.refresh_token().is_some() && !account.options.setup_token {
+            "/api/oauth/profile"
+        } else {
+            "/v1/models"
+        };
         own_question(account, path)
     }
 }

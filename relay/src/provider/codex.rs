@@ -4,9 +4,9 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, header};
 use serde_json::Value;
 
-use super::blame::{self, pause};
+use super::blame;
 use super::{
-    Ask, Blame, Client, Dialect, Failure, Fault, Operation, Outgoing, Provider, Reason, Refusal, Scope, Upstream, Wish,
+    Ask, Blame, Client, Dialect, Failure, Operation, Outgoing, Provider, Reason, Refusal, Scope, Upstream, Wish,
     address, client, openai, outgoing,
 };
 use crate::wire::headers::{self, Family};
@@ -71,7 +71,7 @@ impl Provider for Codex {
         let text = |name: &str| error.get(name).and_then(Value::as_str).unwrap_or_default();
         let is = |word: &str| text("type") == word || text("code") == word;
         if is("usage_limit_reached") {
-            let until = ratelimit::codex_body(error, failure.now).unwrap_or_else(|| failure.until(pause::RATE_LIMIT));
+            let until = ratelimit::codex_body(error, failure.now).unwrap_or_else(|| failure.limited_until(None));
             return Blame::cooling(until, Scope::Account);
         }
         if is("usage_not_included") {
@@ -80,13 +80,11 @@ impl Provider for Codex {
         if is("deactivated_workspace") || is("account_deactivated") {
             return Blame::blocked(Reason::Disabled);
         }
-        match blame::by_status(failure, true) {
-            Blame::Account(Fault::Cooling { scope, .. }) if failure.status == 429 => {
-                let until = ratelimit::cool_until(failure.headers, failure.now)
-                    .or_else(|| ratelimit::sentence(text("message"), failure.now));
-                Blame::cooling(until.unwrap_or(failure.now + pause::RATE_LIMIT), scope)
+        match failure.status.as_u16() {
+            429 => {
+                Blame::cooling(failure.limited_until(ratelimit::sentence(text("message"), failure.now)), Scope::Account)
             }
-            other => other,
+            _ => blame::by_status(failure, true),
         }
     }
 
@@ -122,7 +120,7 @@ fn base<'a>(account: &Upstream<'a>) -> &'a str {
 
 fn authenticate(account: &Upstream<'_>, headers: &mut HeaderMap) -> Result<(), Refusal> {
     headers.insert(header::AUTHORIZATION, headers::secret(&format!("Bearer {}", account.credentials.access_token()?))?);
-    if let Some(id) = account.options.account_id.as_deref().filter(|id| !id.is_empty()) {
+    if let Some(id) = account.account_id.filter(|id| !id.is_empty()) {
         headers.insert("chatgpt-account-id", headers::secret(id)?);
     }
     Ok(())

@@ -2,10 +2,11 @@
 
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
+use schema::model::account::AccountKind as Kind;
 
 use super::{
-    Ask, Blame, Dialect, Failure, Kind, Operation, Outgoing, Provider, Refusal, Scope, Upstream, Wish, address,
-    anthropic, openai, outgoing,
+    Ask, Blame, Dialect, Failure, Operation, Outgoing, Provider, Refusal, Scope, Upstream, Wish, address, anthropic,
+    openai, outgoing,
 };
 use crate::wire::headers::{self, Family};
 use crate::wire::percent;
@@ -203,7 +204,7 @@ fn version(account: &Upstream<'_>, vendor: &Vendor) -> Result<String, Refusal> {
     if !vendor.version.contains("{account}") {
         return Ok(vendor.version.to_owned());
     }
-    match account.options.account_id.as_deref() {
+    match account.account_id {
         Some(id) => Ok(vendor.version.replace("{account}", &percent::encode(id))),
         None => Err(Refusal::Account(
             "the account's settings lack the account number that the vendor's address holds".into(),

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, header};
 use serde_json::{Value, json};
 
-use super::blame::{self, pause};
+use super::blame;
 use super::{
     Ask, Blame, Dialect, Failure, Operation, Outgoing, Payload, Provider, Reason, Refusal, Scope, Upstream, Wish,
     address, openai, outgoing,
@@ -151,9 +151,8 @@ pub(super) fn limited(failure: &Failure<'_>, error: &Value, usual: Scope) -> Bla
     let scope = if ratelimit::google_is_per_model(error) { Scope::Model } else { usual };
     let message = error.get("message").and_then(Value::as_str).unwrap_or_default();
     let until = ratelimit::google_body(error, failure.now)
-        .or_else(|| ratelimit::cool_until(failure.headers, failure.now))
-        .or_else(|| ratelimit::sentence(message, failure.now));
-    Blame::cooling(until.unwrap_or(failure.now + pause::RATE_LIMIT), scope)
+        .unwrap_or_else(|| failure.limited_until(ratelimit::sentence(message, failure.now)));
+    Blame::cooling(until, scope)
 }
 
 /// The status that an error object stands for.

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{Method, StatusCode};
 use serde_json::Value;
 
-use super::blame::{self, pause};
+use super::blame;
 use super::{
     Ask, Blame, Dialect, Failure, Operation, Outgoing, Payload, Provider, Refusal, Scope, Upstream, Wish, address,
     outgoing,
@@ -43,7 +43,7 @@ impl Provider for Midjourney {
     fn blame(&self, failure: &Failure<'_>) -> Blame {
         match failure.status.as_u16() {
             // The proxy's own account is missing or its queue is full: this account's matter, not the vendor's.
-            503 | 429 => Blame::cooling(failure.until(pause::RATE_LIMIT), Scope::Account),
+            503 | 429 => Blame::cooling(failure.limited_until(None), Scope::Account),
             _ => blame::by_status(failure, false),
         }
     }

@@ -1,5 +1,6 @@
 //! From the model a client asks for to the one a vendor knows.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// A chain of renamings that never ends, found at its rule.
@@ -22,15 +23,15 @@ impl std::error::Error for Cycle {}
 /// A left side may end in `*`; an exact rule goes before a pattern and a longer pattern before a shorter
 /// one. Where the right side ends in `*` too, what the pattern left open is put there. A rule that is met
 /// a second time makes a cycle; one that maps a name to itself just ends the chain.
-pub fn resolve(rules: &[(String, String)], asked: &str) -> Result<String, Cycle> {
+pub fn resolve(rules: &BTreeMap<String, String>, asked: &str) -> Result<String, Cycle> {
     let mut name = asked.to_owned();
-    let mut used = vec![false; rules.len()];
-    while let Some((at, next)) = step(rules, &name) {
+    let mut used = BTreeSet::new();
+    while let Some((rule, next)) = step(rules, &name) {
         if next == name {
             break;
         }
-        if std::mem::replace(&mut used[at], true) {
-            return Err(Cycle { rule: rules[at].0.clone() });
+        if !used.insert(rule) {
+            return Err(Cycle { rule: rule.to_owned() });
         }
         name = next;
     }
@@ -38,31 +39,29 @@ pub fn resolve(rules: &[(String, String)], asked: &str) -> Result<String, Cycle>
 }
 
 /// Whether the renamings can be saved: no chain that begins at one of them goes round in a circle.
-pub fn check(rules: &[(String, String)]) -> Result<(), Cycle> {
-    for (from, _) in rules {
+pub fn check(rules: &BTreeMap<String, String>) -> Result<(), Cycle> {
+    for from in rules.keys() {
         resolve(rules, from.trim_end_matches('*'))?;
     }
     Ok(())
 }
 
-fn step(rules: &[(String, String)], name: &str) -> Option<(usize, String)> {
-    if let Some(at) = rules.iter().position(|(from, _)| from == name) {
-        return Some((at, rules[at].1.clone()));
+fn step<'a>(rules: &'a BTreeMap<String, String>, name: &str) -> Option<(&'a str, String)> {
+    if let Some((from, to)) = rules.get_key_value(name) {
+        return Some((from, to.clone()));
     }
-    let (at, open) = rules
+    let (from, to, open) = rules
         .iter()
-        .enumerate()
-        .filter_map(|(at, (from, _))| Some((at, name.strip_prefix(from.strip_suffix('*')?)?)))
-        .min_by_key(|(_, open)| open.len())?;
-    let to = &rules[at].1;
-    Some((at, to.strip_suffix('*').map_or_else(|| to.clone(), |start| format!("{start}{open}"))))
+        .filter_map(|(from, to)| Some((from, to, name.strip_prefix(from.strip_suffix('*')?)?)))
+        .min_by_key(|(.., open)| open.len())?;
+    Some((from, to.strip_suffix('*').map_or_else(|| to.clone(), |start| format!("{start}{open}"))))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn rules(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+    fn rules(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
         pairs.iter().map(|(from, to)| ((*from).to_owned(), (*to).to_owned())).collect()
     }
 
@@ -90,7 +89,7 @@ mod tests {
             assert_eq!(resolve(&map, asked).as_deref(), Ok(wanted), "{asked}");
         }
         assert_eq!(check(&map), Ok(()));
-        assert_eq!(resolve(&[], "x").as_deref(), Ok("x"));
+        assert_eq!(resolve(&BTreeMap::new(), "x").as_deref(), Ok("x"));
         assert_eq!(
             resolve(&rules(&[("*", "all"), ("a*", "as")]), "ab").as_deref(),
             Ok("as"),

@@ -26,10 +26,9 @@ impl Provider for OpenAi {
     fn request(&self, account: &Upstream<'_>, ask: &Ask<'_>) -> Result<Outgoing, Refusal> {
         let url = address::versioned(account.base(BASE), "/v1", &tail(ask)?);
         let mut headers = bearer(account, ask)?;
-        for (name, value) in [
-            ("openai-organization", &account.options.organization),
-            ("openai-project", &account.options.openai_project),
-        ] {
+        for (name, value) in
+            [("openai-organization", &account.options.organization), ("openai-project", &account.options.project)]
+        {
             if let Some(value) = value {
                 headers.insert(name, headers::secret(value)?);
             }
@@ -177,11 +176,7 @@ pub(super) fn blame(failure: &Failure<'_>, limits: Scope) -> Blame {
         {
             Blame::cooling(failure.until(pause::MODEL), Scope::Model)
         }
-        429 => {
-            let said = ratelimit::cool_until(failure.headers, failure.now)
-                .or_else(|| ratelimit::sentence(text("message"), failure.now));
-            Blame::cooling(said.unwrap_or(failure.now + pause::RATE_LIMIT), limits)
-        }
+        429 => Blame::cooling(failure.limited_until(ratelimit::sentence(text("message"), failure.now)), limits),
         _ => blame::by_status(failure, false),
     }
 }

@@ -13,8 +13,14 @@ use crate::wire::headers;
 pub struct Responses;
 
 impl Provider for Responses {
-    fn native(&self, _: &Upstream<'_>, wish: Wish<'_>) -> Option<Dialect> {
+    fn native(&self, account: &Upstream<'_>, wish: Wish<'_>) -> Option<Dialect> {
         match wish.operation {
+            // "auto" says that the vendor knows both of OpenAI's dialects.
+            Operation::Generate
+                if account.options.endpoint.as_deref() == Some("auto") && wish.dialect == Dialect::Chat =>
+            {
+                Some(Dialect::Chat)
+            }
             Operation::Generate => Some(Dialect::Responses),
             Operation::ListModels | Operation::GetModel => Some(Dialect::Models),
             Operation::CountTokens | Operation::Compact | Operation::Stored => openai::speaks(wish, true),
@@ -28,7 +34,7 @@ impl Provider for Responses {
         // People paste the whole endpoint, too.
         let base = base.strip_suffix("/responses").unwrap_or(base);
         let headers = openai::bearer(account, ask)?;
-        openai::send(account, ask, address::versioned(base, "/v1", &tail), headers, openai::body(ask, false)?)
+        openai::send(account, ask, address::versioned(base, "/v1", &tail), headers, openai::body(ask, true)?)
     }
 
     fn in_band(&self, body: &[u8]) -> Option<StatusCode> {

@@ -13,6 +13,7 @@ pub fn finish(
     mut headers: HeaderMap,
     body: Bytes,
 ) -> Result<Outgoing, Refusal> {
+    headers.entry(header::USER_AGENT).or_insert(sender(account));
     describe(ask, &mut headers);
     account.extra(&mut headers);
     let mut request = http::Request::builder().method(method(ask)).uri(url).body(body)?;
@@ -20,8 +21,14 @@ pub fn finish(
     Ok(Outgoing { request, dropped: Vec::new() })
 }
 
+/// What a call without a client's own name is sent as: what the account says, else this relay.
+fn sender(account: &Upstream<'_>) -> HeaderValue {
+    let set = account.options.user_agent.as_deref().filter(|agent| !agent.is_empty());
+    set.and_then(|agent| HeaderValue::try_from(agent).ok()).unwrap_or(HeaderValue::from_static(USER_AGENT))
+}
+
 /// The method of an operation.
-pub fn method(ask: &Ask<'_>) -> Method {
+fn method(ask: &Ask<'_>) -> Method {
     match ask.operation {
         _ if ask.follows_client() => ask.method.clone(),
         Operation::ListModels | Operation::GetModel | Operation::Realtime => Method::GET,
@@ -29,9 +36,8 @@ pub fn method(ask: &Ask<'_>) -> Method {
     }
 }
 
-/// Sets what describes the body and the sender.
-pub fn describe(ask: &Ask<'_>, headers: &mut HeaderMap) {
-    headers.entry(header::USER_AGENT).or_insert(HeaderValue::from_static(USER_AGENT));
+/// Sets what describes the body.
+fn describe(ask: &Ask<'_>, headers: &mut HeaderMap) {
     match ask.body {
         Payload::Json(_) => {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -2,9 +2,10 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use schema::model::account::AccountKind as Kind;
 use serde_json::Value;
 
-use super::{Blame, Failure, Fault, Kind, Refusal, USER_AGENT, provider};
+use super::{Blame, Failure, Fault, Refusal, USER_AGENT, provider};
 
 /// The answer to a probe.
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +54,7 @@ pub fn read(kind: Kind, probe: &Probe<'_>) -> Verdict {
         headers: probe.headers,
         body: probe.body,
         model: probe.model,
+        rest: None,
         refreshed: false,
         now: probe.now,
     };

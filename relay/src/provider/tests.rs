@@ -1,5 +1,4 @@
 //! Tables of what each vendor is sent and what its refusals mean.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 mod blames;
 mod choices;
@@ -11,6 +10,7 @@ mod tokens;
 
 use super::*;
 use http::HeaderValue;
+use schema::model::account::{AccountKind as Kind, AccountOptions};
 
 /// 2026-11-21T03:04:05Z.
 const NOW: i64 = 1_795_230_245_000;
@@ -85,7 +85,8 @@ struct Attempt {
     kind: Kind,
     base: Option<&'static str>,
     credentials: Credentials,
-    options: Options,
+    options: AccountOptions,
+    account_id: Option<&'static str>,
     operation: Operation,
     dialect: Dialect,
     model: &'static str,
@@ -104,7 +105,8 @@ fn attempt(kind: Kind, operation: Operation, dialect: Dialect) -> Attempt {
         kind,
         base: None,
         credentials: fitting(kind),
-        options: Options::default(),
+        options: AccountOptions::default(),
+        account_id: None,
         operation,
         dialect,
         model: "m-1",
@@ -158,8 +160,13 @@ impl Attempt {
             },
             now: NOW,
         };
-        let account =
-            Upstream { kind: self.kind, base_url: self.base, credentials: &self.credentials, options: &self.options };
+        let account = Upstream {
+            kind: self.kind,
+            base_url: self.base,
+            credentials: &self.credentials,
+            options: &self.options,
+            account_id: self.account_id,
+        };
         let Outgoing { request, dropped } = provider(self.kind).request(&account, &ask)?;
         let (parts, body) = request.into_parts();
         Ok(Sent {

@@ -1,7 +1,7 @@
 //! Vertex AI with a service account: Gemini's models in Gemini's dialect, Anthropic's in Anthropic's.
 
 use bytes::Bytes;
-use http::{Method, StatusCode, header};
+use http::{HeaderMap, Method, StatusCode, header};
 use serde_json::json;
 
 use super::blame::{self, pause};
@@ -36,13 +36,12 @@ impl Provider for Vertex {
     }
 
     fn request(&self, account: &Upstream<'_>, ask: &Ask<'_>) -> Result<Outgoing, Refusal> {
-        let token = account.credentials.access_token()?;
         let claude = ask.dialect == Dialect::Messages;
         let family = if claude { Family::Anthropic } else { Family::Google };
         let mut headers = headers::forward(ask.headers, family, !ask.translated);
         // The version goes into the body.
         headers.remove("anthropic-version");
-        headers.insert(header::AUTHORIZATION, headers::secret(&format!("Bearer {token}"))?);
+        authenticate(account, &mut headers)?;
         let root = root(account)?;
         if !claude {
             let action = gemini::action(ask)?;
@@ -104,7 +103,10 @@ impl Provider for Vertex {
         endpoints: Option<&Endpoints>,
         now: i64,
     ) -> Option<Result<http::Request<Bytes>, Refusal>> {
-        let address = endpoints.map(|at| at.token.as_ref()).or(account.options.token_address.as_deref());
+        if matches!(account.credentials, Credentials::Key(_)) {
+            return None;
+        }
+        let address = endpoints.map(|at| at.token.as_ref());
         Some(service_account(account).and_then(|own| own.token_request(address, now).map_err(Refusal::from)))
     }
 
@@ -127,8 +129,7 @@ impl Provider for Vertex {
         };
         let url = format!("{}/publishers/{publisher}/models/{id}:{action}", root(account)?);
         let mut request = super::probe::bare(Method::POST, &url, body.to_string())?;
-        let token = headers::secret(&format!("Bearer {}", account.credentials.access_token()?))?;
-        request.headers_mut().insert(header::AUTHORIZATION, token);
+        authenticate(account, request.headers_mut())?;
         account.extra(request.headers_mut());
         Ok(request)
     }
@@ -141,11 +142,25 @@ fn service_account(account: &Upstream<'_>) -> Result<ServiceAccount, Refusal> {
     }
 }
 
-/// Address up to the location: `{host}/v1/projects/{project}/locations/{location}`.
+/// A service account goes with its access token, a key as Google's keys do.
+fn authenticate(account: &Upstream<'_>, headers: &mut HeaderMap) -> Result<(), Refusal> {
+    if let Credentials::Key(key) = account.credentials {
+        headers.insert("x-goog-api-key", headers::secret(key)?);
+    } else {
+        let token = account.credentials.access_token()?;
+        headers.insert(header::AUTHORIZATION, headers::secret(&format!("Bearer {token}"))?);
+    }
+    Ok(())
+}
+
+/// Address up to the location: `{host}/v1/projects/{project}/locations/{location}`; a key without a project
+/// belongs to one, so that its address names none.
 fn root(account: &Upstream<'_>) -> Result<String, Refusal> {
     let location = account.options.region.as_deref().filter(|region| !region.is_empty()).unwrap_or(LOCATION);
+    let keyed = matches!(account.credentials, Credentials::Key(_));
     let project = match account.options.project.as_deref().filter(|project| !project.is_empty()) {
         Some(project) => project.to_owned(),
+        None if keyed => return Ok(address::versioned(account.base("https://aiplatform.googleapis.com"), "/v1", "")),
         None => service_account(account)?.project_id,
     };
     let own = match location {

@@ -4,6 +4,8 @@
 //! address or its cookies. Towards the client everything crosses but what belongs to the connection or
 //! names the account.
 
+use std::collections::BTreeMap;
+
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// The vendors' families of headers.
@@ -149,7 +151,7 @@ pub fn answer(vendor: &HeaderMap) -> HeaderMap {
 }
 
 /// Lays an account's extra headers over a request; those of the connection and the credentials stay as they are.
-pub fn add_extra(headers: &mut HeaderMap, extra: &[(String, String)]) {
+pub fn add_extra(headers: &mut HeaderMap, extra: &BTreeMap<String, String>) {
     for (name, value) in extra {
         if let (Ok(name), Ok(value)) = (HeaderName::try_from(name.as_str()), HeaderValue::try_from(value.as_str()))
             && !is_never(name.as_str())

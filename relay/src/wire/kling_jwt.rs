@@ -27,7 +27,6 @@ pub fn token(access_key: &str, secret_key: &str, now: i64) -> Result<String, Wir
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
     use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 

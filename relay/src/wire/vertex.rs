@@ -83,7 +83,6 @@ impl ServiceAccount {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
     use jsonwebtoken::{DecodingKey, Validation};
 

@@ -29,19 +29,15 @@ const PROFILES: &[(&str, &str)] = &[
 /// The beginnings of ids that already name a profile.
 const PREFIXES: &[&str] = &["us.", "eu.", "apac.", "jp.", "au.", "global.", "us-gov.", "ca.", "sa."];
 
-/// Bedrock's id of a model: the account's own map first, then the built-in one with the region's profile;
-/// an id of Bedrock's own and an ARN stay as they are.
-pub fn model_id(model: &str, region: &str, own: &[(String, String)]) -> String {
-    if let Some((_, id)) = own.iter().find(|(name, _)| name == model) {
-        return id.clone();
-    }
+/// Bedrock's id of a model, with the region's profile; an id of Bedrock's own (which an account's mapping may
+/// name) and an ARN stay as they are.
+pub fn model_id(model: &str, region: &str) -> String {
     if model.starts_with("arn:")
         || PREFIXES.iter().any(|prefix| model.starts_with(prefix))
         || !model.starts_with("claude-")
     {
         return model.to_owned();
     }
-    // The longest name wins: `claude-sonnet-4-5` also begins with `claude-sonnet-4`.
     let name = model.strip_suffix("-latest").unwrap_or(model);
     let known = MODELS.iter().find(|(short, date, _)| {
         name == *short || name.strip_prefix(short).and_then(|rest| rest.strip_prefix('-')) == Some(date)
@@ -99,10 +95,8 @@ mod tests {
             ),
         ];
         for (model, region, id) in cases {
-            assert_eq!(model_id(model, region, &[]), id, "{model}");
+            assert_eq!(model_id(model, region), id, "{model}");
         }
-        let own = [("claude-opus-4-5".to_owned(), "my.id".to_owned())];
-        assert_eq!(model_id("claude-opus-4-5", "us-east-1", &own), "my.id");
         assert!(is_anthropic("us.anthropic.claude-opus-5-5") && !is_anthropic("amazon.nova-pro-v1:0"));
     }
 }

@@ -10,6 +10,7 @@ fn blame_of(kind: Kind, status: u16, headers: &[(&'static str, &str)], body: &st
         headers: &headers,
         body: body.as_bytes(),
         model: "m-1",
+        rest: None,
         refreshed,
         now: NOW,
     };
@@ -32,53 +33,75 @@ const LOGINS: [Kind; 4] = [Kind::ClaudeOauth, Kind::GeminiOauth, Kind::OpenaiOau
 
 #[test]
 fn the_callers_fault_harms_no_account_of_any_kind() {
-    for (kind, name) in Kind::ALL {
+    for kind in Kind::ALL {
         for status in [400, 404, 405, 409, 413, 415, 422, 501] {
-            assert_eq!(blame(*kind, status, r#"{"error":{"message":"no"}}"#), Blame::Caller, "{name} {status}");
+            assert_eq!(blame(*kind, status, r#"{"error":{"message":"no"}}"#), Blame::Caller, "{kind} {status}");
         }
     }
 }
 
 #[test]
 fn the_vendors_fault_is_a_short_rest() {
-    for (kind, name) in Kind::ALL.iter().filter(|(kind, _)| *kind != Kind::Midjourney) {
-        assert_eq!(blame(*kind, 500, "{}"), vendor(pause::FAILURE), "{name}");
-        assert_eq!(blame(*kind, 502, "<html>"), vendor(pause::FAILURE), "{name}");
-        assert_eq!(blame(*kind, 504, ""), vendor(pause::FAILURE), "{name}");
-        assert_eq!(blame(*kind, 408, "{}"), vendor(pause::FAILURE), "{name}");
-        assert_eq!(blame(*kind, 503, "{}"), vendor(pause::OVERLOAD), "{name}");
-        assert_eq!(blame(*kind, 529, "{}"), vendor(pause::OVERLOAD), "{name}");
-        assert_eq!(blame_of(*kind, 503, &[("retry-after", "7")], "{}", false), vendor(7_000), "{name}");
+    for kind in Kind::ALL.iter().filter(|kind| **kind != Kind::Midjourney) {
+        assert_eq!(blame(*kind, 500, "{}"), vendor(pause::FAILURE), "{kind}");
+        assert_eq!(blame(*kind, 502, "<html>"), vendor(pause::FAILURE), "{kind}");
+        assert_eq!(blame(*kind, 504, ""), vendor(pause::FAILURE), "{kind}");
+        assert_eq!(blame(*kind, 408, "{}"), vendor(pause::FAILURE), "{kind}");
+        assert_eq!(blame(*kind, 503, "{}"), vendor(pause::OVERLOAD), "{kind}");
+        assert_eq!(blame(*kind, 529, "{}"), vendor(pause::OVERLOAD), "{kind}");
+        assert_eq!(blame_of(*kind, 503, &[("retry-after", "7")], "{}", false), vendor(7_000), "{kind}");
     }
     assert_eq!(crate::provider::blame::unreachable(NOW), vendor(pause::FAILURE));
 }
 
 #[test]
 fn a_login_is_refreshed_once_and_a_key_is_blocked() {
-    for (kind, name) in Kind::ALL {
+    for kind in Kind::ALL {
         let login = LOGINS.contains(kind);
         for (status, reason) in [(401, Reason::BadCredential), (403, Reason::Forbidden)] {
             let first = if login { Blame::Account(Fault::RefreshToken) } else { Blame::blocked(reason) };
-            assert_eq!(blame(*kind, status, "{}"), first, "{name} {status}");
-            assert_eq!(blame_of(*kind, status, &[], "{}", true), Blame::blocked(reason), "{name} {status}");
+            assert_eq!(blame(*kind, status, "{}"), first, "{kind} {status}");
+            assert_eq!(blame_of(*kind, status, &[], "{}", true), Blame::blocked(reason), "{kind} {status}");
         }
-        assert_eq!(blame(*kind, 402, "{}"), Blame::blocked(Reason::OutOfMoney), "{name}");
-        assert_eq!(blame(*kind, 403, "<html>Just a moment</html>"), cooling(pause::WALL, Scope::Account), "{name}");
+        assert_eq!(blame(*kind, 402, "{}"), Blame::blocked(Reason::OutOfMoney), "{kind}");
+        assert_eq!(blame(*kind, 403, "<html>Just a moment</html>"), cooling(pause::WALL, Scope::Account), "{kind}");
     }
 }
 
 #[test]
 fn too_many_requests_rest_to_the_second_that_is_named() {
-    for (kind, name) in Kind::ALL {
+    for kind in Kind::ALL {
         let Blame::Account(Fault::Cooling { until, .. }) = blame_of(*kind, 429, &[("retry-after", "7")], "{}", false)
         else {
-            panic!("{name} does not rest")
+            panic!("{kind} does not rest")
         };
-        assert_eq!(until, NOW + 7_000, "{name}");
+        assert_eq!(until, NOW + 7_000, "{kind}");
         let Blame::Account(Fault::Cooling { until, .. }) = blame(*kind, 429, "") else {
-            panic!("{name} does not rest")
+            panic!("{kind} does not rest")
         };
-        assert!(until > NOW && until <= NOW + pause::RATE_LIMIT, "{name}");
+        assert!(until > NOW && until <= NOW + pause::RATE_LIMIT, "{kind}");
+    }
+}
+
+#[test]
+fn the_accounts_own_rest_counts_where_the_vendor_names_no_end() {
+    for kind in Kind::ALL.iter().filter(|kind| !matches!(kind, Kind::Bedrock | Kind::Vertex)) {
+        for (headers, wanted) in [(header_map(&[]), 5_000), (header_map(&[("retry-after", "7")]), 7_000)] {
+            let failure = Failure {
+                status: StatusCode::TOO_MANY_REQUESTS,
+                headers: &headers,
+                body: b"{}",
+                model: "m-1",
+                rest: Some(5_000),
+                refreshed: false,
+                now: NOW,
+            };
+            let blame = provider(*kind).blame(&failure);
+            assert!(
+                matches!(blame, Blame::Account(Fault::Cooling { until, .. }) if until == NOW + wanted),
+                "{kind}: {blame:?}"
+            );
+        }
     }
 }
 

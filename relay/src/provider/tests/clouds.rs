@@ -7,10 +7,10 @@ use serde_json::json;
 fn azure_addresses() {
     let base = Some("https://res.openai.azure.com/");
     let at = |version: Option<&str>, deployment: Option<&str>, operation, dialect| {
-        let options = Options {
+        let options = AccountOptions {
             api_version: version.map(Into::into),
             deployment: deployment.map(Into::into),
-            ..Options::default()
+            ..AccountOptions::default()
         };
         Attempt { base, options, ..attempt(Kind::AzureOpenai, operation, dialect) }.send()
     };
@@ -90,7 +90,7 @@ fn bedrock_bodies_lose_what_aws_refuses_and_say_so() {
         ));
     }
 
-    let options = Options { region: Some("eu-west-1".into()), ..Options::default() };
+    let options = AccountOptions { region: Some("eu-west-1".into()), ..AccountOptions::default() };
     let bearer = Attempt { credentials: Credentials::Key("ABSKkey".into()), options, stream: false, ..base }.send();
     assert_eq!(bearer.header("authorization"), "Bearer ABSKkey");
     assert_eq!(
@@ -155,7 +155,7 @@ fn google_addresses_and_envelopes() {
         ("https://generativelanguage.googleapis.com/v1beta/openai/embeddings", "Bearer k-secret")
     );
 
-    let project = Options { project: Some("own".into()), ..Options::default() };
+    let project = AccountOptions { project: Some("own".into()), ..AccountOptions::default() };
     let inner = r#"{"contents":[ ], "odd":1}"#;
     let wrapped = Attempt {
         options: project.clone(),
@@ -182,13 +182,17 @@ fn google_addresses_and_envelopes() {
     let side = Attempt { path: ":loadCodeAssist", ..attempt(Kind::GeminiOauth, O::Side, Dialect::CodeAssist) }.send();
     assert_eq!(side.url, "https://cloudcode-pa.googleapis.com/v1internal:loadCodeAssist");
 
-    let global = Options { region: Some("global".into()), project: Some("p".into()), ..Options::default() };
+    let global =
+        AccountOptions { region: Some("global".into()), project: Some("p".into()), ..AccountOptions::default() };
     let gemini =
         Attempt { options: global, stream: true, ..attempt(Kind::Vertex, O::Generate, Dialect::Gemini) }.send();
     assert_eq!(
         gemini.url,
         "https://aiplatform.googleapis.com/v1/projects/p/locations/global/publishers/google/models/m-1:streamGenerateContent?alt=sse"
     );
+    let keyed = Attempt { credentials: key(), ..attempt(Kind::Vertex, O::Generate, Dialect::Gemini) }.send();
+    assert_eq!(keyed.url, "https://aiplatform.googleapis.com/v1/publishers/google/models/m-1:generateContent");
+    assert_eq!((keyed.header("x-goog-api-key"), keyed.header("authorization")), ("k-secret", ""));
     let claude = Attempt {
         model: "claude-opus-4-5-20251101",
         stream: true,

@@ -2,8 +2,13 @@
 
 use super::*;
 
-fn probe_of(kind: Kind, credentials: &Credentials, options: &Options, model: Option<&str>) -> http::Request<Bytes> {
-    let account = Upstream { kind, base_url: Some("http://127.0.0.1:1"), credentials, options };
+fn probe_of(
+    kind: Kind,
+    credentials: &Credentials,
+    options: &AccountOptions,
+    model: Option<&str>,
+) -> http::Request<Bytes> {
+    let account = Upstream { kind, base_url: Some("http://127.0.0.1:1"), credentials, options, account_id: None };
     provider(kind).probe(&account, model, NOW).unwrap()
 }
 
@@ -50,7 +55,7 @@ fn every_kind_has_a_cheap_question_in_the_relays_own_name() {
         (Kind::Video, None, "GET", "/v1/video/generations/0"),
     ];
     for (kind, model, method, path) in cases {
-        let request = probe_of(kind, &fitting(kind), &Options::default(), model);
+        let request = probe_of(kind, &fitting(kind), &AccountOptions::default(), model);
         assert_eq!(request.uri().path_and_query().unwrap(), path, "{kind:?}");
         assert_eq!(request.method(), method, "{kind:?}");
         assert_eq!(request.headers()["user-agent"], USER_AGENT, "{kind:?}");
@@ -62,8 +67,11 @@ fn every_kind_has_a_cheap_question_in_the_relays_own_name() {
         assert_eq!(authenticated, 1, "{kind:?}");
     }
     let setup = Credentials::Oauth { access_token: Some("t".into()), refresh_token: None };
-    assert_eq!(probe_of(Kind::ClaudeOauth, &setup, &Options::default(), None).uri().path(), "/v1/models");
-    assert_eq!(probe_of(Kind::Ccr, &Credentials::None, &Options::default(), None).headers().get("authorization"), None);
+    assert_eq!(probe_of(Kind::ClaudeOauth, &setup, &AccountOptions::default(), None).uri().path(), "/v1/models");
+    assert_eq!(
+        probe_of(Kind::Ccr, &Credentials::None, &AccountOptions::default(), None).headers().get("authorization"),
+        None
+    );
 }
 
 fn verdict(kind: Kind, status: u16, body: &str) -> Verdict {
@@ -123,12 +131,13 @@ fn the_vendors_sentence_is_found_in_every_form() {
 
 #[test]
 fn subscriptions_can_be_asked_for_owner_usage_and_project() {
-    let (credentials, options) = (login(), Options { project: Some("p".into()), ..Options::default() });
+    let (credentials, options) = (login(), AccountOptions { project: Some("p".into()), ..AccountOptions::default() });
     let account = Upstream {
         kind: Kind::ClaudeOauth,
         base_url: Some("http://127.0.0.1:1/v1"),
         credentials: &credentials,
         options: &options,
+        account_id: None,
     };
     let usage = claude_oauth::usage_request(&account).unwrap();
     assert_eq!(usage.uri(), "http://127.0.0.1:1/api/oauth/usage");

@@ -114,7 +114,7 @@ fn openai_bodies_keep_what_is_not_touched() {
     }
     .send();
     assert_eq!(streamed.json()["stream_options"], json!({"include_obfuscation": false, "include_usage": true}));
-    let mistral = Options { vendor: Some("mistral".into()), ..Options::default() };
+    let mistral = AccountOptions { vendor: Some("mistral".into()), ..AccountOptions::default() };
     let sent = Attempt {
         stream: true,
         options: mistral,
@@ -136,11 +136,11 @@ fn openai_bodies_keep_what_is_not_touched() {
     .send();
     assert_eq!(sent.body, form.replace("asked", "m-1"));
     assert_eq!(sent.header("content-type"), "multipart/form-data; boundary=b");
-    let options = Options {
+    let options = AccountOptions {
         organization: Some("org".into()),
-        openai_project: Some("pro".into()),
-        extra_headers: vec![("x-team".into(), "red".into())],
-        ..Options::default()
+        project: Some("pro".into()),
+        headers: [("x-team".to_owned(), "red".to_owned())].into(),
+        ..AccountOptions::default()
     };
     let sent = Attempt { options, ..attempt(Kind::OpenaiKey, Operation::Generate, Dialect::Chat) }.send();
     assert_eq!(
@@ -175,8 +175,11 @@ fn compatible_vendors_have_their_own_addresses() {
             "https://api.cloudflare.com/client/v4/accounts/ac%2F1/ai/v1/chat/completions",
         ),
     ] {
-        let options = Options { vendor: Some(vendor.into()), account_id: Some("ac/1".into()), ..Options::default() };
-        let sent = Attempt { base, options, ..attempt(Kind::OpenaiCompatible, Operation::Generate, dialect) }.send();
+        let options = AccountOptions { vendor: Some(vendor.into()), ..AccountOptions::default() };
+        let account_id = Some("ac/1");
+        let sent =
+            Attempt { base, options, account_id, ..attempt(Kind::OpenaiCompatible, Operation::Generate, dialect) }
+                .send();
         assert_eq!(sent.url, wanted, "{vendor}");
     }
     let lost = attempt(Kind::OpenaiCompatible, Operation::Generate, Dialect::Chat);
@@ -237,10 +240,9 @@ fn a_subscription_changes_nothing_but_the_token() {
     assert_eq!(claude.header("anthropic-beta"), "interleaved-thinking-2025-05-14,other-2026-01-01,oauth-2025-04-20");
     assert_eq!((claude.header("user-agent"), claude.header("x-api-key")), ("client/1", ""));
 
-    let options = Options { account_id: Some("acc".into()), ..Options::default() };
     let codex = Attempt {
         headers,
-        options: options.clone(),
+        account_id: Some("acc"),
         body: Some(body),
         model: "claude-opus-4-5",
         ..attempt(Kind::OpenaiOauth, Operation::Generate, Dialect::Responses)
@@ -253,7 +255,6 @@ fn a_subscription_changes_nothing_but_the_token() {
         ("acc", "codex_exec", "s")
     );
     let side = Attempt {
-        options,
         method: Method::GET,
         path: "/wham/usage",
         query: "a=1",
@@ -317,4 +318,14 @@ fn tasks_follow_the_clients_path() {
     }
     .send();
     assert_eq!((&fetch.method, fetch.body.as_str(), fetch.header("content-type")), (&Method::GET, "", ""));
+}
+
+#[test]
+fn a_call_without_a_clients_name_carries_the_accounts_or_the_relays() {
+    let options = || AccountOptions { user_agent: Some("team/2".into()), ..AccountOptions::default() };
+    let chat = || attempt(Kind::OpenaiKey, Operation::Generate, Dialect::Chat);
+    assert_eq!(chat().send().header("user-agent"), USER_AGENT);
+    assert_eq!(Attempt { options: options(), ..chat() }.send().header("user-agent"), "team/2");
+    let named = Attempt { options: options(), headers: header_map(CLIENT), ..chat() };
+    assert_eq!(named.send().header("user-agent"), "client/1");
 }

@@ -5,16 +5,17 @@ use crate::wire::oauth::Flow;
 
 #[test]
 fn logins_refresh_at_the_address_of_the_setting_and_keys_never() {
-    for (kind, name) in Kind::ALL {
+    for kind in Kind::ALL {
         let credentials = fitting(*kind);
-        let options = Options::default();
-        let account = Upstream { kind: *kind, base_url: None, credentials: &credentials, options: &options };
+        let options = AccountOptions::default();
+        let account =
+            Upstream { kind: *kind, base_url: None, credentials: &credentials, options: &options, account_id: None };
         let flow = match kind {
             Kind::ClaudeOauth => Flow::Claude,
             Kind::OpenaiOauth => Flow::Codex,
             Kind::GeminiOauth | Kind::Vertex => Flow::Gemini,
             _ => {
-                assert!(provider(*kind).token(&account, None, NOW).is_none(), "{name}");
+                assert!(provider(*kind).token(&account, None, NOW).is_none(), "{kind}");
                 assert!(provider(*kind).read_token(StatusCode::OK, b"{}", NOW).unwrap_err().for_good);
                 continue;
             }
@@ -22,20 +23,26 @@ fn logins_refresh_at_the_address_of_the_setting_and_keys_never() {
         let at =
             Endpoints { token: "http://127.0.0.1:1/token".into(), client_secret: Some("cs".into()), ..flow.defaults() };
         let request = provider(*kind).token(&account, Some(&at), NOW).unwrap().unwrap();
-        assert_eq!(request.uri(), "http://127.0.0.1:1/token", "{name}");
+        assert_eq!(request.uri(), "http://127.0.0.1:1/token", "{kind}");
         let body = std::str::from_utf8(request.body()).unwrap();
-        assert_eq!(body.contains("rt-secret"), *kind != Kind::Vertex, "{name}");
+        assert_eq!(body.contains("rt-secret"), *kind != Kind::Vertex, "{kind}");
         let answer = br#"{"access_token":"new","expires_in":60}"#;
         let tokens = provider(*kind).read_token(StatusCode::OK, answer, NOW).unwrap();
-        assert_eq!((tokens.access_token.as_str(), tokens.expires_at), ("new", Some(NOW + 60_000)), "{name}");
+        assert_eq!((tokens.access_token.as_str(), tokens.expires_at), ("new", Some(NOW + 60_000)), "{kind}");
     }
 }
 
 #[test]
 fn a_setup_token_is_never_refreshed() {
     let credentials = Credentials::Oauth { access_token: Some("t".into()), refresh_token: None };
-    let options = Options::default();
-    let account = Upstream { kind: Kind::ClaudeOauth, base_url: None, credentials: &credentials, options: &options };
+    let options = AccountOptions::default();
+    let account = Upstream {
+        kind: Kind::ClaudeOauth,
+        base_url: None,
+        credentials: &credentials,
+        options: &options,
+        account_id: None,
+    };
     assert!(provider(Kind::ClaudeOauth).token(&account, None, NOW).is_none());
 }
 
@@ -48,12 +55,13 @@ fn secrets_stay_out_of_debug_and_can_be_scrubbed() {
             assert!(!shown.contains(secret), "{shown}");
         }
     }
-    let (credentials, options) = (login(), Options::default());
+    let (credentials, options) = (login(), AccountOptions::default());
     let account = Upstream {
         kind: Kind::Ccr,
         base_url: Some("http://gw.internal:1"),
         credentials: &credentials,
         options: &options,
+        account_id: None,
     };
     let hidden = account.hidden("https://real.example/v1/messages");
     let text = "rt-secret at http://gw.internal:1/x or real.example";

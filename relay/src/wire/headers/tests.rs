@@ -1,4 +1,3 @@
-#![expect(clippy::unwrap_used, reason = "tests")]
 use super::*;
 
 fn map(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
@@ -135,7 +134,7 @@ fn words_are_merged_and_extras_do_not_touch_credentials() {
     assert_eq!(headers["anthropic-beta"], "a,b,c,oauth-2025-04-20");
     let extra =
         [("X-Team", "red"), ("Authorization", "Bearer other"), ("Host", "evil"), ("bad name", "x"), ("x-bad", "a\nb")];
-    add_extra(&mut headers, &extra.map(|(n, v)| (n.to_owned(), v.to_owned())));
+    add_extra(&mut headers, &extra.into_iter().map(|(n, v)| (n.to_owned(), v.to_owned())).collect());
     assert_eq!(headers["x-team"], "red");
     assert_eq!(headers["authorization"], "Bearer k");
     assert_eq!(headers.len(), 3);
