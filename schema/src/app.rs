@@ -16,6 +16,7 @@ use crate::db::{Db, PoolSize};
 use crate::error::{Error, Result};
 use crate::kv::Kv;
 use crate::seal::Sealer;
+use crate::service::order::Providers;
 use crate::service::password::Hasher;
 use crate::service::setting::Settings;
 use crate::service::token::TokenKeys;
@@ -37,6 +38,8 @@ pub struct Inner {
     pub hasher: Hasher,
     pub tokens: TokenKeys,
     pub settings: ArcSwap<Settings>,
+    /// The payment providers as the settings of the moment make them.
+    pub providers: Providers,
     /// Names this process among its peers.
     pub instance: String,
     /// Cancelled when the process should stop.
@@ -82,6 +85,7 @@ impl App {
             hasher: Hasher::new(config.weak_hash),
             http: http_client()?,
             settings: ArcSwap::from_pointee(Settings::defaults()),
+            providers: Providers::default(),
             instance: crate::id::uuid(),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),

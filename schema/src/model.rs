@@ -11,6 +11,7 @@ pub mod idempotency;
 pub mod ledger;
 pub mod lock;
 pub mod order;
+pub mod payment_event;
 pub mod pin;
 pub mod plan;
 pub mod session;
