@@ -6,49 +6,50 @@ use crate::wire::headers;
 use crate::wire::scrub::Hidden;
 use http::HeaderMap;
 use schema::model::account::{AccountKind, AccountOptions};
+use schema::service::account::Credentials as Stored;
 
 use super::Refusal;
 
-/// What an account proves itself with.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Credentials {
+/// What an account proves itself with, opened and chosen for one attempt.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Credentials<'a> {
     /// A key.
-    Key(String),
+    Key(&'a str),
     /// An OAuth login.
     Oauth {
         /// The access token, once there is one.
-        access_token: Option<String>,
+        access_token: Option<&'a str>,
         /// The refresh token; a setup token has none.
-        refresh_token: Option<String>,
+        refresh_token: Option<&'a str>,
     },
     /// AWS access keys.
     Aws {
         /// `AKIA…` or `ASIA…`.
-        access_key_id: String,
+        access_key_id: &'a str,
         /// The secret.
-        secret_access_key: String,
+        secret_access_key: &'a str,
         /// Goes with temporary keys.
-        session_token: Option<String>,
+        session_token: Option<&'a str>,
     },
     /// A Google service account.
     ServiceAccount {
         /// The JSON key file.
-        key_file: String,
+        key_file: &'a str,
         /// The access token bought with it, once there is one.
-        access_token: Option<String>,
+        access_token: Option<&'a str>,
     },
     /// An access key and the secret that signs for it.
     Pair {
         /// The public half.
-        access_key: String,
+        access_key: &'a str,
         /// The secret half.
-        secret_key: String,
+        secret_key: &'a str,
     },
     /// None, for gateways on the own machine.
     None,
 }
 
-impl fmt::Debug for Credentials {
+impl fmt::Debug for Credentials<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Key(_) => "Key(<secret>)",
@@ -61,47 +62,61 @@ impl fmt::Debug for Credentials {
     }
 }
 
-impl Credentials {
+impl<'a> Credentials<'a> {
+    /// Those of an opened account: of several keys the one at `key`, and with a service account the access
+    /// token that was `bought` with it.
+    pub fn of(opened: &'a Stored, key: usize, bought: Option<&'a str>) -> Self {
+        match opened {
+            Stored::None => Self::None,
+            Stored::Keys { keys } => keys.get(key).or(keys.first()).map_or(Self::None, |key| Self::Key(key)),
+            Stored::Oauth(tokens) => Self::Oauth {
+                access_token: Some(tokens.access_token.as_str()).filter(|token| !token.is_empty()),
+                refresh_token: tokens.refresh_token.as_deref().filter(|token| !token.is_empty()),
+            },
+            Stored::Aws { access_key_id, secret_access_key, session_token } => {
+                Self::Aws { access_key_id, secret_access_key, session_token: session_token.as_deref() }
+            }
+            Stored::ServiceAccount { json } => Self::ServiceAccount { key_file: json, access_token: bought },
+            Stored::Pair { access, secret } => Self::Pair { access_key: access, secret_key: secret },
+        }
+    }
+
     /// Every secret, for scrubbing.
-    pub fn secrets(&self) -> Vec<&str> {
-        match self {
+    pub fn secrets(&self) -> Vec<&'a str> {
+        match *self {
             Self::Key(key) => vec![key],
-            Self::Oauth { access_token, refresh_token } => {
-                access_token.iter().chain(refresh_token).map(String::as_str).collect()
-            }
+            Self::Oauth { access_token, refresh_token } => access_token.into_iter().chain(refresh_token).collect(),
             Self::Aws { access_key_id, secret_access_key, session_token } => {
-                [access_key_id, secret_access_key].into_iter().chain(session_token).map(String::as_str).collect()
+                [access_key_id, secret_access_key].into_iter().chain(session_token).collect()
             }
-            Self::ServiceAccount { key_file, access_token } => {
-                std::iter::once(key_file).chain(access_token).map(String::as_str).collect()
-            }
+            Self::ServiceAccount { key_file, access_token } => std::iter::once(key_file).chain(access_token).collect(),
             Self::Pair { access_key, secret_key } => vec![access_key, secret_key],
             Self::None => Vec::new(),
         }
     }
 
     /// The key, for kinds that have one.
-    pub fn key(&self) -> Result<&str, Refusal> {
-        match self {
+    pub fn key(&self) -> Result<&'a str, Refusal> {
+        match *self {
             Self::Key(key) if !key.is_empty() => Ok(key),
             _ => Err(Refusal::Account("the account has no API key".into())),
         }
     }
 
     /// The access token, for kinds that log in.
-    pub fn access_token(&self) -> Result<&str, Refusal> {
-        match self {
+    pub fn access_token(&self) -> Result<&'a str, Refusal> {
+        match *self {
             Self::Oauth { access_token, .. } | Self::ServiceAccount { access_token, .. } => {
-                access_token.as_deref().filter(|token| !token.is_empty()).ok_or(Refusal::NoToken)
+                access_token.filter(|token| !token.is_empty()).ok_or(Refusal::NoToken)
             }
             _ => Err(Refusal::Account("the account has no login".into())),
         }
     }
 
     /// The refresh token, where there is one.
-    pub fn refresh_token(&self) -> Option<&str> {
-        match self {
-            Self::Oauth { refresh_token, .. } => refresh_token.as_deref(),
+    pub fn refresh_token(&self) -> Option<&'a str> {
+        match *self {
+            Self::Oauth { refresh_token, .. } => refresh_token,
             _ => None,
         }
     }
@@ -115,7 +130,7 @@ pub struct Upstream<'a> {
     /// Its address, where it is not the vendor's own.
     pub base_url: Option<&'a str>,
     /// What it proves itself with.
-    pub credentials: &'a Credentials,
+    pub credentials: Credentials<'a>,
     /// Its further settings.
     pub options: &'a AccountOptions,
     /// The vendor's number of the account, where an address or a header must hold it (ChatGPT, Cloudflare).
@@ -142,8 +157,11 @@ impl<'a> Upstream<'a> {
         headers::add_extra(headers, &self.options.headers);
     }
 
-    /// What of this account and of the address it was reached at no client may see.
-    pub fn hidden<'b>(&'b self, address: &'b str) -> Hidden {
-        Hidden::new(self.credentials.secrets(), [address].into_iter().chain(self.base_url))
+    /// What of this account and of the address it was reached at no client may see: secrets, addresses, and
+    /// the names that the vendor knows it by.
+    pub fn hidden(&self, address: &str) -> Hidden {
+        let names = [self.options.organization.as_deref(), self.options.project.as_deref(), self.account_id];
+        let secrets = self.credentials.secrets().into_iter().chain(names.into_iter().flatten());
+        Hidden::new(secrets, [address].into_iter().chain(self.base_url))
     }
 }

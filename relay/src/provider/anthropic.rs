@@ -70,7 +70,7 @@ pub(super) fn describe(ask: &Ask<'_>) -> HeaderMap {
 }
 
 /// Anthropic's own keys go as `x-api-key`, a compatible vendor's as a bearer.
-pub(super) fn authenticate(headers: &mut HeaderMap, credentials: &Credentials) -> Result<(), Refusal> {
+pub(super) fn authenticate(headers: &mut HeaderMap, credentials: Credentials<'_>) -> Result<(), Refusal> {
     if matches!(credentials, Credentials::None) {
         return Ok(());
     }

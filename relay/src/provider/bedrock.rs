@@ -161,7 +161,7 @@ fn control(account: &Upstream<'_>) -> String {
 fn authenticate(account: &Upstream<'_>, request: &mut http::Request<Bytes>, now: i64) -> Result<(), Refusal> {
     match account.credentials {
         Credentials::Aws { access_key_id, secret_access_key, session_token } => {
-            let keys = sigv4::Keys { access_key_id, secret_access_key, session_token: session_token.as_deref() };
+            let keys = sigv4::Keys { access_key_id, secret_access_key, session_token };
             let scope = sigv4::Scope { region: region(account), service: "bedrock", now };
             let (method, uri, body) = (request.method().clone(), request.uri().clone(), request.body().clone());
             Ok(sigv4::sign(&method, &uri, request.headers_mut(), &body, keys, scope)?)
@@ -213,6 +213,9 @@ fn blame(failure: &Failure<'_>) -> Blame {
         | "IncompleteSignatureException"
         | "MissingAuthenticationTokenException"
         | "InvalidClientTokenId" => Blame::blocked(Reason::BadCredential),
+        "AccessDeniedException" if failure.mentions(&["authentication failed", "api key"]) => {
+            Blame::blocked(Reason::BadCredential)
+        }
         "AccessDeniedException" if failure.mentions(&["model"]) => Blame::cooling(until(pause::MODEL), Scope::Model),
         "ThrottlingException" | "ServiceQuotaExceededException" => Blame::cooling(until(pause::OVERLOAD), Scope::Model),
         "ModelNotReadyException" => Blame::Vendor { until: until(pause::OVERLOAD) },

@@ -70,6 +70,8 @@ impl Provider for Gemini {
             }
             400 if failure.mentions(&["user location is not supported"]) => Blame::blocked(Reason::Forbidden),
             400 | 403 if failure.mentions(&["enable billing", "billing account"]) => Blame::blocked(Reason::OutOfMoney),
+            // Google says so of caches and files that are not there.
+            403 if failure.mentions(&["cachedcontent not found", "or it may not exist"]) => Blame::Caller,
             403 if reason(error) == Some("CONSUMER_SUSPENDED") => Blame::blocked(Reason::Disabled),
             429 => limited(failure, error, Scope::Account),
             _ => blame::by_status(failure, false),

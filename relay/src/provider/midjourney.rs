@@ -31,7 +31,8 @@ impl Provider for Midjourney {
         let body: Value = serde_json::from_slice(body).ok()?;
         let status = match body.get("code")?.as_i64()? {
             1 | 21 | 22 => return None,
-            // No account behind the proxy.
+            // The proxy says the same of a task that it does not know and of having no account left.
+            3 if names_a_task(&body) => 404,
             3 => 503,
             4 | 24 => 400,
             23 | 30 => 429,
@@ -55,6 +56,11 @@ impl Provider for Midjourney {
         account.extra(request.headers_mut());
         Ok(request)
     }
+}
+
+fn names_a_task(body: &Value) -> bool {
+    let said = body.get("description").and_then(Value::as_str).unwrap_or_default().to_lowercase();
+    said.contains("任务") || said.contains("task")
 }
 
 /// A task's body goes as it came.

@@ -6,6 +6,7 @@ mod clouds;
 mod events;
 mod probes;
 mod requests;
+mod tasks;
 mod tokens;
 
 use super::*;
@@ -34,35 +35,35 @@ const CLIENT: &[(&str, &str)] = &[
     ("session-id", "s"),
 ];
 
-fn key() -> Credentials {
-    Credentials::Key("k-secret".into())
+fn key() -> Credentials<'static> {
+    Credentials::Key("k-secret")
 }
 
-fn login() -> Credentials {
-    Credentials::Oauth { access_token: Some("at-secret".into()), refresh_token: Some("rt-secret".into()) }
+fn login() -> Credentials<'static> {
+    Credentials::Oauth { access_token: Some("at-secret"), refresh_token: Some("rt-secret") }
 }
 
-fn aws() -> Credentials {
+fn aws() -> Credentials<'static> {
     Credentials::Aws {
-        access_key_id: "AKIDEXAMPLE".into(),
-        secret_access_key: "wJalr-secret".into(),
-        session_token: Some("st-secret".into()),
+        access_key_id: "AKIDEXAMPLE",
+        secret_access_key: "wJalr-secret",
+        session_token: Some("st-secret"),
     }
 }
 
-fn google() -> Credentials {
+fn google() -> Credentials<'static> {
     Credentials::ServiceAccount {
-        key_file: include_str!("../wire/vertex/key_file.json").into(),
-        access_token: Some("at-secret".into()),
+        key_file: include_str!("../wire/vertex/key_file.json"),
+        access_token: Some("at-secret"),
     }
 }
 
-fn pair() -> Credentials {
-    Credentials::Pair { access_key: "ak-secret".into(), secret_key: "sk-secret".into() }
+fn pair() -> Credentials<'static> {
+    Credentials::Pair { access_key: "ak-secret", secret_key: "sk-secret" }
 }
 
 /// Credentials that fit the kind.
-fn fitting(kind: Kind) -> Credentials {
+fn fitting(kind: Kind) -> Credentials<'static> {
     match kind {
         Kind::ClaudeOauth | Kind::GeminiOauth | Kind::OpenaiOauth => login(),
         Kind::Bedrock => aws(),
@@ -84,7 +85,7 @@ fn header_map(pairs: &[(&'static str, &str)]) -> HeaderMap {
 struct Attempt {
     kind: Kind,
     base: Option<&'static str>,
-    credentials: Credentials,
+    credentials: Credentials<'static>,
     options: AccountOptions,
     account_id: Option<&'static str>,
     operation: Operation,
@@ -163,7 +164,7 @@ impl Attempt {
         let account = Upstream {
             kind: self.kind,
             base_url: self.base,
-            credentials: &self.credentials,
+            credentials: self.credentials,
             options: &self.options,
             account_id: self.account_id,
         };

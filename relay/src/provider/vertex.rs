@@ -64,7 +64,9 @@ impl Provider for Vertex {
             edit.remove("model");
             edit.set_str("anthropic_version", ANTHROPIC_VERSION);
         }
-        for name in ["thread", "service_tier", "mcp_servers", "container", "fallbacks", "workspace_id"] {
+        for name in
+            ["thread", "context_management", "service_tier", "mcp_servers", "container", "fallbacks", "workspace_id"]
+        {
             if body.has(name) {
                 dropped.push(name.to_owned());
             }
@@ -161,7 +163,9 @@ fn root(account: &Upstream<'_>) -> Result<String, Refusal> {
     let project = match account.options.project.as_deref().filter(|project| !project.is_empty()) {
         Some(project) => project.to_owned(),
         None if keyed => return Ok(address::versioned(account.base("https://aiplatform.googleapis.com"), "/v1", "")),
-        None => service_account(account)?.project_id,
+        None => service_account(account)?
+            .project_id
+            .ok_or_else(|| Refusal::Account("neither the account's settings nor its key file name a project".into()))?,
     };
     let own = match location {
         "global" => "https://aiplatform.googleapis.com".to_owned(),

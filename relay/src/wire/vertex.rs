@@ -19,8 +19,9 @@ const GRANT: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 /// What a service account's key file says.
 #[derive(Clone, Deserialize)]
 pub struct ServiceAccount {
-    /// The project that pays.
-    pub project_id: String,
+    /// The project that pays, unless the account's settings name another.
+    #[serde(default)]
+    pub project_id: Option<String>,
     /// Who signs.
     pub client_email: String,
     #[serde(default)]
@@ -51,9 +52,8 @@ impl ServiceAccount {
     /// Reads a key file.
     pub fn parse(json: &str) -> Result<Self, WireError> {
         // serde's own message may quote the text, that is, the key.
-        serde_json::from_str(json).map_err(|_| {
-            WireError::Key("this is not a Google service account key file (project_id, client_email, private_key)")
-        })
+        serde_json::from_str(json)
+            .map_err(|_| WireError::Key("this is not a Google service account key file (client_email, private_key)"))
     }
 
     /// The address to ask for a token: the setting's, else the key file's, else Google's.

@@ -14,7 +14,7 @@ fn native_with(
     model: &str,
 ) -> Option<Dialect> {
     let credentials = fitting(kind);
-    let account = Upstream { kind, base_url: None, credentials: &credentials, options, account_id: None };
+    let account = Upstream { kind, base_url: None, credentials, options, account_id: None };
     provider(kind).native(&account, Wish { operation, dialect, model })
 }
 

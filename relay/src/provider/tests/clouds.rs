@@ -38,7 +38,7 @@ fn azure_addresses() {
     );
     let entra = Attempt {
         base,
-        credentials: Credentials::Key("eyJhbGciOi.x.y".into()),
+        credentials: Credentials::Key("eyJhbGciOi.x.y"),
         ..attempt(Kind::AzureOpenai, Operation::Generate, Dialect::Chat)
     }
     .send();
@@ -91,7 +91,7 @@ fn bedrock_bodies_lose_what_aws_refuses_and_say_so() {
     }
 
     let options = AccountOptions { region: Some("eu-west-1".into()), ..AccountOptions::default() };
-    let bearer = Attempt { credentials: Credentials::Key("ABSKkey".into()), options, stream: false, ..base }.send();
+    let bearer = Attempt { credentials: Credentials::Key("ABSKkey"), options, stream: false, ..base }.send();
     assert_eq!(bearer.header("authorization"), "Bearer ABSKkey");
     assert_eq!(
         bearer.url,

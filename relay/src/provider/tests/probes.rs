@@ -4,7 +4,7 @@ use super::*;
 
 fn probe_of(
     kind: Kind,
-    credentials: &Credentials,
+    credentials: Credentials<'_>,
     options: &AccountOptions,
     model: Option<&str>,
 ) -> http::Request<Bytes> {
@@ -55,7 +55,7 @@ fn every_kind_has_a_cheap_question_in_the_relays_own_name() {
         (Kind::Video, None, "GET", "/v1/video/generations/0"),
     ];
     for (kind, model, method, path) in cases {
-        let request = probe_of(kind, &fitting(kind), &AccountOptions::default(), model);
+        let request = probe_of(kind, fitting(kind), &AccountOptions::default(), model);
         assert_eq!(request.uri().path_and_query().unwrap(), path, "{kind:?}");
         assert_eq!(request.method(), method, "{kind:?}");
         assert_eq!(request.headers()["user-agent"], USER_AGENT, "{kind:?}");
@@ -66,10 +66,10 @@ fn every_kind_has_a_cheap_question_in_the_relays_own_name() {
             .count();
         assert_eq!(authenticated, 1, "{kind:?}");
     }
-    let setup = Credentials::Oauth { access_token: Some("t".into()), refresh_token: None };
-    assert_eq!(probe_of(Kind::ClaudeOauth, &setup, &AccountOptions::default(), None).uri().path(), "/v1/models");
+    let setup = Credentials::Oauth { access_token: Some("t"), refresh_token: None };
+    assert_eq!(probe_of(Kind::ClaudeOauth, setup, &AccountOptions::default(), None).uri().path(), "/v1/models");
     assert_eq!(
-        probe_of(Kind::Ccr, &Credentials::None, &AccountOptions::default(), None).headers().get("authorization"),
+        probe_of(Kind::Ccr, Credentials::None, &AccountOptions::default(), None).headers().get("authorization"),
         None
     );
 }
@@ -135,7 +135,7 @@ fn subscriptions_can_be_asked_for_owner_usage_and_project() {
     let account = Upstream {
         kind: Kind::ClaudeOauth,
         base_url: Some("http://127.0.0.1:1/v1"),
-        credentials: &credentials,
+        credentials,
         options: &options,
         account_id: None,
     };

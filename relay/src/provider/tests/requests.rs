@@ -200,7 +200,7 @@ fn anthropic_headers_and_addresses() {
     let console = Attempt {
         headers: headers.clone(),
         query: "beta=true&key=k",
-        credentials: Credentials::Key("sk-ant-api03-x".into()),
+        credentials: Credentials::Key("sk-ant-api03-x"),
         ..attempt(Kind::ClaudeConsole, Operation::Generate, Dialect::Messages)
     }
     .send();
@@ -271,7 +271,7 @@ fn a_subscription_changes_nothing_but_the_token() {
     .send();
     assert_eq!(list.url, "https://chatgpt.com/backend-api/codex/models?client_version=1.2.3");
     let fresh = Attempt {
-        credentials: Credentials::Oauth { access_token: None, refresh_token: Some("r".into()) },
+        credentials: Credentials::Oauth { access_token: None, refresh_token: Some("r") },
         ..attempt(Kind::ClaudeOauth, Operation::Generate, Dialect::Messages)
     };
     assert!(matches!(fresh.try_send().map(|sent| sent.url), Err(Refusal::NoToken)));

@@ -8,8 +8,7 @@ fn logins_refresh_at_the_address_of_the_setting_and_keys_never() {
     for kind in Kind::ALL {
         let credentials = fitting(*kind);
         let options = AccountOptions::default();
-        let account =
-            Upstream { kind: *kind, base_url: None, credentials: &credentials, options: &options, account_id: None };
+        let account = Upstream { kind: *kind, base_url: None, credentials, options: &options, account_id: None };
         let flow = match kind {
             Kind::ClaudeOauth => Flow::Claude,
             Kind::OpenaiOauth => Flow::Codex,
@@ -34,15 +33,10 @@ fn logins_refresh_at_the_address_of_the_setting_and_keys_never() {
 
 #[test]
 fn a_setup_token_is_never_refreshed() {
-    let credentials = Credentials::Oauth { access_token: Some("t".into()), refresh_token: None };
+    let credentials = Credentials::Oauth { access_token: Some("t"), refresh_token: None };
     let options = AccountOptions::default();
-    let account = Upstream {
-        kind: Kind::ClaudeOauth,
-        base_url: None,
-        credentials: &credentials,
-        options: &options,
-        account_id: None,
-    };
+    let account =
+        Upstream { kind: Kind::ClaudeOauth, base_url: None, credentials, options: &options, account_id: None };
     assert!(provider(Kind::ClaudeOauth).token(&account, None, NOW).is_none());
 }
 
@@ -59,11 +53,30 @@ fn secrets_stay_out_of_debug_and_can_be_scrubbed() {
     let account = Upstream {
         kind: Kind::Ccr,
         base_url: Some("http://gw.internal:1"),
-        credentials: &credentials,
+        credentials,
         options: &options,
-        account_id: None,
+        account_id: Some("acct-12345"),
     };
     let hidden = account.hidden("https://real.example/v1/messages");
-    let text = "rt-secret at http://gw.internal:1/x or real.example";
-    assert_eq!(hidden.scrub_text(text).unwrap(), "*** at ***/x or ***");
+    let text = "rt-secret at http://gw.internal:1/x or real.example for acct-12345";
+    assert_eq!(hidden.scrub_text(text).unwrap(), "*** at ***/x or *** for ***");
+}
+
+#[test]
+fn stored_credentials_are_opened_for_one_attempt() {
+    use schema::service::account::{Credentials as Stored, OauthTokens};
+    let keys = Stored::lines("k-1\nk-2");
+    assert_eq!(Credentials::of(&keys, 1, None), Credentials::Key("k-2"));
+    assert_eq!(Credentials::of(&keys, 7, None), Credentials::Key("k-1"), "a key that has gone");
+    assert_eq!(Credentials::of(&Stored::None, 0, None), Credentials::None);
+    let tokens = Stored::Oauth(OauthTokens { refresh_token: Some("r".into()), ..OauthTokens::default() });
+    assert_eq!(Credentials::of(&tokens, 0, None).access_token(), Err(Refusal::NoToken));
+    assert_eq!(Credentials::of(&tokens, 0, None).refresh_token(), Some("r"));
+    let service = Stored::ServiceAccount { json: "{}".into() };
+    assert_eq!(Credentials::of(&service, 0, None).access_token(), Err(Refusal::NoToken));
+    assert_eq!(Credentials::of(&service, 0, Some("bought")).access_token(), Ok("bought"));
+    let pair = Stored::Pair { access: "a".into(), secret: "s".into() };
+    assert_eq!(Credentials::of(&pair, 0, None), Credentials::Pair { access_key: "a", secret_key: "s" });
+    let aws = Stored::Aws { access_key_id: "A".into(), secret_access_key: "S".into(), session_token: Some("T".into()) };
+    assert_eq!(Credentials::of(&aws, 0, None).secrets(), ["A", "S", "T"]);
 }
