@@ -15,10 +15,11 @@ use crate::config::Config;
 use crate::db::{Db, PoolSize};
 use crate::error::{Error, Result};
 use crate::kv::Kv;
+use crate::kv::admission::Counters;
 use crate::seal::Sealer;
-use crate::service::order::Providers;
 use crate::service::password::Hasher;
 use crate::service::setting::Settings;
+use crate::service::settle::Books;
 use crate::service::token::TokenKeys;
 
 /// A cheap handle to the process's one application state.
@@ -30,6 +31,10 @@ pub struct Inner {
     pub config: Config,
     pub db: Db,
     pub kv: Kv,
+    /// What calls are counted against.
+    pub counters: Counters,
+    /// The accounting of this process.
+    pub books: Books,
     pub bus: Bus,
     pub clock: Clock,
     pub seal: Sealer,
@@ -38,8 +43,6 @@ pub struct Inner {
     pub hasher: Hasher,
     pub tokens: TokenKeys,
     pub settings: ArcSwap<Settings>,
-    /// The payment providers as the settings of the moment make them.
-    pub providers: Providers,
     /// Names this process among its peers.
     pub instance: String,
     /// Cancelled when the process should stop.
@@ -85,10 +88,11 @@ impl App {
             hasher: Hasher::new(config.weak_hash),
             http: http_client()?,
             settings: ArcSwap::from_pointee(Settings::defaults()),
-            providers: Providers::default(),
             instance: crate::id::uuid(),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
+            counters: Counters::beside(&kv),
+            books: Books::default(),
             config,
             db,
             kv,
@@ -113,6 +117,8 @@ impl App {
         if tokio::time::timeout(limit, self.tasks.wait()).await.is_err() {
             tracing::warn!(open = self.tasks.len(), "stopped before every task had ended");
         }
+        // Last, because the calls that ended just now are in it.
+        crate::service::settle::stop(self).await;
     }
 }
 

@@ -32,6 +32,8 @@ pub enum Db {
     Lite {
         readers: LitePool,
         writer: LitePool,
+        /// The write-ahead log beside the database file.
+        log: std::path::PathBuf,
     },
 }
 
@@ -94,7 +96,13 @@ impl Db {
             return Ok(Self::Pg(postgres::pool(url, size).await?));
         }
         let path = sqlite::path(url)?;
-        Ok(Self::Lite { readers: sqlite::pool(&path, size).await?, writer: sqlite::pool(&path, PoolSize(1)).await? })
+        let mut log = path.clone().into_os_string();
+        log.push("-wal");
+        Ok(Self::Lite {
+            readers: sqlite::pool(&path, size).await?,
+            writer: sqlite::pool(&path, PoolSize(1)).await?,
+            log: log.into(),
+        })
     }
 
     /// Which database this is.
@@ -133,6 +141,23 @@ impl Db {
     /// Applies pending migrations; safe for many processes at once.
     pub async fn migrate(&self) -> Result<usize> {
         migrate(self).await
+    }
+
+    /// Makes every transaction that was committed survive a power cut. PostgreSQL does so by itself; SQLite
+    /// leaves its log to the system's cache until it is folded into the file.
+    pub async fn settle_to_disk(&self) -> Result<()> {
+        let Self::Lite { log, .. } = self else { return Ok(()) };
+        let log = log.clone();
+        let synced = tokio::task::spawn_blocking(move || match std::fs::File::open(log) {
+            Ok(file) => file.sync_data(),
+            // No log: all of it is in the file, which is synced when the log is folded into it.
+            Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            Err(cause) => Err(cause),
+        });
+        synced
+            .await
+            .map_err(Error::internal)?
+            .map_err(|cause| Error::unavailable("the database log cannot be synced", cause))
     }
 
     /// A round trip, for readiness.

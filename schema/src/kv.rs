@@ -3,6 +3,7 @@
 //! Operations are named for our needs, not for Redis. Both arms keep the same promises, and one test
 //! runs against both.
 
+pub mod admission;
 mod memory;
 mod redis;
 

@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod account_group;
+pub mod admission;
 pub mod allowance;
 pub mod api_key;
 pub mod audit;
@@ -13,11 +14,13 @@ pub mod exchange;
 pub mod field;
 pub mod follow;
 pub mod idempotency;
+pub mod journal;
 pub mod order;
 pub mod password;
 pub mod plan;
 pub mod session;
 pub mod setting;
+pub mod settle;
 pub mod subscription;
 pub mod token;
 pub mod user;

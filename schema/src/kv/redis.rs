@@ -43,7 +43,7 @@ static RELEASE: LazyLock<Script> = LazyLock::new(|| {
     Script::new(r"if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0")
 });
 
-fn away(cause: redis::RedisError) -> Error {
+pub(super) fn away(cause: redis::RedisError) -> Error {
     Error::unavailable("the Redis server is not reachable", cause)
 }
 
@@ -55,7 +55,11 @@ impl Redis {
         Ok(Self { conn, space: space.to_owned() })
     }
 
-    fn key(&self, name: &str) -> String {
+    pub(super) fn conn(&self) -> ConnectionManager {
+        self.conn.clone()
+    }
+
+    pub(super) fn key(&self, name: &str) -> String {
         format!("{}{name}", self.space)
     }
 

@@ -2,7 +2,7 @@
 
 use crate::App;
 use crate::bus::Event;
-use crate::service::setting;
+use crate::service::{admission, setting};
 
 /// Starts following; ends when the process stops.
 pub fn start(app: &App) {
@@ -16,6 +16,7 @@ pub fn start(app: &App) {
                 event = listener.next() => event,
             };
             let Some(event) = event else { return };
+            admission::heed(&app, &event).await;
             if matches!(*event, Event::SettingsChanged | Event::Resync)
                 && let Err(cause) = setting::reload(&app).await
             {
