@@ -1,22 +1,46 @@
 //! The graph: one file a resource, merged here.
 
+mod audit;
+pub mod cost;
+mod events;
+mod ledger;
+mod node;
 mod session;
+mod setting;
 mod user;
 
-use async_graphql::{EmptySubscription, MergedObject, Schema};
+use async_graphql::{MergedObject, MergedSubscription, SDLExportOptions, Schema};
 
 /// Everything that can be read.
 #[derive(MergedObject, Default)]
-pub struct Query(user::UserQuery);
+pub struct Query(audit::AuditQuery, ledger::LedgerQuery, node::NodeQuery, setting::SettingQuery, user::UserQuery);
 
-/// Everything that can be changed.
+/// Everything that can be changed. Every change takes one `input` and answers with what it changed, or with
+/// `userErrors` that say why it did not.
 #[derive(MergedObject, Default)]
-pub struct Mutation(session::SessionMutation, user::UserMutation);
+pub struct Mutation(ledger::LedgerMutation, session::SessionMutation, setting::SettingMutation, user::UserMutation);
+
+/// Everything that can be watched.
+#[derive(MergedSubscription, Default)]
+pub struct Subscription(events::EventSubscription);
 
 /// The whole graph.
-pub type Graph = Schema<Query, Mutation, EmptySubscription>;
+pub type Graph = Schema<Query, Mutation, Subscription>;
 
 /// Builds the graph.
 pub fn graph() -> Graph {
-    Schema::build(Query::default(), Mutation::default(), EmptySubscription).disable_suggestions().finish()
+    Schema::build(Query::default(), Mutation::default(), Subscription::default()).disable_suggestions().finish()
+}
+
+/// The graph in the schema language, sorted, as it is kept in `schema.graphql`.
+pub fn sdl() -> String {
+    graph().sdl_with_options(
+        SDLExportOptions::new()
+            .sorted_fields()
+            .sorted_arguments()
+            .sorted_enum_items()
+            .include_specified_by()
+            .prefer_single_line_descriptions()
+            .use_space_ident(),
+    )
 }

@@ -81,10 +81,10 @@ pub enum UserErrorCode {
     Upstream,
 }
 
-/// One reason why a change was refused. Nothing was changed.
+/// One reason why a change was refused. What was refused changed nothing.
 #[derive(SimpleObject, Clone, Debug)]
 pub struct UserError {
-    /// Path of the input field at fault, outermost first; null when it is no single field.
+    /// Path of the field at fault inside `input`, outermost first; null when it is no single field.
     pub field: Option<Vec<String>>,
     /// For people.
     pub message: String,
@@ -106,13 +106,14 @@ impl UserError {
             Error::Upstream { .. } => UserErrorCode::Upstream,
             Error::Conflict { code, .. } => match *code {
                 "STALE_VERSION" => UserErrorCode::StaleVersion,
-                "ALREADY_EXISTS" | "USERNAME_TAKEN" | "EMAIL_TAKEN" => UserErrorCode::AlreadyExists,
-                "IN_USE" => UserErrorCode::InUse,
+                "IN_USE" | "PLAN_IN_USE" => UserErrorCode::InUse,
+                "CARD_NOT_FOUND" => UserErrorCode::NotFound,
                 "IDEMPOTENCY_KEY_REUSED" => UserErrorCode::IdempotencyKeyReused,
                 "IDEMPOTENCY_IN_PROGRESS" => UserErrorCode::IdempotencyInProgress,
                 "LAST_ADMIN" => UserErrorCode::LastAdmin,
                 "CARD_USED" => UserErrorCode::CardUsed,
                 "CARD_EXPIRED" => UserErrorCode::CardExpired,
+                code if code.ends_with("_TAKEN") || code.ends_with("_EXISTS") => UserErrorCode::AlreadyExists,
                 _ => UserErrorCode::Conflict,
             },
             _ => return Err(Fault(error)),
@@ -131,10 +132,31 @@ impl UserError {
     }
 }
 
+impl UserError {
+    /// The same error, of one item of a list.
+    #[must_use]
+    pub fn at(mut self, index: usize) -> Self {
+        self.index = i32::try_from(index).ok();
+        self
+    }
+}
+
 /// Splits a service's answer into the value and the expected refusals.
 pub fn split<T>(answer: schema::Result<T>) -> Result<(Option<T>, Vec<UserError>)> {
     match answer {
         Ok(value) => Ok((Some(value), Vec::new())),
         Err(error) => Ok((None, vec![UserError::expected(error)?])),
     }
+}
+
+/// Collects what became of the items of a bulk change: each is done by itself, in the order given.
+pub fn gather<T>(answers: impl IntoIterator<Item = schema::Result<T>>) -> Result<(Vec<T>, Vec<UserError>)> {
+    let (mut done, mut refused) = (Vec::new(), Vec::new());
+    for (index, answer) in answers.into_iter().enumerate() {
+        match answer {
+            Ok(value) => done.push(value),
+            Err(error) => refused.push(UserError::expected(error)?.at(index)),
+        }
+    }
+    Ok((done, refused))
 }

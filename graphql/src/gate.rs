@@ -4,6 +4,7 @@ use async_graphql::Request;
 use schema::service::token;
 use schema::{Actor, App, Face};
 
+use crate::live::Live;
 use crate::loader;
 use crate::transport::bucket::Budget;
 use crate::transport::{AuthError, Credentials, Gate, OperationInfo, Policy, Roots};
@@ -12,6 +13,7 @@ use crate::transport::{AuthError, Credentials, Gate, OperationInfo, Policy, Root
 #[derive(Clone)]
 pub struct Door {
     app: App,
+    live: Live,
 }
 
 /// Who was let in.
@@ -31,7 +33,7 @@ const PUBLIC: &[&str] =
 
 impl Door {
     pub fn new(app: &App) -> Self {
-        Self { app: app.clone() }
+        Self { app: app.clone(), live: Live::new(app) }
     }
 }
 
@@ -75,7 +77,7 @@ impl Gate for Door {
 
     fn prepare(&self, guest: &Guest, info: &OperationInfo, request: Request) -> Request {
         let actor = Actor { request_id: info.request_id.to_string(), ..guest.actor.clone() };
-        request.data(self.app.clone()).data(actor).data(loader::loaders(&self.app))
+        request.data(self.app.clone()).data(actor).data(loader::loaders(&self.app)).data(self.live.clone())
     }
 
     async fn still_valid(&self, guest: &Guest) -> bool {

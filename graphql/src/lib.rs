@@ -4,9 +4,12 @@
 //! mounts. Resolvers translate; every rule is a service's.
 
 pub mod api;
+pub mod budget;
 pub mod context;
 pub mod fault;
+pub mod filter;
 pub mod gate;
+pub mod live;
 pub mod loader;
 pub mod node;
 pub mod page;

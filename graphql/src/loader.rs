@@ -3,12 +3,17 @@
 //! One loader, one method a kind of key: everything asked for in the same turn becomes one statement.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::time::Duration;
 
+use async_graphql::Context;
 use async_graphql::dataloader::{DataLoader, Loader};
 use async_graphql::runtime::{TokioSpawner, TokioTimer};
 use schema::model::user::User;
 use schema::{App, Error};
+
+use crate::context::Reach;
+use crate::fault::Result;
 
 /// This request's loader.
 pub type Loaders = DataLoader<Db>;
@@ -22,18 +27,41 @@ pub fn loaders(app: &App) -> Loaders {
     DataLoader::new(Db(app.clone()), TokioSpawner::current(), TokioTimer::default()).delay(Duration::ZERO)
 }
 
-/// A user's id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct UserById(pub i64);
-
-impl Loader<UserById> for Db {
-    type Value = User;
-    type Error = Error;
-
-    async fn load(&self, keys: &[UserById]) -> Result<HashMap<UserById, User>, Error> {
-        let ids: Vec<i64> = keys.iter().map(|k| k.0).collect();
-        let mut conn = self.0.db.conn().await?;
-        let rows = User::by_ids(&mut conn, &ids).await?;
-        Ok(rows.into_iter().map(|u| (UserById(u.id), u)).collect())
+/// Loads one thing and shows it; null when it is gone.
+pub async fn one<K, T>(ctx: &Context<'_>, key: K) -> Option<Result<T>>
+where
+    K: Send + Sync + Hash + Eq + Clone + 'static,
+    Db: Loader<K, Error = Error>,
+    T: From<<Db as Loader<K>>::Value>,
+{
+    match ctx.loaders().load_one(key).await {
+        Ok(row) => row.map(|row| Ok(row.into())),
+        Err(error) => Some(Err(error.into())),
     }
+}
+
+/// A loader of rows by their ids: the key, the row, and how a key is made of a row.
+macro_rules! by_id {
+    ($(#[$meta:meta])* $key:ident($id:ty), $row:ty) => {
+        $(#[$meta])*
+        #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+        pub struct $key(pub $id);
+
+        impl Loader<$key> for Db {
+            type Value = $row;
+            type Error = Error;
+
+            async fn load(&self, keys: &[$key]) -> std::result::Result<HashMap<$key, $row>, Error> {
+                let ids: Vec<$id> = keys.iter().map(|k| k.0.clone()).collect();
+                let mut conn = self.0.db.conn().await?;
+                let rows = <$row>::by_ids(&mut conn, &ids).await?;
+                Ok(rows.into_iter().map(|row| ($key(row.id.clone()), row)).collect())
+            }
+        }
+    };
+}
+
+by_id! {
+    /// A person by id.
+    UserById(i64), User
 }

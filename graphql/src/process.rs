@@ -1,9 +1,12 @@
 //! The all-in-one process: what is mounted on the one port, and in which order.
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::middleware;
 use schema::App;
 
+use crate::budget::SharedBuckets;
 use crate::gate::Door;
 use crate::{api, transport};
 
@@ -18,7 +21,16 @@ pub fn router(app: &App) -> Router {
 
 /// The graph and its console.
 fn graph(app: &App) -> Router<()> {
-    let settings = transport::Settings { shutdown: app.stop.clone(), ..transport::Settings::default() };
+    let mut settings = transport::Settings {
+        cost: api::cost::rules(),
+        origins: app.config.public_url.iter().cloned().collect(),
+        shutdown: app.stop.clone(),
+        ..transport::Settings::default()
+    };
+    // One process counts its callers' points itself; several count them together.
+    if app.config.redis_url.is_some() {
+        settings.buckets = Arc::new(SharedBuckets::new(app));
+    }
     transport::router(api::graph(), Door::new(app), settings).merge(transport::graphiql::router())
 }
 

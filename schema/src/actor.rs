@@ -1,5 +1,7 @@
 //! Who is acting, through which face, and what their role lets them do.
 
+use std::sync::Arc;
+
 use crate::error::{Error, Result};
 use crate::text_enum;
 
@@ -61,6 +63,18 @@ pub struct Actor {
     pub request_id: String,
     /// The token this actor came with, so that signing out can end it.
     pub token: Option<TokenRef>,
+    /// Set while doing a piece of work that a client's idempotency key guards.
+    pub guard: Option<Arc<Guard>>,
+}
+
+/// The right to do a piece of work once under a client's idempotency key; see `service::idempotency`.
+#[derive(Debug)]
+pub struct Guard {
+    pub(crate) operation: String,
+    pub(crate) key: String,
+    pub(crate) input_digest: String,
+    /// Tells this request from another under the same key.
+    pub(crate) nonce: String,
 }
 
 /// The identity of a presented token.
@@ -83,6 +97,7 @@ impl Actor {
             ip: ip.into(),
             request_id: request_id.into(),
             token: None,
+            guard: None,
         }
     }
     /// Periodic work and start-up.
@@ -113,6 +128,15 @@ impl Actor {
     pub fn may(&self, act: Act) -> Result<()> {
         self.require(act.least())
     }
+    /// Whose things a list means that names nobody: everybody's (`None`) for administrators, else one's own.
+    /// Somebody else's are as good as not there.
+    pub fn whose(&self, named: Option<i64>) -> Result<Option<i64>> {
+        match named {
+            Some(owner) => self.owns_or_admin(owner, "user").map(|()| Some(owner)),
+            None if self.is_admin() => Ok(None),
+            None => self.signed_in().map(Some),
+        }
+    }
     /// Refuses whoever is neither the owner nor an administrator, without telling that the thing exists.
     pub fn owns_or_admin(&self, owner: i64, what: &'static str) -> Result<()> {
         if self.is_admin() || self.user_id == Some(owner) {
@@ -135,9 +159,13 @@ mod tests {
         ann.role = Some(Role::User);
         assert_eq!(ann.owns_or_admin(7, "api key").map_err(|e| e.code()), Err("NOT_FOUND"));
         assert!(ann.owns_or_admin(1, "api key").is_ok());
+        assert_eq!(ann.whose(None).ok(), Some(Some(1)));
+        assert_eq!(ann.whose(Some(7)).map_err(|e| e.code()), Err("NOT_FOUND"));
         assert_eq!(ann.may(Act::Manage).map_err(|e| e.code()), Err("FORBIDDEN"));
         ann.role = Some(Role::Admin);
         assert!(ann.may(Act::Manage).is_ok());
+        assert_eq!(ann.whose(None).ok(), Some(None));
+        assert_eq!(ann.whose(Some(7)).ok(), Some(Some(7)));
         assert!(ann.may(Act::Configure).is_err());
     }
 }

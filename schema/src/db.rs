@@ -6,6 +6,7 @@
 mod migrate;
 mod postgres;
 mod sqlite;
+mod statements;
 
 use bb8::PooledConnection;
 use diesel_async::pooled_connection::AsyncDieselConnectionManager;
@@ -15,6 +16,7 @@ use diesel_async::{AsyncConnection, AsyncPgConnection};
 use crate::error::{Error, Result};
 
 pub use migrate::{down_all, migrate, pending};
+pub use statements::sent as statements_sent;
 
 /// A plain PostgreSQL connection.
 pub type Pg = AsyncPgConnection;

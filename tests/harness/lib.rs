@@ -5,6 +5,7 @@ pub mod client;
 pub mod fake_pay;
 pub mod fake_upstream;
 pub mod services;
+pub mod watch;
 
 pub use app::{PASSWORD, TestApp, at, scaled};
 pub use client::{Answer, Client};

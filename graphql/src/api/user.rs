@@ -1,18 +1,100 @@
 //! People.
 
-use async_graphql::connection::Connection;
-use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
+use async_graphql::{ComplexObject, Context, Enum, ID, InputObject, MaybeUndefined, Object, SimpleObject};
 use schema::model::user as model;
 use schema::page::{Cursor, Direction};
 use schema::service::user as service;
 
-use crate::context::{Reach, to_admins};
-use crate::fault::{Result, UserError, split};
-use crate::scalar::{BigInt, DateTime, Decimal};
-use crate::{node, page};
+use crate::context::{Reach, once, to_admins};
+use crate::fault::{Result, UserError, gather, split};
+use crate::filter::{Choice, DateTimeFilter, search, span, values};
+use crate::page::{self, Connection, OrderDirection};
+use crate::scalar::{BigInt, DateTime, Decimal, Json};
+use crate::{count_by, loader, node};
+
+use super::ledger::{LedgerEntry, LedgerEntryFilter};
 
 /// A person who may sign in, with a wallet.
-pub struct User(pub model::User);
+#[derive(SimpleObject, Clone)]
+#[graphql(complex)]
+pub struct User {
+    /// Opaque id.
+    pub id: ID,
+    /// The number other faces know this person by.
+    pub database_id: BigInt,
+    /// Name to sign in with.
+    pub username: String,
+    /// E-mail address.
+    pub email: Option<String>,
+    /// Whether the address was proved.
+    pub email_verified: bool,
+    /// Name to show.
+    pub display_name: String,
+    /// Address of a picture; empty when there is none.
+    pub avatar: String,
+    /// What this person says of themselves.
+    pub bio: String,
+    /// What this person may do.
+    pub role: Role,
+    /// Whether this person may use the service.
+    pub status: UserStatus,
+    /// Group, which decides over accounts and ratios.
+    pub group: String,
+    /// Wallet, in US dollars.
+    pub balance: Decimal,
+    /// Spent on calls so far, in US dollars.
+    pub spent: Decimal,
+    /// Calls so far.
+    pub request_count: BigInt,
+    /// Code by which this person invites others.
+    pub invitation_code: String,
+    /// What the pages remember for this person.
+    pub preferences: Json,
+    /// When this person was made.
+    pub created_at: DateTime,
+    /// When this person was last changed.
+    pub updated_at: DateTime,
+    /// When this person last signed in.
+    pub last_login_at: Option<DateTime>,
+    /// Grows with every change; send it back as `expectedVersion`.
+    pub version: BigInt,
+    #[graphql(skip)]
+    row: i64,
+    #[graphql(skip)]
+    remark: String,
+    #[graphql(skip)]
+    inviter: Option<i64>,
+}
+
+impl From<model::User> for User {
+    fn from(row: model::User) -> Self {
+        Self {
+            id: node::id("User", row.id),
+            database_id: BigInt(row.id),
+            username: row.username,
+            email: row.email,
+            email_verified: row.email_verified,
+            display_name: row.display_name,
+            avatar: row.avatar,
+            bio: row.bio,
+            role: row.role.into(),
+            status: row.status.into(),
+            group: row.group_name,
+            balance: Decimal(row.balance),
+            spent: Decimal(row.spent),
+            request_count: BigInt(row.request_count),
+            invitation_code: row.aff_code,
+            preferences: Json(row.prefs.0.into()),
+            created_at: DateTime(row.created_at),
+            updated_at: DateTime(row.updated_at),
+            last_login_at: row.last_login_at.map(DateTime),
+            version: BigInt(row.version),
+            row: row.id,
+            remark: row.remark,
+            inviter: row.inviter_id,
+        }
+    }
+}
 
 /// What a person may do.
 #[derive(Enum, Copy, Clone, Eq, PartialEq, Debug)]
@@ -38,77 +120,33 @@ pub enum UserStatus {
     Suspended,
 }
 
-/// A person who may sign in, with a wallet.
-#[Object]
+#[ComplexObject]
 impl User {
-    /// Opaque id.
-    async fn id(&self) -> ID {
-        node::id("User", self.0.id)
-    }
-    /// The number other faces know this person by.
-    async fn database_id(&self) -> BigInt {
-        BigInt(self.0.id)
-    }
-    /// Name to sign in with.
-    async fn username(&self) -> &str {
-        &self.0.username
-    }
-    /// E-mail address.
-    async fn email(&self) -> Option<&str> {
-        self.0.email.as_deref()
-    }
-    /// Name to show.
-    async fn display_name(&self) -> &str {
-        &self.0.display_name
-    }
-    /// What this person may do.
-    async fn role(&self) -> Role {
-        self.0.role.into()
-    }
-    /// Whether this person may use the service.
-    async fn status(&self) -> UserStatus {
-        self.0.status.into()
-    }
-    /// Group, which decides over accounts and ratios.
-    async fn group(&self) -> &str {
-        &self.0.group_name
-    }
-    /// Wallet, in US dollars.
-    async fn balance(&self) -> Decimal {
-        Decimal(self.0.balance)
-    }
-    /// Spent on calls so far, in US dollars.
-    async fn spent(&self) -> Decimal {
-        Decimal(self.0.spent)
-    }
-    /// Calls so far.
-    async fn request_count(&self) -> BigInt {
-        BigInt(self.0.request_count)
-    }
-    /// Code by which this person invites others.
-    async fn invitation_code(&self) -> &str {
-        &self.0.aff_code
-    }
-    /// Note for administrators.
+    /// Note of the administrators.
     #[graphql(visible = "to_admins")]
-    async fn remark(&self, ctx: &Context<'_>) -> Option<&str> {
-        ctx.actor().is_admin().then_some(&self.0.remark)
+    async fn remark(&self, ctx: &Context<'_>) -> Option<Result<&str>> {
+        ctx.for_admins(|| self.remark.as_str())
     }
-    /// When this person was made.
-    async fn created_at(&self) -> DateTime {
-        DateTime(self.0.created_at)
+    /// Who invited this person.
+    #[graphql(visible = "to_admins")]
+    async fn invited_by(&self, ctx: &Context<'_>) -> Option<Result<User>> {
+        let inviter = self.inviter?;
+        if let Err(refused) = ctx.for_admins(|| ())? {
+            return Some(Err(refused));
+        }
+        loader::one(ctx, loader::UserById(inviter)).await
     }
-    /// When this person was last changed.
-    async fn updated_at(&self) -> DateTime {
-        DateTime(self.0.updated_at)
-    }
-    /// When this person last signed in.
-    async fn last_login_at(&self) -> Option<DateTime> {
-        self.0.last_login_at.map(DateTime)
-    }
-    /// Grows with every change; send it back as `expectedVersion`.
-    async fn version(&self) -> BigInt {
-        BigInt(self.0.version)
+    /// What moved this person's wallet, newest first.
+    async fn ledger_entries(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "This many from the start: 1 to 100; 20 when nothing is said.")] first: Option<i32>,
+        #[graphql(desc = "Behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "This many from the end: 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Only these.")] filter: Option<LedgerEntryFilter>,
+    ) -> Option<Result<Connection<LedgerEntry>>> {
+        Some(super::ledger::list(ctx, Some(self.row), page::seek(first, after, last, before), filter).await)
     }
 }
 
@@ -116,19 +154,15 @@ impl User {
 #[derive(InputObject, Default)]
 pub struct UserFilter {
     /// Part of the name, the e-mail address or the shown name.
-    #[graphql(validator(max_length = 100))]
     pub search: Option<String>,
     /// Of this role.
-    pub role: Option<Role>,
+    pub role: Option<Choice<Role>>,
     /// Of this status.
-    pub status: Option<UserStatus>,
+    pub status: Option<Choice<UserStatus>>,
     /// In this group.
-    #[graphql(validator(max_length = 64))]
     pub group: Option<String>,
-    /// Made at or after this moment.
-    pub created_from: Option<DateTime>,
-    /// Made before this moment.
-    pub created_until: Option<DateTime>,
+    /// Made within this span.
+    pub created_at: Option<DateTimeFilter>,
 }
 
 /// By what people can be sorted.
@@ -142,42 +176,14 @@ pub enum UserOrderField {
     Balance,
 }
 
-/// Which way a list runs.
-#[derive(Enum, Copy, Clone, Eq, PartialEq, Debug)]
-pub enum OrderDirection {
-    /// Small to large, old to new.
-    Asc,
-    /// Large to small, new to old.
-    Desc,
-}
-
-impl From<OrderDirection> for Direction {
-    fn from(direction: OrderDirection) -> Self {
-        match direction {
-            OrderDirection::Asc => Self::Asc,
-            OrderDirection::Desc => Self::Desc,
-        }
-    }
-}
-
 /// How people are sorted.
 #[derive(InputObject)]
 pub struct UserOrder {
     /// By what.
     pub field: UserOrderField,
     /// Which way.
+    #[graphql(default)]
     pub direction: OrderDirection,
-}
-
-/// The count of a whole list, worked out only when asked for.
-pub struct UserTotals(model::UserFilter);
-
-#[Object]
-impl UserTotals {
-    /// How many there are on all pages.
-    async fn total_count(&self, ctx: &Context<'_>) -> Option<Result<BigInt>> {
-        Some(service::count(ctx.app(), ctx.actor(), &self.0).await.map(BigInt).map_err(Into::into))
-    }
 }
 
 #[derive(Default)]
@@ -188,40 +194,37 @@ impl UserQuery {
     /// The person who asks.
     async fn viewer(&self, ctx: &Context<'_>) -> Result<User> {
         let id = ctx.actor().signed_in()?;
-        Ok(User(service::get(ctx.app(), ctx.actor(), id).await?))
+        Ok(service::get(ctx.app(), ctx.actor(), id).await?.into())
     }
 
     /// One person; null when there is none, or none for you.
-    async fn user(&self, ctx: &Context<'_>, id: ID) -> Result<Option<User>> {
+    async fn user(&self, ctx: &Context<'_>, #[graphql(desc = "Whose.")] id: ID) -> Result<Option<User>> {
         let row = node::row("User", &id, "id")?;
-        match service::get(ctx.app(), ctx.actor(), row).await {
-            Ok(user) => Ok(Some(User(user))),
-            Err(schema::Error::NotFound { .. }) => Ok(None),
-            Err(e) => Err(e.into()),
-        }
+        node::found(service::get(ctx.app(), ctx.actor(), row).await, User::from)
     }
 
-    /// All people, for administrators.
+    /// All people, for administrators; newest first unless told otherwise.
     #[graphql(visible = "to_admins")]
     async fn users(
         &self,
         ctx: &Context<'_>,
-        first: Option<i32>,
-        after: Option<String>,
-        last: Option<i32>,
-        before: Option<String>,
-        filter: Option<UserFilter>,
-        order_by: Option<UserOrder>,
-    ) -> Result<Connection<String, User, UserTotals>> {
+        #[graphql(desc = "This many from the start: 1 to 100; 20 when nothing is said.")] first: Option<i32>,
+        #[graphql(desc = "Behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "This many from the end: 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Only these.")] filter: Option<UserFilter>,
+        #[graphql(desc = "In this order.")] order_by: Option<UserOrder>,
+    ) -> Result<Connection<User>> {
         let seek = page::seek(first, after, last, before)?;
         let filter = filter.unwrap_or_default();
+        let (created_from, created_until) = span(filter.created_at);
         let filter = model::UserFilter {
-            search: filter.search,
-            role: filter.role.map(Into::into),
-            status: filter.status.map(Into::into),
-            group: filter.group,
-            created_from: filter.created_from.map(|t| t.0),
-            created_until: filter.created_until.map(|t| t.0),
+            search: search(filter.search, "filter.search")?,
+            roles: values(filter.role, "filter.role")?,
+            statuses: values(filter.status, "filter.status")?,
+            group: search(filter.group, "filter.group")?,
+            created_from,
+            created_until,
             ..model::UserFilter::default()
         };
         let order = order_by.map_or((model::UserOrder::CreatedAt, Direction::Desc), |o| {
@@ -234,7 +237,7 @@ impl UserQuery {
         });
         let rows = service::list(ctx.app(), ctx.actor(), &filter, order, &seek).await?;
         let cursor = |u: &model::User| Cursor { key: u.cursor_key(order.0), id: u.id };
-        Ok(page::connection(rows, UserTotals(filter), cursor, User))
+        Ok(page::connection(rows, cursor, User::from).counted(count_by!(service::count, filter)))
     }
 }
 
@@ -248,14 +251,66 @@ pub struct UserCreateInput {
     pub password: String,
     /// E-mail address.
     pub email: Option<String>,
-    /// Name to show.
+    /// Name to show; the name to sign in with when absent.
     pub display_name: Option<String>,
-    /// Role; USER when absent.
+    /// Role; USER when absent. Only roles below one's own can be given.
     pub role: Option<Role>,
     /// Group; `default` when absent.
     pub group: Option<String>,
     /// What the wallet starts with, in US dollars.
     pub balance: Option<Decimal>,
+    /// Note of the administrators.
+    pub remark: Option<String>,
+    /// Repeating the request with this key makes nobody twice; remembered for a day.
+    pub client_mutation_key: Option<String>,
+}
+
+/// What of a person changes. What is absent stays as it is.
+#[derive(InputObject)]
+pub struct UserChangeInput {
+    /// Whom.
+    pub id: ID,
+    /// Name to sign in with.
+    pub username: Option<String>,
+    /// E-mail address; null removes it.
+    pub email: MaybeUndefined<String>,
+    /// Name to show.
+    pub display_name: Option<String>,
+    /// Address of a picture.
+    pub avatar: Option<String>,
+    /// What this person says of themselves.
+    pub bio: Option<String>,
+    /// A new password, given by an administrator; ends all of this person's sessions.
+    #[graphql(secret)]
+    pub password: Option<String>,
+    /// Role, for administrators; ends all of this person's sessions.
+    pub role: Option<Role>,
+    /// Status, for administrators.
+    pub status: Option<UserStatus>,
+    /// Group, for administrators.
+    pub group: Option<String>,
+    /// Note, for administrators.
+    pub remark: Option<String>,
+    /// What the pages are to remember; an object.
+    pub preferences: Option<Json>,
+    /// Refuses the change when the person was changed since this version was read.
+    pub expected_version: Option<BigInt>,
+}
+
+/// Whom to remove.
+#[derive(InputObject)]
+pub struct UserDeleteInput {
+    /// Whom.
+    pub id: ID,
+}
+
+/// Several people to be set to a status.
+#[derive(InputObject)]
+pub struct UsersSetStatusInput {
+    /// Whom; at most 100.
+    pub ids: Vec<ID>,
+    /// The status.
+    pub status: UserStatus,
 }
 
 /// The answer to a change of a person.
@@ -267,6 +322,33 @@ pub struct UserPayload {
     pub user_errors: Vec<UserError>,
 }
 
+/// The answer to a removal.
+#[derive(SimpleObject)]
+pub struct UserDeletePayload {
+    /// The id of whom was removed; null when refused.
+    pub deleted_id: Option<ID>,
+    /// Why it was refused.
+    pub user_errors: Vec<UserError>,
+}
+
+/// The answer to a change of several people, each by itself.
+#[derive(SimpleObject)]
+pub struct UsersPayload {
+    /// Those who were changed, in the order given.
+    pub users: Vec<User>,
+    /// Why others were not; `index` tells which.
+    pub user_errors: Vec<UserError>,
+}
+
+/// The answer to a wish for an access token.
+#[derive(SimpleObject)]
+pub struct AccessTokenPayload {
+    /// The token, shown this once; null when refused.
+    pub token: Option<String>,
+    /// Why it was refused.
+    pub user_errors: Vec<UserError>,
+}
+
 #[derive(Default)]
 pub struct UserMutation;
 
@@ -274,7 +356,13 @@ pub struct UserMutation;
 impl UserMutation {
     /// Makes a person.
     #[graphql(visible = "to_admins")]
-    async fn user_create(&self, ctx: &Context<'_>, input: UserCreateInput) -> Result<UserPayload> {
+    async fn user_create(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The person.")] input: UserCreateInput,
+    ) -> Result<UserPayload> {
+        let whole = format!("{} {:?} {:?}", input.username, input.email, input.balance);
+        let key = input.client_mutation_key.clone();
         let person = service::NewPerson {
             username: input.username,
             password: Some(input.password),
@@ -283,9 +371,83 @@ impl UserMutation {
             role: input.role.map(Into::into),
             group: input.group,
             balance: input.balance.map(|b| b.0),
+            remark: input.remark,
             ..service::NewPerson::default()
         };
-        let (user, user_errors) = split(service::create(ctx.app(), ctx.actor(), person).await)?;
-        Ok(UserPayload { user: user.map(User), user_errors })
+        let made = once(
+            ctx,
+            "userCreate",
+            key.as_deref(),
+            &whole,
+            async |actor| service::create(ctx.app(), actor, person).await,
+            async |thing| service::get(ctx.app(), ctx.actor(), thing.row()?).await,
+        );
+        let (user, user_errors) = split(made.await)?;
+        Ok(UserPayload { user: user.map(User::from), user_errors })
+    }
+
+    /// Changes a person: oneself within limits, anybody below one's role for administrators.
+    async fn user_change(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What changes.")] input: UserChangeInput,
+    ) -> Result<UserPayload> {
+        let row = node::row("User", &input.id, "id")?;
+        let prefs = match input.preferences.map(Json::into_object) {
+            Some(None) => return Err(schema::Error::invalid("preferences", "must be an object").into()),
+            prefs => prefs.flatten(),
+        };
+        let change = service::PersonChange {
+            username: input.username,
+            email: input.email.into(),
+            display_name: input.display_name,
+            avatar: input.avatar,
+            bio: input.bio,
+            password: input.password,
+            role: input.role.map(Into::into),
+            status: input.status.map(Into::into),
+            group: input.group,
+            remark: input.remark,
+            prefs,
+            expected_version: input.expected_version.map(Into::into),
+            ..service::PersonChange::default()
+        };
+        let (user, user_errors) = split(service::change(ctx.app(), ctx.actor(), row, change).await)?;
+        Ok(UserPayload { user: user.map(User::from), user_errors })
+    }
+
+    /// Sets the status of several people, each by itself.
+    #[graphql(visible = "to_admins")]
+    async fn users_set_status(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Whom, and to what.")] input: UsersSetStatusInput,
+    ) -> Result<UsersPayload> {
+        let mut answers = Vec::new();
+        for row in node::rows("User", &input.ids, "ids", 100)? {
+            let change =
+                service::PersonChange { status: Some(input.status.into()), ..service::PersonChange::default() };
+            answers.push(service::change(ctx.app(), ctx.actor(), row, change).await.map(User::from));
+        }
+        let (users, user_errors) = gather(answers)?;
+        Ok(UsersPayload { users, user_errors })
+    }
+
+    /// Removes a person: oneself, or somebody below one's role. Their keys end with them; the ledger stays.
+    async fn user_delete(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Whom.")] input: UserDeleteInput,
+    ) -> Result<UserDeletePayload> {
+        let row = node::row("User", &input.id, "id")?;
+        let (done, user_errors) = split(service::delete(ctx.app(), ctx.actor(), row).await)?;
+        Ok(UserDeletePayload { deleted_id: done.map(|()| input.id), user_errors })
+    }
+
+    /// Makes a fresh access token for oneself, in place of the one before: a bearer token without an end,
+    /// accepted by every face. Shown this once.
+    async fn access_token_create(&self, ctx: &Context<'_>) -> Result<AccessTokenPayload> {
+        let (token, user_errors) = split(service::new_access_token(ctx.app(), ctx.actor()).await)?;
+        Ok(AccessTokenPayload { token, user_errors })
     }
 }

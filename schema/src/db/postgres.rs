@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod};
-use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
+use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
 use futures_util::FutureExt;
 
-use super::{Pg, PgPool, PoolSize};
+use super::{Pg, PgPool, PoolSize, statements};
 use crate::error::{Error, Result};
 
 /// Longest any one statement may run; reports read rollups, so nothing honest comes near it.
@@ -44,6 +44,7 @@ async fn establish(url: String) -> diesel::ConnectionResult<Pg> {
         }
     };
     conn.batch_execute(SETUP).await.map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;
+    conn.set_instrumentation(statements::counter(&url));
     Ok(conn)
 }
 

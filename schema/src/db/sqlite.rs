@@ -9,7 +9,7 @@ use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfi
 use diesel_async::sync_connection_wrapper::SyncConnectionWrapper;
 use futures_util::FutureExt;
 
-use super::{Lite, LitePool, PoolSize};
+use super::{Lite, LitePool, PoolSize, statements};
 use crate::error::{Error, Result};
 
 const PRAGMAS: &str = "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; \
@@ -42,6 +42,7 @@ pub async fn pool(path: &Path, size: PoolSize) -> Result<LitePool> {
             tokio::task::spawn_blocking(move || {
                 let mut conn = SqliteConnection::establish(&url)?;
                 conn.batch_execute(PRAGMAS).map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;
+                conn.set_instrumentation(statements::counter(&url));
                 Ok(SyncConnectionWrapper::new(conn))
             })
             .await

@@ -63,29 +63,43 @@ impl NewAuditEntry<'_> {
     }
 }
 
+macro_rules! filtered {
+    ($query:expr, $filter:expr) => {{
+        let mut query = $query;
+        let filter: &AuditFilter = $filter;
+        if let Some(id) = filter.actor_id {
+            query = query.filter(audit_log::actor_id.eq(id));
+        }
+        if let Some(action) = &filter.action {
+            query = query.filter(audit_log::action.eq(action));
+        }
+        if let Some(kind) = &filter.target_kind {
+            query = query.filter(audit_log::target_kind.eq(kind));
+        }
+        if let Some(id) = &filter.target_id {
+            query = query.filter(audit_log::target_id.eq(id));
+        }
+        if let Some(from) = filter.from {
+            query = query.filter(audit_log::at.ge(from));
+        }
+        if let Some(until) = filter.until {
+            query = query.filter(audit_log::at.lt(until));
+        }
+        query
+    }};
+}
+
 impl AuditEntry {
+    pub async fn find(conn: &mut Conn, id: i64) -> QueryResult<Option<Self>> {
+        on!(conn, |c| audit_log::table.find(id).select(Self::as_select()).first(c).await.optional())
+    }
+    pub async fn count(conn: &mut Conn, filter: &AuditFilter) -> QueryResult<i64> {
+        on!(conn, |c| filtered!(audit_log::table.into_boxed(), filter).count().get_result(c).await)
+    }
     /// Newest first (or from the oldest, when paging backward), one row more than asked for.
     pub async fn seek(conn: &mut Conn, filter: &AuditFilter, seek: &Seek) -> QueryResult<Vec<Self>> {
         on!(conn, |c| {
-            let mut query = audit_log::table.select(Self::as_select()).into_boxed();
-            if let Some(id) = filter.actor_id {
-                query = query.filter(audit_log::actor_id.eq(id));
-            }
-            if let Some(action) = &filter.action {
-                query = query.filter(audit_log::action.eq(action));
-            }
-            if let Some(kind) = &filter.target_kind {
-                query = query.filter(audit_log::target_kind.eq(kind));
-            }
-            if let Some(id) = &filter.target_id {
-                query = query.filter(audit_log::target_id.eq(id));
-            }
-            if let Some(from) = filter.from {
-                query = query.filter(audit_log::at.ge(from));
-            }
-            if let Some(until) = filter.until {
-                query = query.filter(audit_log::at.lt(until));
-            }
+            let mut query = filtered!(audit_log::table.select(Self::as_select()).into_boxed(), filter);
             // Entries are written in the order of their ids, so the id alone is the key.
             if let Some(cursor) = &seek.after {
                 let CursorKey::Number(_) = cursor.key else {

@@ -115,6 +115,9 @@ impl LedgerEntry {
         .await
         .optional())
     }
+    pub async fn find(conn: &mut Conn, id: i64) -> QueryResult<Option<Self>> {
+        on!(conn, |c| ledger_entries::table.find(id).select(Self::as_select()).first(c).await.optional())
+    }
     pub async fn insert(conn: &mut Conn, new: &NewLedgerEntry<'_>) -> QueryResult<Self> {
         on!(conn, |c| diesel::insert_into(ledger_entries::table)
             .values(new)

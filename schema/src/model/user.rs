@@ -105,7 +105,11 @@ pub struct UserFilter {
     pub search: Option<String>,
     pub username: Option<String>,
     pub role: Option<Role>,
+    /// Of any of these roles, when not empty.
+    pub roles: Vec<Role>,
     pub status: Option<UserStatus>,
+    /// Of any of these statuses, when not empty.
+    pub statuses: Vec<UserStatus>,
     pub group: Option<String>,
     pub created_from: Option<Time>,
     pub created_until: Option<Time>,
@@ -152,8 +156,14 @@ macro_rules! filtered {
         if let Some(role) = filter.role {
             query = query.filter(users::role.eq(role));
         }
+        if !filter.roles.is_empty() {
+            query = query.filter(users::role.eq_any(filter.roles.clone()));
+        }
         if let Some(status) = filter.status {
             query = query.filter(users::status.eq(status));
+        }
+        if !filter.statuses.is_empty() {
+            query = query.filter(users::status.eq_any(filter.statuses.clone()));
         }
         if let Some(group) = &filter.group {
             query = query.filter(users::group_name.eq(group));

@@ -5,9 +5,10 @@ use serde::Serialize;
 use crate::App;
 use crate::actor::{Act, Actor};
 use crate::db::Tx;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::audit::{AuditEntry, AuditFilter, NewAuditEntry};
 use crate::page::{Page, Seek};
+use crate::service::idempotency;
 
 /// What was changed: a kind of thing and its id.
 #[derive(Clone, Copy, Debug)]
@@ -16,7 +17,7 @@ pub struct Target<'a> {
     pub id: &'a str,
 }
 
-/// Writes the row. `before` and `after` are any serialisable views; fields whose names speak of secrets are masked.
+/// Writes the row, and takes the idempotency key of a guarded request. `before` and `after` are any serialisable views; fields whose names speak of secrets are masked.
 pub async fn record(
     app: &App,
     tx: &mut Tx,
@@ -26,6 +27,9 @@ pub async fn record(
     before: impl Serialize,
     after: impl Serialize,
 ) -> Result<()> {
+    if let Some(guard) = &actor.guard {
+        idempotency::take(app, tx, actor, guard, target).await?;
+    }
     let (before, after) = (masked(before), masked(after));
     NewAuditEntry {
         at: app.clock.now(),
@@ -50,6 +54,20 @@ pub async fn list(app: &App, actor: &Actor, filter: &AuditFilter, seek: &Seek) -
     actor.may(Act::ViewAll)?;
     let mut conn = app.db.conn().await?;
     Ok(Page::cut(AuditEntry::seek(&mut conn, filter, seek).await?, seek))
+}
+
+/// How many entries there are.
+pub async fn count(app: &App, actor: &Actor, filter: &AuditFilter) -> Result<i64> {
+    actor.may(Act::ViewAll)?;
+    let mut conn = app.db.conn().await?;
+    Ok(AuditEntry::count(&mut conn, filter).await?)
+}
+
+/// One entry.
+pub async fn get(app: &App, actor: &Actor, id: i64) -> Result<AuditEntry> {
+    actor.may(Act::ViewAll)?;
+    let mut conn = app.db.conn().await?;
+    AuditEntry::find(&mut conn, id).await?.ok_or(Error::NotFound { what: "audit entry" })
 }
 
 fn masked(value: impl Serialize) -> String {

@@ -134,6 +134,12 @@ pub fn list(app: &App, actor: &Actor, category: Option<&str>) -> Result<Vec<Show
     Ok(CATALOGUE.iter().filter(|d| category.is_none_or(|c| d.category == c)).map(|d| show(&settings, d)).collect())
 }
 
+/// One setting by its name; secrets masked.
+pub fn get(app: &App, actor: &Actor, name: &str) -> Result<Shown> {
+    actor.may(Act::Configure)?;
+    definition(name).map(|d| show(&current(app), d)).ok_or(Error::NotFound { what: "setting" })
+}
+
 /// One setting as it is shown.
 pub fn show(settings: &Settings, definition: &'static Definition) -> Shown {
     let stored = settings.stored.get(definition.name);

@@ -180,6 +180,21 @@ pub async fn entries(app: &App, actor: &Actor, filter: &LedgerFilter, seek: &See
     Ok(Page::cut(LedgerEntry::seek(&mut conn, filter, seek).await?, seek))
 }
 
+/// One entry: of one's own wallet, or of anybody's for administrators.
+pub async fn entry(app: &App, actor: &Actor, id: i64) -> Result<LedgerEntry> {
+    let mut conn = app.db.conn().await?;
+    let entry = LedgerEntry::find(&mut conn, id).await?.ok_or(Error::NotFound { what: "ledger entry" })?;
+    actor.owns_or_admin(entry.user_id, "ledger entry")?;
+    Ok(entry)
+}
+
+/// How many entries there are.
+pub async fn count(app: &App, actor: &Actor, filter: &LedgerFilter) -> Result<i64> {
+    visible(actor, filter)?;
+    let mut conn = app.db.conn().await?;
+    Ok(LedgerEntry::count(&mut conn, filter).await?)
+}
+
 /// Entries by numbered page.
 pub async fn history(app: &App, actor: &Actor, filter: &LedgerFilter, window: Window) -> Result<Counted<LedgerEntry>> {
     visible(actor, filter)?;
