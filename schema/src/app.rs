@@ -43,6 +43,8 @@ pub struct Inner {
     pub hasher: Hasher,
     pub tokens: TokenKeys,
     pub settings: ArcSwap<Settings>,
+    /// The way into the request log.
+    pub recorder: crate::service::request_log::Recorder,
     /// Names this process among its peers.
     pub instance: String,
     /// Cancelled when the process should stop.
@@ -82,7 +84,9 @@ impl App {
         };
         let keys: Vec<[u8; 32]> = config.encryption_keys.iter().map(|k| *k.reveal()).collect();
         let secret = config.jwt_secret.as_ref().ok_or_else(|| Error::internal("no JWT secret"))?;
+        let (recorder, noted) = crate::service::request_log::Recorder::channel();
         let app = Self(Arc::new(Inner {
+            recorder,
             seal: Sealer::new(&keys)?,
             tokens: TokenKeys::new(secret.reveal()),
             hasher: Hasher::new(config.weak_hash),
@@ -101,6 +105,7 @@ impl App {
         }));
         crate::service::setting::reload(&app).await?;
         crate::service::follow::start(&app);
+        crate::service::request_log::start(&app, noted);
         Ok(app)
     }
 

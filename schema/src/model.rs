@@ -3,6 +3,7 @@
 pub mod account;
 pub mod account_event;
 pub mod account_group;
+pub mod announcement;
 pub mod api_key;
 pub mod audit;
 pub mod card;
@@ -14,6 +15,7 @@ pub mod lock;
 pub mod order;
 pub mod pin;
 pub mod plan;
+pub mod request_log;
 pub mod rollup;
 pub mod session;
 pub mod setting;

@@ -5,6 +5,8 @@
 //! believes; the rest is a table of routes, wire structs and handlers of a few lines. Faces translate;
 //! every rule is a service's.
 
+#![recursion_limit = "256"]
+
 pub mod dialect;
 
 use axum::Router;

@@ -2,6 +2,9 @@
 //! successes are flat.
 
 mod auth;
+mod cards;
+mod plans;
+mod subscriptions;
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
@@ -17,8 +20,11 @@ use super::{Dialect, bearer};
 pub struct Commercial;
 
 type Reply<T = Response> = super::Reply<Commercial, T>;
+type Caller = super::Caller<Commercial>;
 type Maybe = super::Maybe<Commercial>;
 type Body<T> = super::Body<Commercial, T>;
+type Query<T> = super::Query<Commercial, T>;
+type Path<T> = super::Path<Commercial, T>;
 
 impl Dialect for Commercial {
     const FACE: Face = Face::Commercial;
@@ -55,7 +61,33 @@ fn flat(mut value: Value) -> Response {
     Json(value).into_response()
 }
 
+/// This system's id of a person.
+fn user_id(id: i64) -> String {
+    format!("user_{id}")
+}
+
+/// Reads a switch from a query string: `true`, `1` and `yes` are on.
+fn truthy<'de, D: serde::Deserializer<'de>>(input: D) -> Result<bool, D::Error> {
+    let text = <std::borrow::Cow<'de, str> as serde::Deserialize>::deserialize(input)?;
+    Ok(matches!(&*text, "true" | "1" | "yes"))
+}
+
 crate::routes! { Commercial;
+    GET "/subscriptions/plans" => plans::offered;
+    GET "/subscriptions" => subscriptions::current;
+    GET "/subscriptions/" => subscriptions::current;
+    POST "/subscriptions/cancel" => subscriptions::cancel;
+    PUT "/subscriptions/auto-renew" => subscriptions::auto_renew;
+    GET "/admin/subscription-plans" => plans::list;
+    POST "/admin/subscription-plans" => plans::create;
+    POST "/admin/subscription-plans/init-defaults" => plans::init_defaults;
+    PUT "/admin/subscription-plans/{planId}" => plans::change;
+    DELETE "/admin/subscription-plans/{planId}" => plans::delete;
+    POST "/admin/cardkeys/generate" => cards::generate;
+    GET "/admin/cardkeys" => cards::list;
+    GET "/admin/cardkeys/stats" => cards::stats;
+    POST "/admin/cardkeys/delete-batch" => cards::delete_batch;
+    DELETE "/admin/cardkeys/{id}" => cards::delete;
     POST "/auth/login" => auth::login;
     POST "/auth/register" => auth::register;
 }

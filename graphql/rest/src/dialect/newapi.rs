@@ -4,7 +4,14 @@
 //! that system's fingerprint ([`shape`]).
 
 mod auth;
+mod channel;
+mod option;
+mod page;
+mod redemption;
 mod shape;
+mod system;
+mod token;
+mod user;
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
@@ -24,6 +31,8 @@ type Reply<T = Response> = super::Reply<Newapi, T>;
 type Caller = super::Caller<Newapi>;
 type Maybe = super::Maybe<Newapi>;
 type Body<T> = super::Body<Newapi, T>;
+type Query<T> = super::Query<Newapi, T>;
+type Path<T> = super::Path<Newapi, T>;
 
 /// The session cookie's name.
 const COOKIE: &str = "session";
@@ -91,8 +100,73 @@ fn message(text: &str) -> Response {
 }
 
 crate::routes! { Newapi;
+    GET "/api/status" => system::status;
+    GET "/api/about" => system::about;
+    GET "/api/notice" => system::notice;
+    GET "/api/home_page_content" => system::home;
+    GET "/api/setup" => system::setup;
     POST "/api/user/register" => auth::register;
     POST "/api/user/login" => auth::login;
     GET "/api/user/logout" => auth::logout;
     GET "/api/user/token" => auth::access_token;
+    GET "/api/user/self" => user::get_self;
+    PUT "/api/user/self" => user::change_self;
+    DELETE "/api/user/self" => user::delete_self;
+    GET "/api/user/groups" => user::groups;
+    GET "/api/user/self/groups" => user::self_groups;
+    GET "/api/group" => user::group_names;
+    GET "/api/group/" => user::group_names;
+    GET "/api/user/aff" => user::aff;
+    PUT "/api/user/setting" => user::preferences;
+    POST "/api/user/topup" => user::top_up;
+    POST "/api/user/manage" => user::manage;
+    GET "/api/user/search" => user::list;
+    GET "/api/user" => user::list;
+    GET "/api/user/" => user::list;
+    POST "/api/user" => user::create;
+    POST "/api/user/" => user::create;
+    PUT "/api/user" => user::change;
+    PUT "/api/user/" => user::change;
+    GET "/api/user/{id}" => user::get;
+    GET "/api/user/{id}/" => user::get;
+    DELETE "/api/user/{id}" => user::delete;
+    DELETE "/api/user/{id}/" => user::delete;
+    GET "/api/token" => token::list;
+    GET "/api/token/" => token::list;
+    POST "/api/token" => token::create;
+    POST "/api/token/" => token::create;
+    PUT "/api/token" => token::change;
+    PUT "/api/token/" => token::change;
+    GET "/api/token/search" => token::list;
+    POST "/api/token/batch" => token::delete_batch;
+    GET "/api/token/{id}" => token::get;
+    GET "/api/token/{id}/" => token::get;
+    DELETE "/api/token/{id}" => token::delete;
+    DELETE "/api/token/{id}/" => token::delete;
+    GET "/api/channel" => channel::list;
+    GET "/api/channel/" => channel::list;
+    POST "/api/channel" => channel::create;
+    POST "/api/channel/" => channel::create;
+    PUT "/api/channel" => channel::change;
+    PUT "/api/channel/" => channel::change;
+    GET "/api/channel/search" => channel::list;
+    GET "/api/channel/{id}" => channel::get;
+    GET "/api/channel/{id}/" => channel::get;
+    DELETE "/api/channel/{id}" => channel::delete;
+    DELETE "/api/channel/{id}/" => channel::delete;
+    GET "/api/redemption" => redemption::list;
+    GET "/api/redemption/" => redemption::list;
+    POST "/api/redemption" => redemption::create;
+    POST "/api/redemption/" => redemption::create;
+    PUT "/api/redemption" => redemption::change;
+    PUT "/api/redemption/" => redemption::change;
+    GET "/api/redemption/search" => redemption::list;
+    GET "/api/redemption/{id}" => redemption::get;
+    GET "/api/redemption/{id}/" => redemption::get;
+    DELETE "/api/redemption/{id}" => redemption::delete;
+    DELETE "/api/redemption/{id}/" => redemption::delete;
+    GET "/api/option" => option::list;
+    GET "/api/option/" => option::list;
+    PUT "/api/option" => option::change;
+    PUT "/api/option/" => option::change;
 }

@@ -7,6 +7,11 @@ pub mod names {
     pub const SITE_NAME: &str = "site_name";
     pub const SITE_LOGO: &str = "site_logo";
     pub const FOOTER: &str = "footer";
+    pub const NOTICE: &str = "notice";
+    pub const ABOUT: &str = "about";
+    pub const HOME_PAGE: &str = "home_page";
+    pub const TOP_UP_LINK: &str = "top_up_link";
+    pub const CHAT_LINK: &str = "chat_link";
     pub const TIME_ZONE: &str = "time_zone";
     pub const REGISTRATION_ENABLED: &str = "registration_enabled";
     pub const COOKIE_DOMAIN: &str = "cookie_domain";
@@ -26,6 +31,7 @@ pub mod names {
     pub const LOGIN_LIMIT: &str = "login_limit";
     pub const LOGIN_WINDOW_SECONDS: &str = "login_window_seconds";
     pub const USAGE_RETENTION_DAYS: &str = "usage_retention_days";
+    pub const LOG_SAMPLE_PERCENT: &str = "log_sample_percent";
     pub const LOG_RETENTION_DAYS: &str = "log_retention_days";
     pub const CURRENCY_RATES: &str = "currency_rates";
     pub const REPORT_CURRENCY: &str = "report_currency";
@@ -79,6 +85,11 @@ pub const CATALOGUE: &[Definition] = &[
     row("site", names::SITE_NAME, Kind::Text(100), "Tollgate", "Name shown to users"),
     row("site", names::SITE_LOGO, Kind::Text(350_000), "", "Address or data URL of the logo"),
     row("site", names::FOOTER, Kind::Text(20_000), "", "Text at the foot of pages"),
+    row("site", names::NOTICE, Kind::Text(50_000), "", "Notice shown to everybody"),
+    row("site", names::ABOUT, Kind::Text(50_000), "", "Text or address of the about page"),
+    row("site", names::HOME_PAGE, Kind::Text(50_000), "", "Text or address of the home page"),
+    row("site", names::TOP_UP_LINK, Kind::Text(2_000), "", "Where people buy cards"),
+    row("site", names::CHAT_LINK, Kind::Text(2_000), "", "A chat client that people may open with their key"),
     row("site", names::TIME_ZONE, Kind::Text(64), "UTC", "Time zone in which days and months are cut"),
     row("user", names::REGISTRATION_ENABLED, Kind::Bool, "true", "Whether people may register themselves"),
     row("user", names::NEW_USER_BALANCE, Kind::Int(0, 1_000_000_000_000), "0", "Micro-dollars a new user starts with"),
@@ -254,5 +265,6 @@ pub const CATALOGUE: &[Definition] = &[
         "180",
         "Days that single usage rows are kept (rollups stay)",
     ),
+    row("log", names::LOG_SAMPLE_PERCENT, Kind::Int(0, 100), "100", "How many in a hundred requests are logged"),
     row("log", names::LOG_RETENTION_DAYS, Kind::Int(1, 3650), "30", "Days that request logs are kept"),
 ];

@@ -1,0 +1,301 @@
+//! Channels: upstream accounts in this system's words.
+
+mod kinds;
+
+use axum::extract::State;
+use schema::model::account::{Account, AccountFilter, AccountKind, AccountOptions, AccountOrder, Health};
+use schema::page::Direction;
+use schema::service::account::{self, AccountChange, AccountDraft, Credentials};
+use schema::{App, Error};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::page::Paging;
+use super::shape::Shape;
+use super::{Body, Caller, Path, Query, Reply, data, message, said};
+
+/// newapi's priority 0 is the middle of ours; higher goes first in both.
+const MIDDLE: i64 = 50;
+
+/// An account as this system has it; its key is never shown.
+fn shown(account: &Account) -> Value {
+    let options = &account.options.0;
+    let status = match (account.enabled, account.health) {
+        (false, _) => 2,
+        (true, Health::Blocked | Health::Expired) => 3,
+        (true, _) => 1,
+    };
+    let info = &account.info.0;
+    let number = |name: &str| info.get(name).and_then(Value::as_i64).unwrap_or(0);
+    let document =
+        |map: &Map<String, Value>| if map.is_empty() { String::new() } else { Value::Object(map.clone()).to_string() };
+    let mapping: Map<String, Value> = options.mapping.iter().map(|(k, v)| (k.clone(), v.clone().into())).collect();
+    let other_info = if account.health_note.is_empty() {
+        String::new()
+    } else {
+        json!({ "status_reason": account.health_note, "status_time": account.updated_at.seconds() }).to_string()
+    };
+    let groups = if account.groups.0.is_empty() { "default".to_owned() } else { account.groups.0.join(",") };
+    json!({
+        "id": account.id,
+        "type": options.channel_type.unwrap_or_else(|| kinds::number(account.kind)),
+        "key": "",
+        "openai_organization": options.organization,
+        "test_model": options.test_model,
+        "status": status,
+        "name": account.name,
+        "weight": account.weight,
+        "created_time": account.created_at.seconds(),
+        "test_time": number("test_time"),
+        "response_time": number("response_time"),
+        "base_url": account.base_url.as_deref().unwrap_or(""),
+        "other": options.api_version.as_deref().or(options.region.as_deref()).unwrap_or(""),
+        "balance": info.get("balance").and_then(Value::as_f64).unwrap_or(0.0),
+        "balance_updated_time": number("balance_updated_time"),
+        "models": account.models.0.join(","),
+        "group": groups,
+        "used_quota": account.spent.quota(),
+        "model_mapping": document(&mapping),
+        "status_code_mapping": if options.status_mapping.is_empty() { String::new() } else { json!(options.status_mapping).to_string() },
+        "priority": account.priority - MIDDLE,
+        "auto_ban": i64::from(!options.protection_off),
+        "other_info": other_info,
+        "tag": account.tag,
+        "setting": "",
+        "param_override": document(&options.body_overrides),
+        "header_override": if options.headers.is_empty() { String::new() } else { json!(options.headers).to_string() },
+        "remark": account.description,
+        "channel_info": { "is_multi_key": false, "multi_key_size": 0, "multi_key_polling_index": 0, "multi_key_mode": "" },
+    })
+}
+
+#[derive(Deserialize)]
+pub struct ListQuery {
+    keyword: Option<String>,
+    group: Option<String>,
+    model: Option<String>,
+    status: Option<String>,
+    #[serde(rename = "type")]
+    kind: Option<i64>,
+    id_sort: Option<String>,
+}
+
+pub async fn list(
+    State(app): State<App>,
+    caller: Caller,
+    shape: Shape,
+    paging: Query<Paging>,
+    query: Query<ListQuery>,
+) -> Reply {
+    let query = query.0;
+    let some = |text: Option<String>| text.filter(|t| !t.is_empty());
+    let filter = AccountFilter {
+        search: some(query.keyword),
+        user_group: some(query.group).filter(|g| g != "null"),
+        model: some(query.model),
+        enabled: match query.status.as_deref() {
+            Some("enabled" | "1") => Some(true),
+            Some("disabled" | "0") => Some(false),
+            _ => None,
+        },
+        kinds: query.kind.filter(|n| *n > 0).map(|n| vec![kinds::kind(n)]).unwrap_or_default(),
+        ..AccountFilter::default()
+    };
+    let window = paging.0.window()?;
+    let by = if query.id_sort.as_deref() == Some("true") { AccountOrder::CreatedAt } else { AccountOrder::Priority };
+    let page = account::pages(&app, &caller, &filter, (by, Direction::Desc), window).await?;
+    let rows: Vec<Value> = page.rows.iter().map(shown).collect();
+    Ok(match shape {
+        Shape::Documented => data(rows),
+        Shape::Deployed => {
+            let mut counts: std::collections::BTreeMap<String, i64> = std::collections::BTreeMap::new();
+            for row in &rows {
+                *counts.entry(row["type"].to_string()).or_default() += 1;
+            }
+            let mut envelope = paging.0.envelope(window, page.total, rows);
+            envelope["type_counts"] = json!(counts);
+            data(envelope)
+        }
+    })
+}
+
+pub async fn get(State(app): State<App>, caller: Caller, id: Path<i64>) -> Reply {
+    Ok(data(shown(&account::get(&app, &caller, id.0).await?)))
+}
+
+/// A channel as it is sent; also inside `channel` of the later form of the request.
+#[derive(Clone, Default, Deserialize)]
+pub struct Form {
+    id: Option<i64>,
+    #[serde(rename = "type")]
+    kind: Option<i64>,
+    key: Option<String>,
+    name: Option<String>,
+    base_url: Option<String>,
+    models: Option<String>,
+    group: Option<String>,
+    status: Option<i64>,
+    priority: Option<i64>,
+    weight: Option<i64>,
+    tag: Option<String>,
+    other: Option<String>,
+    test_model: Option<String>,
+    openai_organization: Option<String>,
+    model_mapping: Option<String>,
+    status_code_mapping: Option<String>,
+    param_override: Option<String>,
+    header_override: Option<String>,
+    auto_ban: Option<i64>,
+    remark: Option<String>,
+}
+
+#[derive(Deserialize)]
+pub struct Create {
+    /// `single`, `batch` (a channel a line of the key) or `multi_to_single`; absent in the older form.
+    mode: Option<String>,
+    channel: Option<Form>,
+    #[serde(flatten)]
+    flat: Form,
+}
+
+fn split(line: &str) -> Vec<String> {
+    line.split(',').map(str::trim).filter(|m| !m.is_empty()).map(str::to_owned).collect()
+}
+
+/// A document that this system carries as text.
+fn document<T: serde::de::DeserializeOwned + Default>(field: &str, text: &str) -> Result<T, Error> {
+    if text.trim().is_empty() {
+        return Ok(T::default());
+    }
+    serde_json::from_str(text).map_err(|_| Error::invalid(field, format!("{field} 不是合法的 JSON")))
+}
+
+impl Form {
+    /// The options this form names, laid over those there are.
+    fn options(&self, mut options: AccountOptions) -> Result<AccountOptions, Error> {
+        if let Some(text) = &self.model_mapping {
+            options.mapping = document("model_mapping", text)?;
+        }
+        if let Some(text) = &self.status_code_mapping {
+            let map: std::collections::BTreeMap<String, Value> = document("status_code_mapping", text)?;
+            let number = |v: &str| {
+                v.trim().parse::<u16>().map_err(|_| Error::invalid("status_code_mapping", "状态码必须为数字"))
+            };
+            options.status_mapping = map
+                .iter()
+                .map(|(from, to)| Ok((number(from)?, number(to.to_string().trim_matches('"'))?)))
+                .collect::<Result<_, Error>>()?;
+        }
+        if let Some(text) = &self.param_override {
+            options.body_overrides = document("param_override", text)?;
+        }
+        if let Some(text) = &self.header_override {
+            options.headers = document("header_override", text)?;
+        }
+        let word = |text: &String| Some(text.clone()).filter(|t| !t.is_empty());
+        if let Some(text) = &self.test_model {
+            options.test_model = word(text);
+        }
+        if let Some(text) = &self.openai_organization {
+            options.organization = word(text);
+        }
+        if let Some(on) = self.auto_ban {
+            options.protection_off = on == 0;
+        }
+        if let Some(kind) = self.kind {
+            options.channel_type = Some(kind);
+            options.vendor = kinds::vendor(kind).map(str::to_owned);
+        }
+        if let Some(text) = &self.other {
+            let number = self.kind.or(options.channel_type).unwrap_or(0);
+            match kinds::kind(number) {
+                AccountKind::AzureOpenai => options.api_version = word(text),
+                AccountKind::Vertex | AccountKind::Bedrock => options.region = word(text),
+                _ => {}
+            }
+        }
+        Ok(options)
+    }
+}
+
+pub async fn create(State(app): State<App>, caller: Caller, form: Body<Create>) -> Reply {
+    let sent = form.0;
+    let form = sent.channel.unwrap_or(sent.flat);
+    let number = form.kind.ok_or_else(|| Error::invalid("type", "type 不能为空"))?;
+    let kind = kinds::kind(number);
+    let key = form.key.clone().unwrap_or_default();
+    if key.trim().is_empty() {
+        return Err(Error::invalid("key", "key 不能为空").into());
+    }
+    // A service account's JSON has lines of its own.
+    let lines: Vec<&str> = if key.trim_start().starts_with('{') {
+        vec![key.as_str()]
+    } else {
+        key.lines().map(str::trim).filter(|l| !l.is_empty()).collect()
+    };
+    let many = lines.len() > 1 && sent.mode.as_deref() != Some("multi_to_single");
+    let groups: Vec<Vec<&str>> = if many { lines.iter().map(|l| vec![*l]).collect() } else { vec![lines] };
+    let name = form.name.clone().unwrap_or_default();
+    let mut made = Vec::with_capacity(groups.len());
+    for (index, keys) in groups.iter().enumerate() {
+        let (credentials, region) = kinds::credentials(kind, keys)?;
+        let mut options = form.options(AccountOptions::default())?;
+        if region.is_some() {
+            options.region = region;
+        }
+        let draft_name = if index == 0 { name.clone() } else { format!("{name}_{}", index + 1) };
+        let draft = AccountDraft {
+            description: form.remark.clone().unwrap_or_default(),
+            base_url: form.base_url.clone().filter(|u| !u.is_empty()).or_else(|| kinds::base_url(number)),
+            models: form.models.as_deref().map(split).unwrap_or_default(),
+            groups: form.group.as_deref().map(split).unwrap_or_default(),
+            priority: form.priority.unwrap_or(0).saturating_add(MIDDLE),
+            weight: form.weight.filter(|w| *w > 0).unwrap_or(1),
+            tag: form.tag.clone().unwrap_or_default(),
+            enabled: form.status.unwrap_or(1) == 1,
+            options,
+            ..AccountDraft::new(kind, draft_name, credentials)
+        };
+        made.push(account::add(&app, &caller, draft).await?);
+    }
+    let first = made.first().map(|a| json!({ "id": a.id, "name": a.name, "type": number }));
+    Ok(said("渠道添加成功", first))
+}
+
+pub async fn change(State(app): State<App>, caller: Caller, form: Body<Form>) -> Reply {
+    let form = form.0;
+    let id = form.id.ok_or_else(|| Error::invalid("id", "id 不能为空"))?;
+    let old = account::get(&app, &caller, id).await?;
+    let kind = form.kind.map(kinds::kind);
+    let keys: Vec<&str> = form.key.as_deref().unwrap_or("").lines().map(str::trim).filter(|l| !l.is_empty()).collect();
+    let credentials: Option<Credentials> = match keys.is_empty() {
+        true => None,
+        false => Some(kinds::credentials(kind.unwrap_or(old.kind), &keys)?.0),
+    };
+    let change = AccountChange {
+        kind: kind.filter(|k| *k != old.kind),
+        name: form.name.clone(),
+        description: form.remark.clone(),
+        base_url: form.base_url.clone().map(|u| {
+            Some(u)
+                .filter(|u| !u.is_empty())
+                .or_else(|| kinds::base_url(form.kind.or(old.options.channel_type).unwrap_or(0)))
+        }),
+        credentials,
+        models: form.models.as_deref().map(split),
+        groups: form.group.as_deref().map(split),
+        priority: form.priority.map(|p| p.saturating_add(MIDDLE)),
+        weight: form.weight,
+        tag: form.tag.clone(),
+        enabled: form.status.map(|s| s == 1),
+        options: Some(form.options(old.options.0.clone())?),
+        ..AccountChange::default()
+    };
+    let changed = account::change(&app, &caller, id, change).await?;
+    Ok(said("渠道更新成功", shown(&changed)))
+}
+
+pub async fn delete(State(app): State<App>, caller: Caller, id: Path<i64>) -> Reply {
+    account::delete(&app, &caller, id.0).await?;
+    Ok(message("渠道删除成功"))
+}

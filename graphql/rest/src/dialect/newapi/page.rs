@@ -1,0 +1,32 @@
+//! This system's ways of asking for a page, all understood everywhere.
+
+use schema::Error;
+use schema::page::Window;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// `p` from 1 (0 is taken for 1), and the size under any of its three names.
+#[derive(Clone, Copy, Deserialize)]
+pub struct Paging {
+    p: Option<i64>,
+    page_size: Option<i64>,
+    ps: Option<i64>,
+    size: Option<i64>,
+}
+
+impl Paging {
+    /// The window; sizes over 100 are cut to 100, as this system does.
+    pub fn window(self) -> Result<Window, Error> {
+        let size = self.page_size.or(self.ps).or(self.size).filter(|n| *n > 0).unwrap_or(10).min(100);
+        Window::page(self.p.unwrap_or(1).max(1), size, 100)
+    }
+    /// The deployed system's envelope of a list.
+    pub fn envelope(self, window: Window, total: i64, items: Vec<Value>) -> Value {
+        json!({
+            "items": items,
+            "total": total,
+            "page": window.offset / window.limit + 1,
+            "page_size": window.limit,
+        })
+    }
+}

@@ -1,0 +1,96 @@
+//! What the system says of itself: status, about, notice, home page, set-up.
+
+use axum::extract::State;
+use schema::service::setting::{self, names};
+use schema::{App, Time};
+use serde_json::{Value, json};
+
+use super::shape::Shape;
+use super::{Reply, data};
+
+/// When this process began to serve.
+static STARTED: std::sync::LazyLock<Time> = std::sync::LazyLock::new(|| schema::Clock::System.now());
+
+const VERSION: &str = concat!("v", env!("CARGO_PKG_VERSION"));
+
+pub async fn status(State(app): State<App>) -> Reply {
+    let settings = setting::current(&app);
+    let cny = settings.number(names::CNY_PER_USD);
+    Ok(data(json!({
+        "version": VERSION,
+        "start_time": STARTED.seconds(),
+        "system_name": settings.text(names::SITE_NAME),
+        "logo": settings.text(names::SITE_LOGO),
+        "footer_html": settings.text(names::FOOTER),
+        "server_address": app.config.public_url(),
+        "email_verification": false,
+        "github_oauth": false, "github_client_id": "",
+        "linuxdo_oauth": false, "linuxdo_client_id": "",
+        "telegram_oauth": false, "telegram_bot_name": "",
+        "oidc_enabled": false, "oidc_client_id": "", "oidc_authorization_endpoint": "",
+        "wechat_login": false, "wechat_qrcode": "",
+        "turnstile_check": false, "turnstile_site_key": "",
+        "price": cny,
+        "usd_exchange_rate": cny,
+        "min_topup": 1,
+        "top_up_link": settings.text(names::TOP_UP_LINK),
+        "docs_link": format!("{}/docs", app.config.public_url()),
+        "quota_per_unit": schema::money::QUOTA_PER_DOLLAR,
+        "display_in_currency": true,
+        "quota_display_type": "USD",
+        "enable_batch_update": false,
+        "enable_drawing": true,
+        "enable_task": true,
+        "enable_data_export": true,
+        "data_export_default_time": "hour",
+        "default_collapse_sidebar": false,
+        "enable_online_topup": false,
+        "mj_notify_enabled": false,
+        "chats": chats(settings.text(names::CHAT_LINK)),
+        "demo_site_enabled": false,
+        "self_use_mode_enabled": false,
+        "default_use_auto_group": false,
+        "register_enabled": settings.bool(names::REGISTRATION_ENABLED),
+        "password_login_enabled": true,
+        "password_register_enabled": settings.bool(names::REGISTRATION_ENABLED),
+        "pay_methods": [],
+        "api_info_enabled": false, "uptime_kuma_enabled": false, "announcements_enabled": false, "faq_enabled": false,
+        "setup": true,
+    })))
+}
+
+fn chats(link: &str) -> Value {
+    if link.is_empty() { json!([]) } else { json!([{ "chat": link }]) }
+}
+
+pub async fn about(State(app): State<App>, shape: Shape) -> Reply {
+    let settings = setting::current(&app);
+    Ok(match shape {
+        Shape::Documented => data(json!({
+            "version": VERSION,
+            "system_name": settings.text(names::SITE_NAME),
+            "footer": settings.text(names::FOOTER),
+            "logo": settings.text(names::SITE_LOGO),
+        })),
+        Shape::Deployed => data(settings.text(names::ABOUT)),
+    })
+}
+
+pub async fn notice(State(app): State<App>) -> Reply {
+    Ok(data(setting::current(&app).text(names::NOTICE)))
+}
+
+pub async fn home(State(app): State<App>, shape: Shape) -> Reply {
+    let settings = setting::current(&app);
+    let text = settings.text(names::HOME_PAGE);
+    Ok(match shape {
+        Shape::Documented => data(json!({ "content": text })),
+        Shape::Deployed => data(text),
+    })
+}
+
+/// There is always a first administrator, so there is nothing to set up.
+pub async fn setup(State(app): State<App>) -> Reply {
+    let kind = if app.config.embedded() { "sqlite" } else { "postgres" };
+    Ok(data(json!({ "status": true, "root_init": true, "database_type": kind })))
+}

@@ -1,0 +1,317 @@
+//! People: oneself, and everybody for administrators.
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::IntoResponse;
+use schema::model::user::{User, UserFilter, UserOrder, UserStatus};
+use schema::page::Direction;
+use schema::service::user::{self as people, NewPerson, PersonChange};
+use schema::service::{setting, wallet};
+use schema::{App, Error, Micros, Role};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::auth::{role_number, status_number};
+use super::page::Paging;
+use super::shape::Shape;
+use super::{Body, Caller, Path, Query, Reply, data, message, said};
+
+/// A person as this system has them.
+pub fn shown(user: &User) -> Value {
+    let prefs = Value::Object(user.prefs.0.clone());
+    json!({
+        "id": user.id,
+        "username": user.username,
+        "password": "",
+        "original_password": "",
+        "display_name": user.display_name,
+        "role": role_number(user.role),
+        "status": status_number(user.status),
+        "email": user.email.as_deref().unwrap_or(""),
+        "github_id": "", "oidc_id": "", "wechat_id": "", "telegram_id": "", "linux_do_id": "",
+        "verification_code": "",
+        "quota": user.balance.quota(),
+        "used_quota": user.spent.quota(),
+        "request_count": user.request_count,
+        "group": user.group_name,
+        "aff_code": user.aff_code,
+        "aff_count": 0, "aff_quota": 0, "aff_history_quota": 0,
+        "inviter_id": user.inviter_id.unwrap_or(0),
+        "setting": if user.prefs.0.is_empty() { String::new() } else { prefs.to_string() },
+        "remark": user.remark,
+        "created_at": user.created_at.seconds(),
+        "last_login_at": user.last_login_at.map_or(0, |t| t.seconds()),
+        "DeletedAt": null,
+    })
+}
+
+pub async fn get_self(State(app): State<App>, caller: Caller) -> Reply {
+    let user = people::get(&app, &caller, caller.signed_in()?).await?;
+    Ok(data(shown(&user)))
+}
+
+#[derive(Deserialize)]
+pub struct SelfForm {
+    username: Option<String>,
+    display_name: Option<String>,
+    email: Option<String>,
+    password: Option<String>,
+    original_password: Option<String>,
+}
+
+pub async fn change_self(State(app): State<App>, caller: Caller, form: Body<SelfForm>) -> Reply {
+    let form = form.0;
+    let id = caller.signed_in()?;
+    if let Some(password) = form.password.filter(|p| !p.is_empty()) {
+        let current = form.original_password.unwrap_or_default();
+        match people::change_own_password(&app, &caller, &current, &password, form.username.as_deref()).await {
+            Ok(_) => {}
+            Err(Error::Invalid { field, .. }) if field == "currentPassword" => {
+                return Err(Error::conflict("WRONG_PASSWORD", "原密码错误").into());
+            }
+            Err(e) => return Err(e.into()),
+        }
+        return Ok(message("用户信息更新成功"));
+    }
+    let change = PersonChange {
+        username: form.username.filter(|n| !n.is_empty()),
+        display_name: form.display_name,
+        email: form.email.map(Some),
+        ..PersonChange::default()
+    };
+    people::change(&app, &caller, id, change).await?;
+    Ok(message("用户信息更新成功"))
+}
+
+pub async fn delete_self(State(app): State<App>, caller: Caller) -> Reply {
+    people::delete(&app, &caller, caller.signed_in()?).await?;
+    Ok(message("用户删除成功"))
+}
+
+/// Groups and their ratios; an array as documented, a map as deployed.
+pub async fn groups(State(app): State<App>, shape: Shape) -> Reply {
+    let ratios = setting::current(&app).json::<std::collections::BTreeMap<String, f64>>(setting::names::GROUP_RATIOS);
+    let mut groups: std::collections::BTreeMap<String, f64> = ratios;
+    groups.entry("default".into()).or_insert(1.0);
+    Ok(match shape {
+        Shape::Documented => data(groups.keys().collect::<Vec<_>>()),
+        Shape::Deployed => data(described(&groups)),
+    })
+}
+
+fn described(groups: &std::collections::BTreeMap<String, f64>) -> Value {
+    groups
+        .iter()
+        .map(|(name, ratio)| (name.clone(), json!({ "ratio": ratio, "desc": name })))
+        .collect::<serde_json::Map<_, _>>()
+        .into()
+}
+
+/// The same for the signed-in, always as a map.
+pub async fn self_groups(State(app): State<App>, caller: Caller) -> Reply {
+    caller.signed_in()?;
+    let mut groups =
+        setting::current(&app).json::<std::collections::BTreeMap<String, f64>>(setting::names::GROUP_RATIOS);
+    groups.entry("default".into()).or_insert(1.0);
+    Ok(data(described(&groups)))
+}
+
+/// Every group's name, for administrators.
+pub async fn group_names(State(app): State<App>, caller: Caller) -> Reply {
+    caller.require(Role::Admin)?;
+    let mut groups =
+        setting::current(&app).json::<std::collections::BTreeMap<String, f64>>(setting::names::GROUP_RATIOS);
+    groups.entry("default".into()).or_insert(1.0);
+    Ok(data(groups.keys().collect::<Vec<_>>()))
+}
+
+#[derive(Deserialize)]
+pub struct ListQuery {
+    username: Option<String>,
+    keyword: Option<String>,
+    group: Option<String>,
+}
+
+pub async fn list(
+    State(app): State<App>,
+    caller: Caller,
+    shape: Shape,
+    paging: Query<Paging>,
+    query: Query<ListQuery>,
+) -> Reply {
+    let query = query.0;
+    let some = |text: Option<String>| text.filter(|t| !t.is_empty());
+    let filter = UserFilter {
+        username: some(query.username),
+        search: some(query.keyword),
+        group: some(query.group),
+        ..UserFilter::default()
+    };
+    let window = paging.0.window()?;
+    let order = (UserOrder::CreatedAt, Direction::Desc);
+    let page = people::pages(&app, &caller, &filter, order, window).await?;
+    let rows: Vec<Value> = page.rows.iter().map(shown).collect();
+    Ok(match shape {
+        Shape::Documented => {
+            Json(json!({ "success": true, "message": "", "data": rows, "total": page.total })).into_response()
+        }
+        Shape::Deployed => data(paging.0.envelope(window, page.total, rows)),
+    })
+}
+
+fn role(number: i64) -> Result<Role, Error> {
+    match number {
+        1 => Ok(Role::User),
+        10 => Ok(Role::Admin),
+        100 => Ok(Role::SuperAdmin),
+        _ => Err(Error::invalid("role", "role is 1, 10 or 100")),
+    }
+}
+
+fn status(number: i64) -> Result<UserStatus, Error> {
+    match number {
+        1 => Ok(UserStatus::Active),
+        2 => Ok(UserStatus::Suspended),
+        _ => Err(Error::invalid("status", "status is 1 or 2")),
+    }
+}
+
+fn quota(field: &str, quota: i64) -> Result<Micros, Error> {
+    Micros::from_quota(quota).ok_or_else(|| Error::invalid(field, format!("{field} is beyond all sense")))
+}
+
+#[derive(Deserialize)]
+pub struct NewUser {
+    #[serde(default)]
+    username: String,
+    password: Option<String>,
+    display_name: Option<String>,
+    email: Option<String>,
+    role: Option<i64>,
+    quota: Option<i64>,
+    group: Option<String>,
+    remark: Option<String>,
+}
+
+pub async fn create(State(app): State<App>, caller: Caller, form: Body<NewUser>) -> Reply {
+    let form = form.0;
+    let person = NewPerson {
+        username: form.username,
+        password: form.password,
+        email: form.email,
+        display_name: form.display_name.filter(|n| !n.is_empty()),
+        role: form.role.map(role).transpose()?,
+        group: form.group.filter(|g| !g.is_empty()),
+        balance: form.quota.map(|q| quota("quota", q)).transpose()?,
+        remark: form.remark,
+        ..NewPerson::default()
+    };
+    let user = people::create(&app, &caller, person).await?;
+    Ok(said("用户创建成功", json!({ "id": user.id, "username": user.username })))
+}
+
+#[derive(Deserialize)]
+pub struct Change {
+    id: i64,
+    username: Option<String>,
+    display_name: Option<String>,
+    email: Option<String>,
+    password: Option<String>,
+    role: Option<i64>,
+    status: Option<i64>,
+    quota: Option<i64>,
+    group: Option<String>,
+    remark: Option<String>,
+}
+
+pub async fn change(State(app): State<App>, caller: Caller, form: Body<Change>) -> Reply {
+    caller.require(Role::Admin)?;
+    let form = form.0;
+    let change = PersonChange {
+        username: form.username.filter(|n| !n.is_empty()),
+        display_name: form.display_name,
+        email: form.email.map(Some),
+        password: form.password.filter(|p| !p.is_empty()),
+        role: form.role.filter(|n| *n != 0).map(role).transpose()?,
+        status: form.status.filter(|n| *n != 0).map(status).transpose()?,
+        balance: form.quota.map(|q| quota("quota", q)).transpose()?,
+        group: form.group.filter(|g| !g.is_empty()),
+        remark: form.remark,
+        ..PersonChange::default()
+    };
+    people::change(&app, &caller, form.id, change).await?;
+    Ok(message("用户更新成功"))
+}
+
+pub async fn get(State(app): State<App>, caller: Caller, id: Path<i64>) -> Reply {
+    caller.require(Role::Admin)?;
+    Ok(data(shown(&people::get(&app, &caller, id.0).await?)))
+}
+
+pub async fn delete(State(app): State<App>, caller: Caller, id: Path<i64>) -> Reply {
+    caller.require(Role::Admin)?;
+    people::delete(&app, &caller, id.0).await?;
+    Ok(message("用户删除成功"))
+}
+
+#[derive(Deserialize)]
+pub struct Manage {
+    id: i64,
+    action: String,
+    value: Option<i64>,
+    mode: Option<String>,
+}
+
+/// The switches of the deployed system's user page.
+pub async fn manage(State(app): State<App>, caller: Caller, form: Body<Manage>) -> Reply {
+    caller.require(Role::Admin)?;
+    let form = form.0;
+    let mut change = PersonChange::default();
+    match form.action.as_str() {
+        "enable" => change.status = Some(UserStatus::Active),
+        "disable" => change.status = Some(UserStatus::Suspended),
+        "promote" => change.role = Some(Role::Admin),
+        "demote" => change.role = Some(Role::User),
+        "delete" => {
+            people::delete(&app, &caller, form.id).await?;
+            return Ok(message(""));
+        }
+        "add_quota" => {
+            let amount = quota("value", form.value.unwrap_or(0))?;
+            match form.mode.as_deref().unwrap_or("add") {
+                "subtract" => wallet::adjust(&app, &caller, form.id, Micros(-amount.0), "", None).await.map(Some)?,
+                "override" => wallet::set_balance(&app, &caller, form.id, amount, "").await?,
+                _ => wallet::adjust(&app, &caller, form.id, amount, "", None).await.map(Some)?,
+            };
+            return Ok(message(""));
+        }
+        _ => return Err(Error::invalid("action", "there is no such action").into()),
+    }
+    let user = people::change(&app, &caller, form.id, change).await?;
+    Ok(data(json!({ "role": role_number(user.role), "status": status_number(user.status) })))
+}
+
+#[derive(Deserialize)]
+pub struct TopUp {
+    #[serde(default)]
+    key: String,
+}
+
+/// Redeems a code; the answer is what it gave, in quota.
+pub async fn top_up(State(app): State<App>, caller: Caller, form: Body<TopUp>) -> Reply {
+    let done = schema::service::card::redeem(&app, &caller, &form.0.key).await?;
+    Ok(data(done.amount.quota()))
+}
+
+/// The invitation code.
+pub async fn aff(State(app): State<App>, caller: Caller) -> Reply {
+    let user = people::get(&app, &caller, caller.signed_in()?).await?;
+    Ok(data(user.aff_code))
+}
+
+/// The person's own preferences, kept as they were sent.
+pub async fn preferences(State(app): State<App>, caller: Caller, form: Body<serde_json::Map<String, Value>>) -> Reply {
+    let change = PersonChange { prefs: Some(form.0), ..PersonChange::default() };
+    people::change(&app, &caller, caller.signed_in()?, change).await?;
+    Ok(message("设置已更新"))
+}
