@@ -98,18 +98,15 @@ pub fn data_of(raw: &[u8]) -> Option<Cow<'_, [u8]>> {
 /// The fields of a frame in order: comments are skipped, one space after the colon is not part of the value.
 fn lines(raw: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     let raw = raw.strip_prefix(BOM).unwrap_or(raw);
-    raw.split(|b| matches!(b, b'\n' | b'\r'))
-        .filter(|line| !line.is_empty() && line.first() != Some(&b':'))
-        .map(|line| match memchr::memchr(b':', line) {
+    raw.split(|b| matches!(b, b'\n' | b'\r')).filter(|line| !line.is_empty() && line.first() != Some(&b':')).map(
+        |line| match memchr::memchr(b':', line) {
             None => (line, &[] as &[u8]),
             Some(at) => {
                 let value = line.get(at + 1..).unwrap_or_default();
-                (
-                    line.get(..at).unwrap_or_default(),
-                    value.strip_prefix(b" ").unwrap_or(value),
-                )
+                (line.get(..at).unwrap_or_default(), value.strip_prefix(b" ").unwrap_or(value))
             }
-        })
+        },
+    )
 }
 
 /// Where the search for the end of a frame stands within a buffer.
@@ -190,13 +187,7 @@ impl Default for Decoder {
 impl Decoder {
     /// A decoder that refuses frames longer than `limit` bytes.
     pub fn new(limit: usize) -> Self {
-        Self {
-            whole: Bytes::new(),
-            carry: BytesMut::new(),
-            scan: Scan::default(),
-            at_start: true,
-            limit,
-        }
+        Self { whole: Bytes::new(), carry: BytesMut::new(), scan: Scan::default(), at_start: true, limit }
     }
 
     /// Takes the next chunk of the stream.
@@ -231,11 +222,7 @@ impl Decoder {
                 return Err(SseError::TooLarge { limit: self.limit });
             }
             self.scan.rewind();
-            let raw = if joined {
-                self.carry.split_to(end).freeze()
-            } else {
-                self.whole.split_to(end)
-            };
+            let raw = if joined { self.carry.split_to(end).freeze() } else { self.whole.split_to(end) };
             if raw.iter().any(|b| !matches!(b, b'\n' | b'\r')) {
                 return Ok(Some(Frame { raw }));
             }
@@ -245,11 +232,7 @@ impl Decoder {
     /// What is left when the stream has ended: a last event whose blank line never came. It may be cut short,
     /// so whoever reads it must be ready for half a document.
     pub fn finish(&mut self) -> Option<Frame> {
-        let raw = if self.carry.is_empty() {
-            std::mem::take(&mut self.whole)
-        } else {
-            self.carry.split().freeze()
-        };
+        let raw = if self.carry.is_empty() { std::mem::take(&mut self.whole) } else { self.carry.split().freeze() };
         self.scan.rewind();
         let blank = raw.iter().all(|b| matches!(b, b'\n' | b'\r'));
         (!blank).then_some(Frame { raw })
@@ -257,11 +240,7 @@ impl Decoder {
 
     /// Drops a byte order mark at the very start; false while too little has arrived to tell.
     fn skip_bom(&mut self) -> bool {
-        let buf: &[u8] = if self.carry.is_empty() {
-            &self.whole
-        } else {
-            &self.carry
-        };
+        let buf: &[u8] = if self.carry.is_empty() { &self.whole } else { &self.carry };
         if buf.starts_with(BOM) {
             if self.carry.is_empty() {
                 self.whole.advance(BOM.len());

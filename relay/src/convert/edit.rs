@@ -60,14 +60,8 @@ impl fmt::Display for BodyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotUtf8 { at } => write!(f, "The request body is not valid UTF-8 (byte {at})."),
-            Self::Invalid { at, what } => write!(
-                f,
-                "The request body is not valid JSON: {what} at byte {at}."
-            ),
-            Self::TooDeep => write!(
-                f,
-                "The request body is nested deeper than {MAX_DEPTH} levels."
-            ),
+            Self::Invalid { at, what } => write!(f, "The request body is not valid JSON: {what} at byte {at}."),
+            Self::TooDeep => write!(f, "The request body is nested deeper than {MAX_DEPTH} levels."),
             Self::NotAnObject => f.write_str("The request body must be a JSON object."),
             Self::Duplicate { field } => {
                 write!(f, "The request body has the field '{field}' twice.")
@@ -107,21 +101,12 @@ impl Body {
     /// Checks that `bytes` is one JSON object without duplicate members and notes where they are.
     pub fn scan(bytes: Bytes) -> Result<Self, BodyError> {
         if let Err(error) = std::str::from_utf8(&bytes) {
-            return Err(BodyError::NotUtf8 {
-                at: error.valid_up_to(),
-            });
+            return Err(BodyError::NotUtf8 { at: error.valid_up_to() });
         }
         let mut scanner = Scanner::new(&bytes);
         let (open, members) = scanner.object()?;
-        let members: Vec<Member> = members
-            .into_iter()
-            .map(|(key, value)| Member { key, value })
-            .collect();
-        let body = Self {
-            bytes,
-            members,
-            open,
-        };
+        let members: Vec<Member> = members.into_iter().map(|(key, value)| Member { key, value }).collect();
+        let body = Self { bytes, members, open };
         body.refuse_duplicates()?;
         Ok(body)
     }
@@ -138,10 +123,7 @@ impl Body {
 
     /// A member's value as it stands in the body.
     pub fn raw(&self, field: &str) -> Option<&[u8]> {
-        let member = self
-            .members
-            .iter()
-            .find(|member| self.key_of(member) == field)?;
+        let member = self.members.iter().find(|member| self.key_of(member) == field)?;
         self.bytes.get(member.value.clone())
     }
 
@@ -155,9 +137,7 @@ impl Body {
         let Some(raw) = self.value(field) else {
             return Ok(None);
         };
-        unquote(raw)
-            .map(Some)
-            .ok_or_else(|| wrong(field, "a string"))
+        unquote(raw).map(Some).ok_or_else(|| wrong(field, "a string"))
     }
 
     /// A boolean member; absent and `null` are `None`.
@@ -176,23 +156,15 @@ impl Body {
             return Ok(None);
         };
         let text = std::str::from_utf8(raw).unwrap_or_default();
-        text.parse()
-            .map(Some)
-            .map_err(|_| wrong(field, "a non-negative integer"))
+        text.parse().map(Some).map_err(|_| wrong(field, "a non-negative integer"))
     }
 
     /// A member parsed into a type of the caller's; absent and `null` are `None`.
-    pub fn get<T: DeserializeOwned>(
-        &self,
-        field: &str,
-        want: &'static str,
-    ) -> Result<Option<T>, BodyError> {
+    pub fn get<T: DeserializeOwned>(&self, field: &str, want: &'static str) -> Result<Option<T>, BodyError> {
         let Some(raw) = self.value(field) else {
             return Ok(None);
         };
-        serde_json::from_slice(raw)
-            .map(Some)
-            .map_err(|_| wrong(field, want))
+        serde_json::from_slice(raw).map(Some).map_err(|_| wrong(field, want))
     }
 
     /// An object member, itself ready to be looked into; absent and `null` are `None`.
@@ -217,10 +189,7 @@ impl Body {
 
     /// Begins a change; nothing is copied before [`Edit::finish`].
     pub fn edit(&self) -> Edit<'_> {
-        Edit {
-            body: self,
-            changes: Vec::new(),
-        }
+        Edit { body: self, changes: Vec::new() }
     }
 
     fn value(&self, field: &str) -> Option<&[u8]> {
@@ -228,26 +197,16 @@ impl Body {
     }
 
     fn key_of(&self, member: &Member) -> Cow<'_, str> {
-        let quoted = self
-            .bytes
-            .get(member.start()..member.key.end + 1)
-            .unwrap_or_default();
+        let quoted = self.bytes.get(member.start()..member.key.end + 1).unwrap_or_default();
         unquote(quoted).unwrap_or_default()
     }
 
     fn refuse_duplicates(&self) -> Result<(), BodyError> {
-        let twice = |field: Cow<'_, str>| BodyError::Duplicate {
-            field: field.into_owned(),
-        };
+        let twice = |field: Cow<'_, str>| BodyError::Duplicate { field: field.into_owned() };
         if self.members.len() <= PAIRWISE {
             for (at, member) in self.members.iter().enumerate() {
                 let key = self.key_of(member);
-                if self
-                    .members
-                    .iter()
-                    .take(at)
-                    .any(|other| self.key_of(other) == key)
-                {
+                if self.members.iter().take(at).any(|other| self.key_of(other) == key) {
                     return Err(twice(key));
                 }
             }
@@ -265,10 +224,7 @@ impl Body {
 }
 
 fn wrong(field: &str, want: &'static str) -> BodyError {
-    BodyError::WrongType {
-        field: field.to_owned(),
-        want,
-    }
+    BodyError::WrongType { field: field.to_owned(), want }
 }
 
 /// A JSON string without its quotes; `None` when `raw` is not a string or holds a broken escape.
@@ -303,14 +259,7 @@ impl Edit<'_> {
 
     /// Gives a member a boolean value.
     pub fn set_bool(&mut self, field: &str, value: bool) -> &mut Self {
-        self.set_raw(
-            field,
-            if value {
-                b"true".to_vec()
-            } else {
-                b"false".to_vec()
-            },
-        )
+        self.set_raw(field, if value { b"true".to_vec() } else { b"false".to_vec() })
     }
 
     /// Takes a member away, if it is there.
@@ -321,12 +270,7 @@ impl Edit<'_> {
     }
 
     /// Sets a member within an object member (which is made when missing), as in `stream_options.include_usage`.
-    pub fn set_in(
-        &mut self,
-        outer: &str,
-        inner: &str,
-        json: Vec<u8>,
-    ) -> Result<&mut Self, BodyError> {
+    pub fn set_in(&mut self, outer: &str, inner: &str, json: Vec<u8>) -> Result<&mut Self, BodyError> {
         let object = match self.changes.iter().find(|(name, _)| name == outer) {
             Some((_, Some(changed))) => Some(Body::scan(Bytes::copy_from_slice(changed))?),
             Some((_, None)) => None,
@@ -361,11 +305,7 @@ impl Edit<'_> {
         if untouched {
             return body.bytes.clone();
         }
-        let grown: usize = self
-            .changes
-            .iter()
-            .map(|(name, to)| name.len() + 8 + to.as_ref().map_or(0, Vec::len))
-            .sum();
+        let grown: usize = self.changes.iter().map(|(name, to)| name.len() + 8 + to.as_ref().map_or(0, Vec::len)).sum();
         let mut out = Vec::with_capacity(body.bytes.len() + grown);
         let copy = |out: &mut Vec<u8>, range: Range<usize>| {
             out.extend_from_slice(body.bytes.get(range).unwrap_or_default());
@@ -415,9 +355,7 @@ impl Edit<'_> {
 
 /// A text as a JSON string.
 pub fn quote(text: &str) -> Vec<u8> {
-    serde_json::Value::String(text.to_owned())
-        .to_string()
-        .into_bytes()
+    serde_json::Value::String(text.to_owned()).to_string().into_bytes()
 }
 
 #[cfg(test)]

@@ -85,10 +85,7 @@ fn next_media(body: &[u8], from: usize) -> Option<(usize, usize)> {
             (None, None) => return None,
         };
         let tail = body.get(start..)?;
-        let lead = tail
-            .iter()
-            .take_while(|b| matches!(b, b' ' | b':' | b'"'))
-            .count();
+        let lead = tail.iter().take_while(|b| matches!(b, b' ' | b':' | b'"')).count();
         let start = start + lead;
         let tail = body.get(start..)?;
         let end = start + memchr::memchr(b'"', tail)?;
@@ -118,15 +115,10 @@ mod tests {
         let image = "A".repeat(400_000);
         let plain = body_tokens(br#"{"model":"m","messages":[{"content":""}]}"#);
         let url = body_tokens(
-            format!(
-                r#"{{"model":"m","messages":[{{"content":"data:image/png;base64,{image}"}}]}}"#
-            )
-            .as_bytes(),
+            format!(r#"{{"model":"m","messages":[{{"content":"data:image/png;base64,{image}"}}]}}"#).as_bytes(),
         );
         assert!((1_000..1_000 + plain + 20).contains(&url), "{url}");
-        let member = body_tokens(
-            format!(r#"{{"source":{{"data": "{image}"}},"x":{{"data":"short"}}}}"#).as_bytes(),
-        );
+        let member = body_tokens(format!(r#"{{"source":{{"data": "{image}"}},"x":{{"data":"short"}}}}"#).as_bytes());
         assert!((1_000..1_020).contains(&member), "{member}");
     }
 }

@@ -64,12 +64,7 @@ impl Usage {
 
     /// A guess, marked as one.
     pub fn estimate(input: u64, output: u64) -> Self {
-        Self {
-            input,
-            output,
-            estimated: true,
-            ..Self::default()
-        }
+        Self { input, output, estimated: true, ..Self::default() }
     }
 }
 

@@ -31,15 +31,7 @@ pub struct ArrayDecoder {
 impl ArrayDecoder {
     /// A decoder that refuses elements longer than `limit` bytes.
     pub fn new(limit: usize) -> Self {
-        Self {
-            buf: BytesMut::new(),
-            pos: 0,
-            depth: 0,
-            in_string: false,
-            escaped: false,
-            at: At::Start,
-            limit,
-        }
+        Self { buf: BytesMut::new(), pos: 0, depth: 0, in_string: false, escaped: false, at: At::Start, limit }
     }
 
     /// Takes the next chunk of the stream.
@@ -166,11 +158,7 @@ mod tests {
         writer.finish(&mut out);
         assert_eq!(decode(&[&out]).0, elements);
         for cut in 0..=out.len() {
-            assert_eq!(
-                decode(&[&out[..cut], &out[cut..]]),
-                (elements.map(str::to_owned).to_vec(), true),
-                "at {cut}"
-            );
+            assert_eq!(decode(&[&out[..cut], &out[cut..]]), (elements.map(str::to_owned).to_vec(), true), "at {cut}");
         }
     }
 
@@ -179,10 +167,7 @@ mod tests {
         let mut out = Vec::new();
         ArrayWriter::default().finish(&mut out);
         assert_eq!(decode(&[&out]), (vec![], true));
-        assert_eq!(
-            decode(&[b"[{\"a\":1}"]),
-            (vec!["{\"a\":1}".to_owned()], false)
-        );
+        assert_eq!(decode(&[b"[{\"a\":1}"]), (vec!["{\"a\":1}".to_owned()], false));
     }
 
     #[test]

@@ -85,10 +85,7 @@ impl Tap {
     /// A tap for a chat stream whose usage was asked for by us, not by the caller: the usage chunk is swallowed
     /// and `usage` members vanish. Whole events are forwarded then, never parts of one.
     pub fn hiding_usage() -> Self {
-        Self {
-            hide_usage: true,
-            ..Self::new(Kind::Chat)
-        }
+        Self { hide_usage: true, ..Self::new(Kind::Chat) }
     }
 
     /// Takes a chunk from the upstream and appends to `out` what the caller gets of it.
@@ -132,11 +129,7 @@ impl Tap {
     /// Where the stream stands. A chat stream that gave its finish reason counts as done even if the vendor
     /// never sends `[DONE]`.
     pub fn end(&self) -> End {
-        if self.end == End::Open && self.finish_seen {
-            End::Done
-        } else {
-            self.end
-        }
+        if self.end == End::Open && self.finish_seen { End::Done } else { self.end }
     }
 
     /// The vendor's usage so far, if it gave any.
@@ -148,11 +141,9 @@ impl Tap {
     pub fn usage_or_estimate(&self, input: u64) -> Usage {
         match self.watch.usage() {
             // A cut Anthropic stream has announced its input but only the first token of its output.
-            Some(usage) if self.end() == End::Open && usage.output < self.tally.tokens() => Usage {
-                output: self.tally.tokens(),
-                estimated: true,
-                ..usage
-            },
+            Some(usage) if self.end() == End::Open && usage.output < self.tally.tokens() => {
+                Usage { output: self.tally.tokens(), estimated: true, ..usage }
+            }
             Some(usage) => usage,
             None => Usage::estimate(input, self.tally.tokens()),
         }
@@ -234,11 +225,7 @@ impl Tap {
     }
 
     fn check_size(&self) -> Result<(), SseError> {
-        if self.carry.len() > MAX_FRAME {
-            Err(SseError::TooLarge { limit: MAX_FRAME })
-        } else {
-            Ok(())
-        }
+        if self.carry.len() > MAX_FRAME { Err(SseError::TooLarge { limit: MAX_FRAME }) } else { Ok(()) }
     }
 
     /// Looks at one frame and says what becomes of it.
@@ -248,11 +235,7 @@ impl Tap {
         };
         let event = super::event_of(raw);
         self.see(event, &data);
-        if self.hide_usage {
-            hide_usage(raw, &data)
-        } else {
-            Forward::Whole
-        }
+        if self.hide_usage { hide_usage(raw, &data) } else { Forward::Whole }
     }
 
     fn count_text(&mut self, data: &[u8]) {
@@ -295,8 +278,7 @@ impl Tap {
                 if first_key_is_error(data) {
                     self.end = End::Failed;
                 } else if self.end == End::Open
-                    && (has_text_value(data, b"\"finishReason\"")
-                        || has_text_value(data, b"\"blockReason\""))
+                    && (has_text_value(data, b"\"finishReason\"") || has_text_value(data, b"\"blockReason\""))
                 {
                     self.end = End::Done;
                 }
@@ -327,10 +309,7 @@ fn hide_usage(raw: &[u8], data: &[u8]) -> Forward {
         return Forward::Whole;
     }
     // The common case, cut without a parse: a quote right behind a comma can only open a key.
-    for empty in [
-        b",\"usage\":null".as_slice(),
-        b", \"usage\": null".as_slice(),
-    ] {
+    for empty in [b",\"usage\":null".as_slice(), b", \"usage\": null".as_slice()] {
         if let Some(at) = memmem::find(raw, empty) {
             return Forward::Without(at, at + empty.len());
         }
@@ -341,9 +320,8 @@ fn hide_usage(raw: &[u8], data: &[u8]) -> Forward {
     let Some(usage) = body.raw("usage") else {
         return Forward::Whole;
     };
-    let no_choices = body
-        .raw("choices")
-        .is_none_or(|list| list.iter().all(|b| matches!(b, b'[' | b']' | b' ' | b'\n')));
+    let no_choices =
+        body.raw("choices").is_none_or(|list| list.iter().all(|b| matches!(b, b'[' | b']' | b' ' | b'\n')));
     if no_choices && usage != b"null" {
         return Forward::Nothing;
     }
@@ -357,24 +335,15 @@ fn hide_usage(raw: &[u8], data: &[u8]) -> Forward {
 /// The keys under which a stream carries model text, each with its length.
 fn text_keys(kind: Kind) -> &'static [(Finder<'static>, usize)] {
     fn finders(keys: &[&'static str]) -> Vec<(Finder<'static>, usize)> {
-        keys.iter()
-            .map(|key| (Finder::new(key.as_bytes()), key.len()))
-            .collect()
+        keys.iter().map(|key| (Finder::new(key.as_bytes()), key.len())).collect()
     }
-    static CHAT: LazyLock<Vec<(Finder<'static>, usize)>> = LazyLock::new(|| {
-        finders(&[
-            "\"content\"",
-            "\"arguments\"",
-            "\"reasoning_content\"",
-            "\"text\"",
-        ])
-    });
+    static CHAT: LazyLock<Vec<(Finder<'static>, usize)>> =
+        LazyLock::new(|| finders(&["\"content\"", "\"arguments\"", "\"reasoning_content\"", "\"text\""]));
     static MESSAGES: LazyLock<Vec<(Finder<'static>, usize)>> =
         LazyLock::new(|| finders(&["\"text\"", "\"thinking\"", "\"partial_json\""]));
     static GEMINI: LazyLock<Vec<(Finder<'static>, usize)>> =
         LazyLock::new(|| finders(&["\"text\"", "\"name\"", "\"data\""]));
-    static RESPONSES: LazyLock<Vec<(Finder<'static>, usize)>> =
-        LazyLock::new(|| finders(&["\"delta\""]));
+    static RESPONSES: LazyLock<Vec<(Finder<'static>, usize)>> = LazyLock::new(|| finders(&["\"delta\""]));
     match kind {
         Kind::Chat => &CHAT,
         Kind::Messages => &MESSAGES,
@@ -385,11 +354,7 @@ fn text_keys(kind: Kind) -> &'static [(Finder<'static>, usize)] {
 
 /// The inside of the JSON string that follows a key's closing quote: `: "…"`.
 fn string_after(rest: &[u8]) -> Option<&[u8]> {
-    let rest = rest
-        .trim_ascii_start()
-        .strip_prefix(b":")?
-        .trim_ascii_start()
-        .strip_prefix(b"\"")?;
+    let rest = rest.trim_ascii_start().strip_prefix(b":")?.trim_ascii_start().strip_prefix(b"\"")?;
     let mut from = 0;
     loop {
         let at = from + memchr::memchr2(b'"', b'\\', rest.get(from..)?)?;
@@ -402,27 +367,17 @@ fn string_after(rest: &[u8]) -> Option<&[u8]> {
 
 /// Whether a key is there with a text value (not `null`).
 fn has_text_value(data: &[u8], key: &[u8]) -> bool {
-    memmem::find_iter(data, key)
-        .any(|at| string_after(data.get(at + key.len()..).unwrap_or_default()).is_some())
+    memmem::find_iter(data, key).any(|at| string_after(data.get(at + key.len()..).unwrap_or_default()).is_some())
 }
 
 /// Whether the object's first member says `"type": name`.
 fn type_is(data: &[u8], name: &str) -> bool {
-    let first = data
-        .trim_ascii_start()
-        .strip_prefix(b"{")
-        .map(<[u8]>::trim_ascii_start);
-    first
-        .and_then(|rest| rest.strip_prefix(b"\"type\""))
-        .and_then(string_after)
-        == Some(name.as_bytes())
+    let first = data.trim_ascii_start().strip_prefix(b"{").map(<[u8]>::trim_ascii_start);
+    first.and_then(|rest| rest.strip_prefix(b"\"type\"")).and_then(string_after) == Some(name.as_bytes())
 }
 
 fn first_key_is_error(data: &[u8]) -> bool {
-    let first = data
-        .trim_ascii_start()
-        .strip_prefix(b"{")
-        .map(<[u8]>::trim_ascii_start);
+    let first = data.trim_ascii_start().strip_prefix(b"{").map(<[u8]>::trim_ascii_start);
     first.is_some_and(|rest| rest.starts_with(b"\"error\""))
 }
 

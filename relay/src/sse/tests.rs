@@ -6,9 +6,7 @@ fn decode(chunks: &[&[u8]]) -> Vec<(Option<String>, Option<String>)> {
     let mut keep = |frame: Frame| {
         frames.push((
             frame.event().map(str::to_owned),
-            frame
-                .data()
-                .map(|data| String::from_utf8(data.into_owned()).expect("UTF-8")),
+            frame.data().map(|data| String::from_utf8(data.into_owned()).expect("UTF-8")),
         ));
     };
     for chunk in chunks {
@@ -38,17 +36,10 @@ const STREAMS: &[&str] = &[
 fn every_cut_gives_the_same_frames() {
     for stream in STREAMS {
         let bytes = stream.as_bytes();
-        let want = vec![
-            some(Some("a"), Some("{\"x\":\"é漢🙂\"}")),
-            some(None, Some("[DONE]")),
-        ];
+        let want = vec![some(Some("a"), Some("{\"x\":\"é漢🙂\"}")), some(None, Some("[DONE]"))];
         assert_eq!(decode(&[bytes]), want, "{stream:?}");
         for cut in 0..bytes.len() {
-            assert_eq!(
-                decode(&[&bytes[..cut], &bytes[cut..]]),
-                want,
-                "{stream:?} cut at {cut}"
-            );
+            assert_eq!(decode(&[&bytes[..cut], &bytes[cut..]]), want, "{stream:?} cut at {cut}");
         }
         let single: Vec<&[u8]> = bytes.chunks(1).collect();
         assert_eq!(decode(&single), want, "{stream:?} byte by byte");
@@ -57,17 +48,10 @@ fn every_cut_gives_the_same_frames() {
 
 #[test]
 fn several_data_lines_comments_and_odd_fields() {
-    let got = decode(&[
-        b": hi\n\ndata: a\ndata:b\ndata\nid: 4\nretry: 1\n\nevent: ping\n\nevent:x\ndata:  y\n\n",
-    ]);
+    let got = decode(&[b": hi\n\ndata: a\ndata:b\ndata\nid: 4\nretry: 1\n\nevent: ping\n\nevent:x\ndata:  y\n\n"]);
     assert_eq!(
         got,
-        vec![
-            some(None, None),
-            some(None, Some("a\nb\n")),
-            some(Some("ping"), None),
-            some(Some("x"), Some(" y"))
-        ]
+        vec![some(None, None), some(None, Some("a\nb\n")), some(Some("ping"), None), some(Some("x"), Some(" y"))]
     );
 }
 
@@ -111,16 +95,6 @@ fn writers_and_reader_agree() {
     write_event(&mut out, "a", b"1\n2");
     write_comment(&mut out, "keep\nalive");
     write_data(&mut out, b"{}");
-    assert_eq!(
-        out,
-        b"event: a\ndata: 1\ndata: 2\n\n: keepalive\n\ndata: {}\n\n"
-    );
-    assert_eq!(
-        decode(&[&out]),
-        vec![
-            some(Some("a"), Some("1\n2")),
-            some(None, None),
-            some(None, Some("{}"))
-        ]
-    );
+    assert_eq!(out, b"event: a\ndata: 1\ndata: 2\n\n: keepalive\n\ndata: {}\n\n");
+    assert_eq!(decode(&[&out]), vec![some(Some("a"), Some("1\n2")), some(None, None), some(None, Some("{}"))]);
 }

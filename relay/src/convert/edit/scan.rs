@@ -145,12 +145,9 @@ impl<'a> Scanner<'a> {
                 Some(b'\\') => {
                     self.at += 1;
                     match self.peek() {
-                        Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => {
-                            self.at += 1
-                        }
+                        Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => self.at += 1,
                         Some(b'u') => {
-                            let digits =
-                                self.bytes.get(self.at + 1..self.at + 5).unwrap_or_default();
+                            let digits = self.bytes.get(self.at + 1..self.at + 5).unwrap_or_default();
                             if digits.len() != 4 || !digits.iter().all(u8::is_ascii_hexdigit) {
                                 return Err(self.wrong("invalid escape in a string"));
                             }
@@ -192,19 +189,11 @@ impl<'a> Scanner<'a> {
         while let Some(b'0'..=b'9') = self.peek() {
             self.at += 1;
         }
-        if self.at == start {
-            Err(self.wrong("invalid number"))
-        } else {
-            Ok(())
-        }
+        if self.at == start { Err(self.wrong("invalid number")) } else { Ok(()) }
     }
 
     fn literal(&mut self, word: &[u8]) -> Result<(), BodyError> {
-        if self
-            .bytes
-            .get(self.at..)
-            .is_some_and(|rest| rest.starts_with(word))
-        {
+        if self.bytes.get(self.at..).is_some_and(|rest| rest.starts_with(word)) {
             self.at += word.len();
             return Ok(());
         }
@@ -213,11 +202,7 @@ impl<'a> Scanner<'a> {
 
     fn end(&mut self) -> Result<(), BodyError> {
         self.blank();
-        if self.peek().is_some() {
-            Err(self.wrong("unexpected text after the end"))
-        } else {
-            Ok(())
-        }
+        if self.peek().is_some() { Err(self.wrong("unexpected text after the end")) } else { Ok(()) }
     }
 
     fn blank(&mut self) {
@@ -252,8 +237,5 @@ fn plain_run(bytes: &[u8]) -> usize {
         run += LANES;
     }
     let rest = bytes.get(run..).unwrap_or_default();
-    run + rest
-        .iter()
-        .position(|&byte| special(byte))
-        .unwrap_or(rest.len())
+    run + rest.iter().position(|&byte| special(byte)).unwrap_or(rest.len())
 }

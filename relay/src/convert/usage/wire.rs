@@ -30,11 +30,7 @@ impl<'de> Deserialize<'de> for Count {
                 Ok(Count((n.is_finite() && n >= 0.0).then_some(n)))
             }
             fn visit_str<E>(self, text: &str) -> Result<Count, E> {
-                Ok(Count(
-                    text.parse()
-                        .ok()
-                        .filter(|n: &f64| n.is_finite() && *n >= 0.0),
-                ))
+                Ok(Count(text.parse().ok().filter(|n: &f64| n.is_finite() && *n >= 0.0)))
             }
             fn visit_bool<E>(self, _: bool) -> Result<Count, E> {
                 Ok(Count(None))
@@ -155,11 +151,7 @@ pub(super) struct Parts {
     bedrock_input: Count,
     #[serde(rename = "outputTokens", alias = "outputTokenCount")]
     bedrock_output: Count,
-    #[serde(
-        rename = "cacheReadInputTokens",
-        alias = "cacheReadInputTokenCount",
-        alias = "cacheReadInputTokensCount"
-    )]
+    #[serde(rename = "cacheReadInputTokens", alias = "cacheReadInputTokenCount", alias = "cacheReadInputTokensCount")]
     bedrock_cache_read: Count,
     #[serde(
         rename = "cacheWriteInputTokens",
@@ -180,39 +172,28 @@ impl Parts {
             Form::Anthropic => {
                 self.input_tokens = self.input_tokens.max(later.input_tokens);
                 self.output_tokens = self.output_tokens.max(later.output_tokens);
-                self.cache_creation_input_tokens = self
-                    .cache_creation_input_tokens
-                    .max(later.cache_creation_input_tokens);
-                self.cache_read_input_tokens = self
-                    .cache_read_input_tokens
-                    .max(later.cache_read_input_tokens);
+                self.cache_creation_input_tokens =
+                    self.cache_creation_input_tokens.max(later.cache_creation_input_tokens);
+                self.cache_read_input_tokens = self.cache_read_input_tokens.max(later.cache_read_input_tokens);
                 self.bedrock_input = self.bedrock_input.max(later.bedrock_input);
                 self.bedrock_output = self.bedrock_output.max(later.bedrock_output);
                 self.bedrock_cache_read = self.bedrock_cache_read.max(later.bedrock_cache_read);
                 self.bedrock_cache_write = self.bedrock_cache_write.max(later.bedrock_cache_write);
                 self.cache_creation = later.cache_creation.or(self.cache_creation);
                 self.server_tool_use = later.server_tool_use.or(self.server_tool_use);
-                self.output_tokens_details =
-                    later.output_tokens_details.or(self.output_tokens_details);
+                self.output_tokens_details = later.output_tokens_details.or(self.output_tokens_details);
             }
             // Repeated in every chunk; the last word on each field counts.
             Form::Gemini => {
                 self.prompt_token_count = later.prompt_token_count.or(self.prompt_token_count);
-                self.cached_content_token_count = later
-                    .cached_content_token_count
-                    .or(self.cached_content_token_count);
-                self.candidates_token_count =
-                    later.candidates_token_count.or(self.candidates_token_count);
-                self.thoughts_token_count =
-                    later.thoughts_token_count.or(self.thoughts_token_count);
-                self.tool_use_prompt_token_count = later
-                    .tool_use_prompt_token_count
-                    .or(self.tool_use_prompt_token_count);
+                self.cached_content_token_count = later.cached_content_token_count.or(self.cached_content_token_count);
+                self.candidates_token_count = later.candidates_token_count.or(self.candidates_token_count);
+                self.thoughts_token_count = later.thoughts_token_count.or(self.thoughts_token_count);
+                self.tool_use_prompt_token_count =
+                    later.tool_use_prompt_token_count.or(self.tool_use_prompt_token_count);
                 self.total_token_count = later.total_token_count.or(self.total_token_count);
                 self.prompt_modalities = later.prompt_modalities.or(self.prompt_modalities.take());
-                self.candidates_modalities = later
-                    .candidates_modalities
-                    .or(self.candidates_modalities.take());
+                self.candidates_modalities = later.candidates_modalities.or(self.candidates_modalities.take());
             }
             Form::OpenAi | Form::Converse => *self = later,
         }
@@ -228,33 +209,14 @@ impl Parts {
     }
 
     fn openai(&self) -> Usage {
-        let into = self
-            .prompt_tokens_details
-            .or(self.input_tokens_details)
-            .unwrap_or_default();
-        let out = self
-            .completion_tokens_details
-            .or(self.output_tokens_details)
-            .unwrap_or_default();
+        let into = self.prompt_tokens_details.or(self.input_tokens_details).unwrap_or_default();
+        let out = self.completion_tokens_details.or(self.output_tokens_details).unwrap_or_default();
         let output = self.completion_tokens.or(self.output_tokens).get();
         let all = self.prompt_tokens.or(self.input_tokens);
         // Embeddings and rerank vendors may give a total only.
-        let all = if all.0.is_some() {
-            all.get()
-        } else {
-            self.total_tokens.get().saturating_sub(output)
-        };
-        let cache_read = into
-            .cached_tokens
-            .or(self.prompt_cache_hit_tokens)
-            .or(self.cached_tokens)
-            .get()
-            .min(all);
-        let cache_write = into
-            .cache_write_tokens
-            .or(self.cache_creation_input_tokens)
-            .get()
-            .min(all - cache_read);
+        let all = if all.0.is_some() { all.get() } else { self.total_tokens.get().saturating_sub(output) };
+        let cache_read = into.cached_tokens.or(self.prompt_cache_hit_tokens).or(self.cached_tokens).get().min(all);
+        let cache_write = into.cache_write_tokens.or(self.cache_creation_input_tokens).get().min(all - cache_read);
         Usage {
             input: all - cache_read - cache_write,
             cache_read,
@@ -273,23 +235,13 @@ impl Parts {
     }
 
     fn anthropic(&self) -> Usage {
-        if self.input_tokens.0.is_none()
-            && self.output_tokens.0.is_none()
-            && self.bedrock_input.0.is_some()
-        {
+        if self.input_tokens.0.is_none() && self.output_tokens.0.is_none() && self.bedrock_input.0.is_some() {
             return self.bedrock();
         }
-        let hour = self
-            .cache_creation
-            .map_or(0, |split| split.ephemeral_1h_input_tokens.get());
-        let minutes = self
-            .cache_creation
-            .map_or(0, |split| split.ephemeral_5m_input_tokens.get());
+        let hour = self.cache_creation.map_or(0, |split| split.ephemeral_1h_input_tokens.get());
+        let minutes = self.cache_creation.map_or(0, |split| split.ephemeral_5m_input_tokens.get());
         // Older answers give only the sum; what the split does not explain is the five-minute kind.
-        let rest = self
-            .cache_creation_input_tokens
-            .get()
-            .saturating_sub(hour + minutes);
+        let rest = self.cache_creation_input_tokens.get().saturating_sub(hour + minutes);
         let output = self.output_tokens.get();
         Usage {
             input: self.input_tokens.get(),
@@ -297,13 +249,8 @@ impl Parts {
             cache_write_5m: minutes + rest,
             cache_write_1h: hour,
             output,
-            reasoning: self
-                .output_tokens_details
-                .map_or(0, |out| out.reasoning_tokens.get())
-                .min(output),
-            searches: self
-                .server_tool_use
-                .map_or(0, |tools| tools.web_search_requests.get()),
+            reasoning: self.output_tokens_details.map_or(0, |out| out.reasoning_tokens.get()).min(output),
+            searches: self.server_tool_use.map_or(0, |tools| tools.web_search_requests.get()),
             ..Usage::default()
         }
     }
@@ -317,11 +264,7 @@ impl Parts {
             None => self.total_token_count.get().saturating_sub(all + reasoning),
         };
         let of = |list: &Option<Vec<Modality>>, kind: &str| {
-            list.iter()
-                .flatten()
-                .filter(|m| m.modality == kind)
-                .map(|m| m.token_count.get())
-                .sum()
+            list.iter().flatten().filter(|m| m.modality == kind).map(|m| m.token_count.get()).sum()
         };
         Usage {
             input: all - cache_read,
@@ -453,12 +396,7 @@ impl<'de> Deserialize<'de> for MaybePicture {
 /// A cheap look whether an event can hold usage at all: one of the family's words, unescaped, before an object.
 pub(super) fn may_carry(form: Form, data: &[u8]) -> bool {
     let words: &[&[u8]] = match form {
-        Form::OpenAi => &[
-            b"\"usage\"",
-            b"\"billed_units\"",
-            b"\"b64_json\"",
-            b"\"url\"",
-        ],
+        Form::OpenAi => &[b"\"usage\"", b"\"billed_units\"", b"\"b64_json\"", b"\"url\""],
         Form::Anthropic => &[b"\"usage\"", b"\"amazon-bedrock-invocationMetrics\""],
         Form::Gemini => &[b"\"usageMetadata\"", b"\"usage_metadata\""],
         Form::Converse => &[b"\"usage\""],
@@ -467,10 +405,7 @@ pub(super) fn may_carry(form: Form, data: &[u8]) -> bool {
         // Streams carry the first words; pictures come in whole bodies, which are parsed anyway.
         let needs_object = nth < 2 || form != Form::OpenAi;
         memmem::find_iter(data, word).any(|at| {
-            let rest = data
-                .get(at + word.len()..)
-                .unwrap_or_default()
-                .trim_ascii_start();
+            let rest = data.get(at + word.len()..).unwrap_or_default().trim_ascii_start();
             let Some(rest) = rest.strip_prefix(b":") else {
                 return false;
             };
@@ -482,10 +417,7 @@ pub(super) fn may_carry(form: Form, data: &[u8]) -> bool {
 /// Reads the usage out of one event or body.
 pub(super) fn parse(form: Form, data: &[u8]) -> Option<Parts> {
     let envelope: Envelope = serde_json::from_slice(data).ok()?;
-    let (message, response) = (
-        envelope.message.unwrap_or_default(),
-        envelope.response.unwrap_or_default(),
-    );
+    let (message, response) = (envelope.message.unwrap_or_default(), envelope.response.unwrap_or_default());
     match form {
         Form::OpenAi => {
             let found = envelope
@@ -497,10 +429,7 @@ pub(super) fn parse(form: Form, data: &[u8]) -> Option<Parts> {
             if found.is_none() && pictures == 0 {
                 return None;
             }
-            Some(Parts {
-                pictures,
-                ..found.unwrap_or_default()
-            })
+            Some(Parts { pictures, ..found.unwrap_or_default() })
         }
         Form::Anthropic => envelope.usage.or(message.usage).or(envelope.metrics),
         Form::Gemini => envelope.usage_metadata.or(response.usage_metadata),

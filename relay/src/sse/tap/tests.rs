@@ -12,8 +12,7 @@ const CHAT: &str = concat!(
 fn run(mut tap: Tap, chunks: &[&[u8]]) -> (String, Tap) {
     let mut out = Vec::new();
     for chunk in chunks {
-        tap.feed(Bytes::copy_from_slice(chunk), &mut out)
-            .expect("short frames");
+        tap.feed(Bytes::copy_from_slice(chunk), &mut out).expect("short frames");
     }
     tap.finish(&mut out);
     (String::from_utf8(out.concat()).expect("UTF-8"), tap)
@@ -25,20 +24,8 @@ fn a_stream_passes_unchanged_at_every_cut_and_is_understood() {
     for cut in 0..bytes.len() {
         let (out, tap) = run(Tap::new(Kind::Chat), &[&bytes[..cut], &bytes[cut..]]);
         assert_eq!(out, CHAT);
-        assert_eq!(
-            tap.usage(),
-            Some(Usage {
-                input: 5,
-                output: 2,
-                ..Usage::default()
-            }),
-            "cut at {cut}"
-        );
-        assert_eq!(
-            (tap.end(), tap.has_output(), tap.events()),
-            (End::Done, true, 5),
-            "cut at {cut}"
-        );
+        assert_eq!(tap.usage(), Some(Usage { input: 5, output: 2, ..Usage::default() }), "cut at {cut}");
+        assert_eq!((tap.end(), tap.has_output(), tap.events()), (End::Done, true, 5), "cut at {cut}");
     }
 }
 
@@ -61,14 +48,7 @@ fn hidden_usage_leaves_no_trace_at_any_cut() {
     for cut in 0..bytes.len() {
         let (out, tap) = run(Tap::hiding_usage(), &[&bytes[..cut], &bytes[cut..]]);
         assert_eq!(out, want, "cut at {cut}");
-        assert_eq!(
-            tap.usage(),
-            Some(Usage {
-                input: 5,
-                output: 2,
-                ..Usage::default()
-            })
-        );
+        assert_eq!(tap.usage(), Some(Usage { input: 5, output: 2, ..Usage::default() }));
     }
     let single: Vec<&[u8]> = bytes.chunks(1).collect();
     assert_eq!(run(Tap::hiding_usage(), &single).0, want);
@@ -78,10 +58,7 @@ fn hidden_usage_leaves_no_trace_at_any_cut() {
 fn hidden_usage_in_a_chunk_with_choices_loses_only_the_usage() {
     let frame = "data: {\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":1},\"choices\":[{\"delta\":{\"content\":\"x\"},\"finish_reason\":\"stop\"}]}\n\n";
     let (out, tap) = run(Tap::hiding_usage(), &[frame.as_bytes()]);
-    assert_eq!(
-        out,
-        "data: {\"choices\":[{\"delta\":{\"content\":\"x\"},\"finish_reason\":\"stop\"}]}\n\n"
-    );
+    assert_eq!(out, "data: {\"choices\":[{\"delta\":{\"content\":\"x\"},\"finish_reason\":\"stop\"}]}\n\n");
     assert_eq!(tap.end(), End::Done);
 }
 
@@ -105,15 +82,9 @@ fn cut_and_failed_streams_are_told_apart() {
     let bill = cut.usage_or_estimate(0);
     assert_eq!((bill.input, bill.output, bill.estimated), (9, 7, true));
     let stop = format!("{messages}data: {{\"type\":\"message_stop\"}}\n\n");
-    assert_eq!(
-        run(Tap::new(Kind::Messages), &[stop.as_bytes()]).1.end(),
-        End::Done
-    );
+    assert_eq!(run(Tap::new(Kind::Messages), &[stop.as_bytes()]).1.end(), End::Done);
     let failed = format!("{messages}event: error\ndata: {{\"type\":\"error\",\"error\":{{}}}}\n\n");
-    assert_eq!(
-        run(Tap::new(Kind::Messages), &[failed.as_bytes()]).1.end(),
-        End::Failed
-    );
+    assert_eq!(run(Tap::new(Kind::Messages), &[failed.as_bytes()]).1.end(), End::Failed);
 }
 
 #[test]
@@ -121,14 +92,7 @@ fn responses_and_gemini_ends() {
     let tap = |kind, text: &str| run(Tap::new(kind), &[text.as_bytes()]).1;
     let done = "event: response.completed\ndata: {\"type\":\"response.completed\",\"response\":{\"usage\":{\"input_tokens\":1,\"output_tokens\":2}}}\n\n";
     assert_eq!(tap(Kind::Responses, done).end(), End::Done);
-    assert_eq!(
-        tap(
-            Kind::Responses,
-            "data: {\"type\":\"response.failed\",\"response\":{}}\n\n"
-        )
-        .end(),
-        End::Failed
-    );
+    assert_eq!(tap(Kind::Responses, "data: {\"type\":\"response.failed\",\"response\":{}}\n\n").end(), End::Failed);
     let part = "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"a\"}]}}]}\r\n\r\n";
     assert_eq!(tap(Kind::Gemini, part).end(), End::Open);
     let last = format!(
@@ -137,12 +101,6 @@ fn responses_and_gemini_ends() {
     assert_eq!(tap(Kind::Gemini, &last).end(), End::Done);
     let array = "[{\"candidates\":[]},\r\n{\"candidates\":[{\"finishReason\":\"STOP\"}],\"usageMetadata\":{\"promptTokenCount\":3}}]";
     let array = tap(Kind::GeminiArray, array);
-    assert_eq!(
-        (array.end(), array.usage().map(|usage| usage.input)),
-        (End::Done, Some(3))
-    );
-    assert_eq!(
-        tap(Kind::GeminiArray, "[{\"error\":{\"code\":503}}]").end(),
-        End::Failed
-    );
+    assert_eq!((array.end(), array.usage().map(|usage| usage.input)), (End::Done, Some(3)));
+    assert_eq!(tap(Kind::GeminiArray, "[{\"error\":{\"code\":503}}]").end(), End::Failed);
 }
