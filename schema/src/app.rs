@@ -19,6 +19,7 @@ use crate::kv::admission::Counters;
 use crate::seal::Sealer;
 use crate::service::password::Hasher;
 use crate::service::setting::Settings;
+use crate::service::order::Providers;
 use crate::service::settle::Books;
 use crate::service::token::TokenKeys;
 
@@ -31,6 +32,8 @@ pub struct Inner {
     pub config: Config,
     pub db: Db,
     pub kv: Kv,
+    /// The payment providers as the settings of the moment make them.
+    pub providers: Providers,
     /// What calls are counted against.
     pub counters: Counters,
     /// The accounting of this process.
@@ -95,6 +98,7 @@ impl App {
             instance: crate::id::uuid(),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
+            providers: Providers::default(),
             counters: Counters::beside(&kv),
             books: Books::default(),
             config,

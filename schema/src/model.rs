@@ -13,6 +13,7 @@ pub mod lease;
 pub mod ledger;
 pub mod lock;
 pub mod order;
+pub mod payment_event;
 pub mod pin;
 pub mod plan;
 pub mod request_log;

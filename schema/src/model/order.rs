@@ -50,6 +50,13 @@ text_enum! {
 }
 
 impl Method {
+    /// Those with a provider that can be asked.
+    pub const ONLINE: &'static [Self] = &[Self::Alipay, Self::WechatPay, Self::Stripe];
+
+    /// True for a method whose provider can be asked.
+    pub fn is_online(self) -> bool {
+        Self::ONLINE.contains(&self)
+    }
     /// The method of a word as any face writes it.
     pub fn named(word: &str) -> Option<Self> {
         match word {
@@ -276,21 +283,22 @@ impl Order {
             .load(c)
             .await)
     }
-    /// Orders that hang at a provider: not asked about since `asked_before`, and pending since before it, or ended
-    /// unpaid after `ended_after` (a payment may still arrive). Orders that are paid and not in effect hang, too.
-    pub async fn hanging(conn: &mut Conn, asked_before: Time, ended_after: Time, most: i64) -> QueryResult<Vec<Self>> {
-        let ended = [OrderStatus::Expired, OrderStatus::Cancelled];
-        let asked = [Method::Alipay, Method::WechatPay, Method::Stripe];
+    /// Orders in these states by these methods that the provider was not asked about since `asked_before`, made before
+    /// it and payable until after `ends_after`; the longest unasked first.
+    pub async fn hanging(
+        conn: &mut Conn,
+        statuses: &[OrderStatus],
+        methods: &[Method],
+        asked_before: Time,
+        ends_after: Time,
+        most: i64,
+    ) -> QueryResult<Vec<Self>> {
         on!(conn, |c| orders::table
+            .filter(orders::status.eq_any(statuses))
+            .filter(orders::method.eq_any(methods))
+            .filter(orders::created_at.le(asked_before))
+            .filter(orders::expires_at.gt(ends_after))
             .filter(orders::checked_at.is_null().or(orders::checked_at.assume_not_null().le(asked_before)))
-            .filter(
-                orders::status.eq(OrderStatus::Paid).or(orders::method.eq_any(asked).and(
-                    orders::status
-                        .eq(OrderStatus::Pending)
-                        .and(orders::created_at.le(asked_before))
-                        .or(orders::status.eq_any(ended).and(orders::expires_at.gt(ended_after))),
-                )),
-            )
             .order((orders::checked_at.asc(), orders::id.asc()))
             .limit(most)
             .select(Self::as_select())

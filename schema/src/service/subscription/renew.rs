@@ -184,7 +184,7 @@ fn bought(s: &Subscription, plan: &Plan, no: &str, amount: i64, moved: Option<&M
         period_days: plan.cycle_days,
         method: Method::Wallet,
         status: OrderStatus::Activated,
-        transaction_id: moved.map(|m| format!("ledger-{}", m.entry.id)),
+        transaction_id: moved.and_then(|m| m.entry.idem_key.clone()),
         paid_amount: moved.map(|_| amount),
         paid_currency: moved.map(|_| plan.currency.clone()),
         note: String::new(),
