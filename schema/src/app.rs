@@ -17,6 +17,7 @@ use crate::error::{Error, Result};
 use crate::kv::Kv;
 use crate::kv::admission::Counters;
 use crate::seal::Sealer;
+use crate::service::order::Providers;
 use crate::service::password::Hasher;
 use crate::service::setting::Settings;
 use crate::service::order::Providers;
@@ -48,6 +49,8 @@ pub struct Inner {
     pub settings: ArcSwap<Settings>,
     /// The way into the request log.
     pub recorder: crate::service::request_log::Recorder,
+    /// The payment providers as the settings of the moment make them.
+    pub providers: Providers,
     /// Names this process among its peers.
     pub instance: String,
     /// Cancelled when the process should stop.
@@ -95,6 +98,7 @@ impl App {
             hasher: Hasher::new(config.weak_hash),
             http: http_client()?,
             settings: ArcSwap::from_pointee(Settings::defaults()),
+            providers: Providers::default(),
             instance: crate::id::uuid(),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
