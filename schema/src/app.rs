@@ -20,7 +20,6 @@ use crate::seal::Sealer;
 use crate::service::order::Providers;
 use crate::service::password::Hasher;
 use crate::service::setting::Settings;
-use crate::service::order::Providers;
 use crate::service::settle::Books;
 use crate::service::token::TokenKeys;
 
@@ -49,8 +48,6 @@ pub struct Inner {
     pub settings: ArcSwap<Settings>,
     /// The way into the request log.
     pub recorder: crate::service::request_log::Recorder,
-    /// The payment providers as the settings of the moment make them.
-    pub providers: Providers,
     /// Names this process among its peers.
     pub instance: String,
     /// Cancelled when the process should stop.
@@ -102,7 +99,6 @@ impl App {
             instance: crate::id::uuid(),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
-            providers: Providers::default(),
             counters: Counters::beside(&kv),
             books: Books::default(),
             config,
