@@ -17,6 +17,7 @@ pub mod payment_event;
 pub mod pin;
 pub mod plan;
 pub mod request_log;
+pub mod revenue;
 pub mod rollup;
 pub mod session;
 pub mod setting;

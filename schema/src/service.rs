@@ -20,6 +20,7 @@ pub mod order;
 pub mod password;
 pub mod plan;
 pub mod request_log;
+pub mod revenue;
 pub mod session;
 pub mod setting;
 pub mod settle;

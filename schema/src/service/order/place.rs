@@ -292,7 +292,7 @@ async fn given_up(app: &App, actor: &Actor, order: &Order, why: &Error) -> Resul
     let mut tx = app.db.begin().await?;
     let order = Order::lock(&mut tx, &order.no).await?.ok_or(NOT_FOUND)?;
     if order.status != OrderStatus::Pending {
-        return Ok(tx.rollback().await?);
+        return tx.rollback().await;
     }
     let change = OrderChange {
         status: Some(OrderStatus::Cancelled),

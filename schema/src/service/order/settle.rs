@@ -33,7 +33,7 @@ pub(super) struct Receipt<'a> {
 #[derive(Debug)]
 pub(super) enum Settled {
     /// The order is paid; in effect unless something forbade it.
-    Paid(Order),
+    Paid(Box<Order>),
     /// Nothing changed, and why.
     Refused(PaymentOutcome),
 }
@@ -79,7 +79,7 @@ pub(super) async fn settle(app: &App, actor: &Actor, no: &str, receipt: Receipt<
     let effect = try_effect(app, &mut tx, actor, &paid).await?;
     tx.commit().await?;
     tell(app, &paid, OrderStatus::Paid).await;
-    Ok(Settled::Paid(told(app, paid, effect).await))
+    Ok(Settled::Paid(Box::new(told(app, paid, effect).await)))
 }
 
 /// Whether a receipt fits its order.
@@ -175,11 +175,11 @@ async fn give_back_late(app: &App, mut tx: Tx, actor: &Actor, paid: Order) -> Re
     tx.commit().await?;
     tell(app, &paid, OrderStatus::Paid).await;
     match refund::carry_out(app, &reserved.event, &reserved.order).await {
-        Ok(refunded) => Ok(Settled::Paid(refunded.order)),
+        Ok(refunded) => Ok(Settled::Paid(Box::new(refunded.order))),
         Err(refusal) => {
             let message = format!("the late payment of order {} could not be given back: {refusal}", paid.no);
             alert(app, "REFUND_FAILED", message).await;
-            Ok(Settled::Paid(reserved.order))
+            Ok(Settled::Paid(Box::new(reserved.order)))
         }
     }
 }
@@ -331,7 +331,7 @@ pub async fn confirm_bank_transfer(app: &App, actor: &Actor, no: &str, seen: Con
         detail: &seen.note,
     };
     match settle(app, actor, no, receipt).await? {
-        Settled::Paid(order) => Ok(order),
+        Settled::Paid(order) => Ok(*order),
         Settled::Refused(PaymentOutcome::WrongAmount) => {
             Err(Error::invalid("amount", "this is not what the order asks for; refund it, or ask for the rest"))
         }
