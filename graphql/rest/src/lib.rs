@@ -8,11 +8,12 @@
 #![recursion_limit = "256"]
 
 pub mod dialect;
+pub mod pay;
 
 use axum::Router;
 use schema::App;
 
 /// Every REST face on one router.
 pub fn router(app: &App) -> Router<App> {
-    dialect::router(app)
+    dialect::router(app).merge(pay::routes())
 }

@@ -126,6 +126,12 @@ pub async fn limits(app: &App, user_id: i64) -> Result<PlanLimits> {
     limits_of(&mut conn, user_id, app.clock.now()).await
 }
 
+/// The plans of these ids, deleted ones too: what was bought keeps its name.
+pub async fn by_ids(app: &App, ids: &[i64]) -> Result<Vec<Plan>> {
+    let mut conn = app.db.conn().await?;
+    Ok(Plan::by_ids(&mut conn, ids).await?)
+}
+
 /// The plans that are offered; anybody may ask.
 pub async fn offered(app: &App) -> Result<Vec<Plan>> {
     let mut conn = app.db.conn().await?;

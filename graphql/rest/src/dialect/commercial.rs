@@ -3,7 +3,10 @@
 
 mod auth;
 mod cards;
+mod keys;
+mod orders;
 mod plans;
+mod revenue;
 mod subscriptions;
 
 use axum::Json;
@@ -76,8 +79,19 @@ crate::routes! { Commercial;
     GET "/subscriptions/plans" => plans::offered;
     GET "/subscriptions" => subscriptions::current;
     GET "/subscriptions/" => subscriptions::current;
+    GET "/subscriptions/orders" => orders::list;
+    POST "/subscriptions/orders" => orders::create;
+    POST "/subscriptions/upgrade" => orders::upgrade;
     POST "/subscriptions/cancel" => subscriptions::cancel;
     PUT "/subscriptions/auto-renew" => subscriptions::auto_renew;
+    GET "/users/apikeys" => keys::list;
+    POST "/users/apikeys" => keys::create;
+    DELETE "/users/apikeys/{id}" => keys::delete;
+    GET "/admin/revenue/daily" => revenue::daily;
+    GET "/admin/revenue/monthly" => revenue::monthly;
+    GET "/admin/revenue/by-plan" => revenue::by_plan;
+    GET "/admin/revenue/overview" => revenue::overview;
+    GET "/admin/revenue/export" => revenue::export;
     GET "/admin/subscription-plans" => plans::list;
     POST "/admin/subscription-plans" => plans::create;
     POST "/admin/subscription-plans/init-defaults" => plans::init_defaults;
