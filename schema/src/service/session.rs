@@ -122,14 +122,14 @@ pub async fn sign_out(app: &App, actor: &Actor) -> Result<()> {
     Ok(())
 }
 
-/// Issues the same user a fresh token and ends the presented one.
+/// Issues the same user a fresh token. The presented one lives on to its own end: a client with several
+/// windows open renews in each.
 pub async fn renew(app: &App, actor: &Actor) -> Result<SignedIn> {
     let user_id = actor.signed_in()?;
     let mut conn = app.db.conn().await?;
     let user = User::find(&mut conn, user_id).await?.filter(User::is_active).ok_or(Error::NotFound { what: "user" })?;
     drop(conn);
     let token = token::issue(app, &user, actor.face, token_ttl(actor.face), None)?;
-    sign_out(app, actor).await?;
     Ok(SignedIn { user, token })
 }
 

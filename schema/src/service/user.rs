@@ -309,6 +309,11 @@ pub async fn change_own_password(
     if !app.hasher.verify(current, user.password_hash.as_deref()).await? {
         return Err(Error::invalid("currentPassword", "the current password is wrong"));
     }
+    let renamed = new_name.is_some_and(|n| fold(n) != fold(&user.username));
+    if current == new && !renamed {
+        // Nothing changes, so nobody is signed out.
+        return Ok(user);
+    }
     let hash = app.hasher.hash(new).await?;
     let now = app.clock.now();
     let mut tx = app.db.begin().await?;

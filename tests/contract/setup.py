@@ -1,0 +1,165 @@
+#!/usr/bin/env python3
+"""Makes users, keys and accounts on a running product, and prints the contract checker's configuration.
+
+usage: setup.py MANAGEMENT FAKE_UPSTREAM
+"""
+import json
+import sys
+import urllib.error
+import urllib.request
+
+BASE, FAKE = sys.argv[1], sys.argv[2]
+ADMIN = "zhiweijz2025"
+PASSWORD = "password-of-a-user"
+
+
+def call(method, path, body=None, headers=None):
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(BASE + path, data=data, method=method)
+    request.add_header("Content-Type", "application/json")
+    for name, value in (headers or {}).items():
+        request.add_header(name, value)
+    try:
+        with urllib.request.urlopen(request) as answer:
+            return json.loads(answer.read() or b"null"), answer.headers
+    except urllib.error.HTTPError as refusal:
+        print(f"{method} {path}: {refusal.code} {refusal.read()[:300]}", file=sys.stderr)
+        return {}, refusal.headers
+
+
+def bearer(token):
+    return {"Authorization": f"Bearer {token}"}
+
+
+def graphql(token, query, variables):
+    answer, _ = call("POST", "/graphql", {"query": query, "variables": variables}, bearer(token))
+    if answer.get("errors"):
+        print(f"graphql: {answer['errors']}", file=sys.stderr)
+    return answer.get("data") or {}
+
+
+admin = call("POST", "/web/auth/login", {"username": "admin", "password": ADMIN})[0]["token"]
+
+# Addresses of vendors and limits, so that nothing leaves this machine and no limit slows the run.
+settings = {
+    "bank_transfer_enabled": "true",
+    "login_limit": "1000",
+}
+for name, value in settings.items():
+    call("POST", "/api/admin/configs/batch", {"configs": [{"key": name, "value": value}]}, bearer(admin))
+
+# Upstream accounts on the fakes, one for each protocol that the checks call.
+for kind, name, folder, models in [
+    (1, "openai", "openai/v1", "gpt-4,gpt-3.5-turbo,gpt-3.5-turbo-instruct,dall-e-3,dall-e-2,gpt-image-1,"
+     "text-embedding-ada-002,whisper-1,tts-1,text-moderation-latest,omni-moderation-latest,gpt-4o-realtime-preview"),
+    (14, "anthropic", "anthropic", "claude-3-sonnet-20240229,claude-sonnet-4-5,claude-3-5-haiku-20241022"),
+    (24, "gemini", "gemini", "gemini-pro,gemini-2.5-flash"),
+    (2, "midjourney", "mj", ""),
+    (36, "suno", "suno", ""),
+    (50, "kling", "kling", ""),
+    (51, "video", "video", "video-generation"),
+]:
+    key = "kling-access-key|kling-secret-key" if kind == 50 else f"sk-fake-{name}"
+    call("POST", "/api/channel", {"type": kind, "name": name, "key": key, "base_url": f"{FAKE}/{folder}",
+                                  "models": models, "group": "default", "status": 1},
+         {**bearer(admin), "New-Api-User": "1"})
+
+# People of every role.
+user = call("POST", "/auth/register", {"username": "user@example.com", "password": PASSWORD})[0]["token"]
+second = call("POST", "/auth/register", {"username": "leaving@example.com", "password": PASSWORD})[0]
+for name, role in [("ordinary", 10), ("plain", 1)]:
+    call("POST", "/api/user", {"username": name, "password": "password-12345", "role": role, "quota": 50_000_000},
+         {**bearer(admin), "New-Api-User": "1"})
+
+
+def newapi_headers(name, password):
+    answer, headers = call("POST", "/api/user/login", {"username": name, "password": password})
+    cookie = headers.get("Set-Cookie", "").split(";")[0]
+    uid = str(answer["data"]["id"])
+    token, _ = call("GET", "/api/user/token", None, {"Cookie": cookie, "New-Api-User": uid})
+    return {"Authorization": f"Bearer {token['data']}", "New-Api-User": uid}
+
+
+ordinary = newapi_headers("ordinary", "password-12345")
+plain = newapi_headers("plain", "password-12345")
+leaving = newapi_headers("leaving@example.com", PASSWORD)
+ordinary_admin = call("POST", "/api/admin/auth/login", {"username": "ordinary", "password": "password-12345"})[0]
+ordinary_token = ordinary_admin.get("data", {}).get("token", "")
+massrouter_admin = call("POST", "/api/v1/auth/login", {"email": "admin", "password": ADMIN})[0]
+massrouter_admin = massrouter_admin.get("data", {}).get("tokens", {}).get("access_token", "")
+
+call("POST", "/admin/subscription-plans/init-defaults", {}, bearer(admin))
+
+keys = {}
+for permission in ["all", "claude", "gemini"]:
+    made, _ = call("POST", "/admin/api-keys", {"name": f"key-{permission}", "permissions": permission}, bearer(admin))
+    keys[permission] = made.get("data", {}).get("apiKey", "")
+
+config = {
+    "systems": {
+        "crs": {
+            "login": [{"auth": "admin", "n": 1, "body": {"username": "admin", "password": ADMIN},
+                       "headers": {"Authorization": "Bearer {token}"}}],
+            "headers": {"user": bearer(user)},
+            "bodies": {
+                "3": {"newUsername": "admin", "currentPassword": ADMIN, "newPassword": ADMIN},
+                "6": {"apiKey": keys["all"]},
+            },
+        },
+        "commercial": {
+            "login": [{"auth": "user", "n": 32, "body": {"username": "user@example.com", "password": PASSWORD},
+                       "headers": {"Authorization": "Bearer {token}"}}],
+            "headers": {
+                "admin": bearer(admin),
+                "api_key:all": {"X-API-Key": keys["all"]},
+                "api_key:claude": {"X-API-Key": keys["claude"]},
+                "api_key:gemini": {"X-API-Key": keys["gemini"]},
+            },
+            "bodies": {
+                "3": {"planId": "pro", "paymentMethod": "bank_transfer"},
+                "4": {"newPlanId": "enterprise", "paymentMethod": "bank_transfer"},
+            },
+        },
+        "massrouter": {
+            "login": [{"auth": "user", "n": 1,
+                       "body": {"email": "{u}@example.com", "username": "user{u}", "password": "secure_password",
+                                "confirm_password": "secure_password"},
+                       "headers": {"Authorization": "Bearer {data.tokens.access_token}"},
+                       "save": {"refresh": "data.tokens.refresh_token"}},
+                      {"auth": "refresh_token", "n": 10, "headers": {"Authorization": "Bearer {refresh}"}}],
+            "headers": {"admin": bearer(massrouter_admin)},
+            "params": {"model_id": "gpt-4"},
+            "bodies": {"15": {"amount": 100.0, "currency": "CNY", "payment_method": "bank_transfer"}},
+        },
+        "newapi": {
+            "login": [
+                {"auth": "session", "n": 6, "body": {"username": "admin", "password": ADMIN},
+                 "headers": {"Cookie": "{cookie}", "New-Api-User": "{uid}"}, "save": {"uid": "data.id"}},
+                {"auth": "session_or_access_token", "use": "session", "n": 10,
+                 "headers": {"Authorization": "Bearer {data}", "New-Api-User": "{uid}"}},
+                {"auth": "api_key", "use": "session", "n": 14,
+                 "body": {"name": "contract", "unlimited_quota": True, "expired_time": -1},
+                 "headers": {"Authorization": "Bearer {data.key}"}},
+            ],
+            "headers": {
+                "user": plain,
+                "admin": ordinary,
+                "super_admin": {**bearer(admin), "New-Api-User": "1"},
+            },
+            "headers_for": {"9": leaving},
+        },
+        "ledger": {
+            "login": [{"auth": "super_admin", "n": 1, "body": {"username": "admin", "password": ADMIN},
+                       "headers": {"Authorization": "Bearer {data.token}"}}],
+            "headers": {"user": bearer(user), "admin": bearer(ordinary_token)},
+            "headers_for": {},
+        },
+    },
+}
+# The call that signs out gets a token of its own.
+again = call("POST", "/api/admin/auth/login", {"username": "ordinary", "password": "password-12345"})[0]
+config["systems"]["ledger"]["headers_for"]["2"] = bearer(again.get("data", {}).get("token", ""))
+# A wallet to spend from.
+graphql(admin, "{ viewer { id } }", {})
+call("PUT", "/api/user", {"id": 1, "quota": 500_000_000}, {**bearer(admin), "New-Api-User": "1"})
+json.dump(config, sys.stdout, indent=1)
