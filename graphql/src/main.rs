@@ -19,6 +19,9 @@ async fn main() {
     if let Err(e) = graphql::process::welcome(&app).await {
         start::fail(&[e.to_string()]);
     }
+    if let Err(e) = graphql::process::start(&app).await {
+        start::fail(&[e.to_string()]);
+    }
     let stop = app.stop.clone();
     tokio::spawn(async move {
         start::stopped().await;

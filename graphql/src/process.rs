@@ -14,7 +14,10 @@ use crate::{api, transport};
 pub fn router(app: &App) -> Router {
     let mut router: Router<App> = relay::edge::health::router();
     if app.config.roles.management {
-        router = router.merge(rest::router(app)).merge(graph(app).with_state(()));
+        let management = rest::router(app)
+            .merge(graph(app).with_state(()))
+            .layer(middleware::from_fn_with_state(app.clone(), rest::log::note));
+        router = router.merge(management);
     }
     router.layer(middleware::from_fn_with_state(app.clone(), relay::edge::origin::note)).with_state(app.clone())
 }
@@ -55,6 +58,8 @@ pub async fn welcome(app: &App) -> schema::Result<()> {
 }
 
 /// Starts this process's background work; it ends when the application stops.
-pub async fn start(_app: &App) -> schema::Result<()> {
+pub async fn start(app: &App) -> schema::Result<()> {
+    schema::service::settle::start(app).await?;
+    schema::service::sweep::start(app);
     Ok(())
 }

@@ -25,6 +25,7 @@ pub mod session;
 pub mod setting;
 pub mod settle;
 pub mod subscription;
+pub mod sweep;
 pub mod token;
 pub mod user;
 pub mod wallet;

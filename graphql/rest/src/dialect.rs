@@ -15,7 +15,7 @@ use axum::response::Response;
 use http::request::Parts;
 use schema::{Actor, App, Error, Face};
 
-pub use extract::{Body, Caller, Maybe, Path, Query};
+pub use extract::{Body, Caller, Maybe, Path, Query, WhoSlot};
 pub use fault::{Fault, Reply};
 pub use table::Row;
 

@@ -8,6 +8,7 @@
 #![recursion_limit = "256"]
 
 pub mod dialect;
+pub mod log;
 pub mod pay;
 
 use axum::Router;

@@ -178,8 +178,12 @@ pub async fn reconcile_due(app: &App) -> Result<Reconciled> {
     let refunds = PaymentEvent::open_refunds(&mut conn, ROUND).await?;
     drop(conn);
 
-    let answers: Vec<Result<()>> = futures_util::stream::iter(&hanging)
-        .map(|order| async move { failing("asking about", &order.no, ask(app, order).await) })
+    // Each question owns its order, or the whole could not be proved to be movable between threads.
+    let answers: Vec<Result<()>> = futures_util::stream::iter(hanging)
+        .map(|order| {
+            let app = app.clone();
+            async move { failing("asking about", &order.no, ask(&app, &order).await) }
+        })
         .buffer_unordered(AT_ONCE)
         .collect()
         .await;

@@ -1,0 +1,107 @@
+//! Periodic work: what is due is done once, by whichever process holds the lease of the moment.
+//!
+//! A job is a row of [`JOBS`]. Every process tries every job at its interval; the lease decides. A job
+//! that fails is logged and tried again at its next turn.
+
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+
+use crate::App;
+use crate::error::Result;
+use crate::model::idempotency::Remembered;
+use crate::model::session::{OauthState, RevokedToken, Session};
+use crate::service::{account, announcement, order, request_log, subscription};
+
+/// One kind of periodic work.
+pub struct Job {
+    pub name: &'static str,
+    pub every: Duration,
+    /// Does what is due; answers how much that was.
+    pub run: fn(App) -> BoxFuture<'static, Result<usize>>,
+}
+
+const fn job(name: &'static str, seconds: u64, run: fn(App) -> BoxFuture<'static, Result<usize>>) -> Job {
+    Job { name, every: Duration::from_secs(seconds), run }
+}
+
+/// All of it.
+pub const JOBS: &[Job] = &[
+    job("accounts.recover", 5, |app| async move { account::recover_due(&app).await }.boxed()),
+    job("orders.expire", 20, |app| async move { order::expire_due(&app).await }.boxed()),
+    job("orders.reconcile", 60, |app| async move { order::reconcile_due(&app).await.map(|_| 0) }.boxed()),
+    job("subscriptions.renew", 60, |app| async move { subscription::renew_due(&app).await.map(|_| 0) }.boxed()),
+    job("subscriptions.expire", 60, |app| async move { subscription::expire_due(&app).await }.boxed()),
+    job("announcements.expire", 30, |app| async move { announcement::expire_due(&app).await }.boxed()),
+    job("request_log.purge", 3_600, |app| async move { request_log::purge_due(&app).await }.boxed()),
+    job("sign_ins.purge", 600, |app| async move { purge_sign_ins(&app).await }.boxed()),
+];
+
+/// Removes sessions, tokens, round trips and remembered answers that are over.
+async fn purge_sign_ins(app: &App) -> Result<usize> {
+    let now = app.clock.now();
+    let mut conn = app.db.conn().await?;
+    let mut gone = Session::delete_expired(&mut conn, now).await?;
+    gone += RevokedToken::delete_expired(&mut conn, now).await?;
+    gone += OauthState::delete_expired(&mut conn, now).await?;
+    gone += Remembered::delete_expired(&mut conn, now).await?;
+    Ok(gone)
+}
+
+/// Starts every job; they end when the process stops.
+pub fn start(app: &App) {
+    for job in JOBS {
+        let app = app.clone();
+        app.clone().spawn(async move {
+            loop {
+                tokio::select! {
+                    () = app.stop.cancelled() => return,
+                    () = tokio::time::sleep(job.every) => turn(&app, job).await,
+                }
+            }
+        });
+    }
+}
+
+/// One turn of one job, if the lease is ours.
+pub async fn turn(app: &App, job: &Job) {
+    let lease = format!("sweep:{}", job.name);
+    // Long enough that a slow round is not done twice, short enough that a dead holder is soon replaced.
+    let ttl = (job.every.as_millis() as i64 * 2).max(60_000);
+    match app.kv.lease(&lease, &app.instance, ttl, app.clock.now()).await {
+        Ok(true) => {}
+        Ok(false) => return,
+        Err(cause) => {
+            tracing::warn!(job = job.name, %cause, "no lease could be had");
+            return;
+        }
+    }
+    match (job.run)(app.clone()).await {
+        Ok(0) => {}
+        Ok(done) => tracing::debug!(job = job.name, done, "periodic work"),
+        Err(error) => {
+            tracing::warn!(job = job.name, cause = error.cause().unwrap_or_default(), "periodic work failed: {error}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::TestApp;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn every_job_runs_on_an_empty_database_and_only_under_its_lease() {
+        let t = TestApp::new().await;
+        for job in JOBS {
+            (job.run)(t.app.clone()).await.unwrap_or_else(|e| panic!("{}: {e}", job.name));
+        }
+        let now = t.app.clock.now();
+        let name = format!("sweep:{}", JOBS[0].name);
+        assert!(t.app.kv.lease(&name, "another", 60_000, now).await.expect("a lease"));
+        turn(&t.app, &JOBS[0]).await;
+        let mine = t.app.kv.lease(&name, &t.app.instance, 60_000, now).await.expect("a lease");
+        assert!(!mine, "the other process keeps its lease");
+    }
+}
