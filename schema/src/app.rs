@@ -18,6 +18,7 @@ use crate::kv::Kv;
 use crate::kv::admission::Counters;
 use crate::seal::Sealer;
 use crate::service::order::Providers;
+use crate::service::directory::Directory;
 use crate::service::password::Hasher;
 use crate::service::setting::Settings;
 use crate::service::settle::Books;
@@ -48,6 +49,8 @@ pub struct Inner {
     pub settings: ArcSwap<Settings>,
     /// The way into the request log.
     pub recorder: crate::service::request_log::Recorder,
+    /// Keys, accounts, models and ratios, in memory.
+    pub directory: Directory,
     /// Names this process among its peers.
     pub instance: String,
     /// Cancelled when the process should stop.
@@ -96,6 +99,7 @@ impl App {
             http: http_client()?,
             settings: ArcSwap::from_pointee(Settings::defaults()),
             providers: Providers::default(),
+            directory: Directory::default(),
             instance: crate::id::uuid(),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
@@ -108,8 +112,11 @@ impl App {
             clock,
         }));
         crate::service::setting::reload(&app).await?;
+        crate::service::catalog::seed(&app).await?;
+        // Listens before it reads, so that nothing changes unheard in between.
         crate::service::follow::start(&app);
         crate::service::request_log::start(&app, noted);
+        crate::service::directory::load(&app).await?;
         Ok(app)
     }
 

@@ -109,6 +109,9 @@ pub struct UsedCall {
     pub cache_read: i64,
     pub cache_write: i64,
     pub cost: i64,
+    /// What it cost upstream.
+    #[serde(default)]
+    pub raw_cost: i64,
     pub first_byte_ms: i64,
     pub duration_ms: i64,
     pub estimated: bool,

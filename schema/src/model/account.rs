@@ -11,7 +11,7 @@ use crate::clock::Time;
 use crate::db::Conn;
 use crate::money::Micros;
 use crate::page::{CursorKey, Direction, Seek, Window};
-use crate::table::{account_group_members, accounts};
+use crate::table::{account_group_members, accounts, usage, usage_hourly};
 use crate::value::{Doc, Words, escape_like};
 use crate::{on, text_enum};
 
@@ -417,6 +417,29 @@ impl Account {
             };
             query.limit(window.limit).offset(window.offset).load(c).await
         })
+    }
+    /// What calls of an account cost upstream since a moment: whole hours from the rollups, the rest of the
+    /// first hour from its calls.
+    pub async fn spent_since(conn: &mut Conn, id: i64, from: Time) -> QueryResult<Micros> {
+        let sum = || diesel::dsl::sql::<BigInt>("CAST(COALESCE(SUM(raw_cost), 0) AS BIGINT)");
+        let next_hour = if from.hour() == from { from } else { from.hour().plus(crate::clock::HOUR) };
+        let hours: Micros = on!(conn, |c| usage_hourly::table
+            .filter(usage_hourly::account_id.eq(id))
+            .filter(usage_hourly::hour.ge(next_hour))
+            .select(sum())
+            .get_result(c)
+            .await)?;
+        if next_hour == from {
+            return Ok(hours);
+        }
+        let rest: Micros = on!(conn, |c| usage::table
+            .filter(usage::account_id.eq(id))
+            .filter(usage::at.ge(from))
+            .filter(usage::at.lt(next_hour))
+            .select(sum())
+            .get_result(c)
+            .await)?;
+        Ok(hours.plus(rest))
     }
     /// Tags in use.
     pub async fn tags(conn: &mut Conn) -> QueryResult<Vec<String>> {

@@ -14,6 +14,7 @@ use crate::table::{api_keys, usage_hourly, users};
 use crate::value::{Doc, Words, escape_like};
 use crate::{on, text_enum};
 
+pub(crate) use terms::matches_name;
 pub use terms::{Binding, BoundTo, KeyLimits, KeyRules, Permissions, Service, Slot};
 
 text_enum! {

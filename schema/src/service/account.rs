@@ -23,6 +23,7 @@ use crate::model::pin::Pin;
 use crate::money::{MAX, Micros};
 use crate::page::{Counted, Direction, Page, Seek, Window};
 use crate::service::audit::{self, Target};
+use crate::service::directory;
 use crate::service::field::{self, stale};
 use crate::value::{Doc, Words};
 use crate::{App, id};
@@ -134,6 +135,9 @@ fn shown(account: &Account) -> serde_json::Value {
 
 /// Tells everybody that an account is not what it was.
 pub(crate) async fn announce(app: &App, account_id: i64) {
+    if let Err(cause) = directory::reload_account(app, account_id).await {
+        tracing::error!(account_id, cause = cause.cause().unwrap_or_default(), "an account could not be read again");
+    }
     app.bus.publish(Event::AccountChanged { id: account_id }).await;
 }
 
@@ -402,6 +406,7 @@ pub async fn delete(app: &App, actor: &Actor, account_id: i64) -> Result<i64> {
     tx.commit().await?;
     announce(app, account_id).await;
     for key in &freed {
+        directory::forget_key(app, &key.digest);
         app.bus.publish(Event::KeyChanged { id: key.id, digest: key.digest.clone() }).await;
     }
     Ok(living_keys)

@@ -24,6 +24,7 @@ use crate::page::{Counted, Direction, Page, Seek, Window};
 use crate::secret::{self, Secret};
 use crate::service::allowance;
 use crate::service::audit::{self, Target};
+use crate::service::directory;
 use crate::service::field::{self, stale};
 use crate::service::idempotency::{self, Claim};
 use crate::service::setting::{self, names};
@@ -196,6 +197,7 @@ fn shown(key: &ApiKey) -> serde_json::Value {
 
 /// Tells everybody that a key is not what it was.
 async fn announce(app: &App, key: &ApiKey) {
+    directory::forget_key(app, &key.digest);
     app.bus.publish(Event::KeyChanged { id: key.id, digest: key.digest.clone() }).await;
 }
 

@@ -2,7 +2,7 @@
 
 use crate::App;
 use crate::bus::Event;
-use crate::service::{admission, setting};
+use crate::service::{admission, directory, setting};
 
 /// Starts following; ends when the process stops.
 pub fn start(app: &App) {
@@ -21,6 +21,9 @@ pub fn start(app: &App) {
                 && let Err(cause) = setting::reload(&app).await
             {
                 tracing::error!(cause = cause.cause().unwrap_or_default(), "settings could not be read again");
+            }
+            if let Err(cause) = directory::follow(&app, &event).await {
+                tracing::error!(cause = cause.cause().unwrap_or_default(), "the directory could not follow an event");
             }
         }
     });

@@ -219,6 +219,7 @@ fn used(call: &Settlement) -> UsedCall {
         cache_read: call.counts.cache_read,
         cache_write: call.counts.cache_write_5m + call.counts.cache_write_1h,
         cost: call.cost,
+        raw_cost: call.raw_cost,
         first_byte_ms: call.first_byte_ms,
         duration_ms: call.duration_ms,
         estimated: call.estimated,

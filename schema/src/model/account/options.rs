@@ -81,6 +81,9 @@ pub struct AccountOptions {
     /// Which of a vendor's logins it came by.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub oauth_provider: Option<String>,
+    /// The only client programs it serves, by their ids; empty means all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub clients: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key_mode: Option<KeyMode>,
     /// Numbers (from 0) of keys, among several, that are not used.

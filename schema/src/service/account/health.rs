@@ -12,6 +12,7 @@ use crate::model::account::{
 use crate::model::account_event::{AccountEvent, NewAccountEvent};
 use crate::page::{Direction, Page, Seek, Window};
 use crate::service::audit::{self, Target};
+use crate::service::directory;
 use crate::service::field::stale;
 use crate::value::Doc;
 
@@ -31,6 +32,9 @@ pub struct Mark<'a> {
 
 /// Tells everybody how an account does.
 pub(super) async fn announce(app: &App, account: &Account) {
+    if let Some(view) = directory::account(app, account.id) {
+        view.live.set_health(account.health, account.cool_until);
+    }
     app.bus
         .publish(Event::HealthChanged {
             id: account.id,

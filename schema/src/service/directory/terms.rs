@@ -1,0 +1,79 @@
+//! Ratios and policies out of the settings, in the form in which calls use them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::model::api_key::Service;
+use crate::service::price::{ONE, ratio, times};
+use crate::service::setting::{Settings, names};
+
+use super::KeyView;
+
+/// What happens to calls of models without a price.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Unpriced {
+    #[default]
+    Refuse,
+    Free,
+}
+
+/// Ratios in millionths, and policies.
+#[derive(Clone, Debug, Default)]
+pub struct Terms {
+    groups: HashMap<String, i64>,
+    users: HashMap<String, i64>,
+    models: HashMap<String, i64>,
+    services: HashMap<String, i64>,
+    /// What a key of the group `auto` tries, in order.
+    pub auto_groups: Vec<String>,
+    pub unpriced: Unpriced,
+    /// Whether a key whose bound account cannot serve is sent to the shared ones.
+    pub bound_fallback: bool,
+}
+
+/// Terms and the settings they were read from.
+#[derive(Default)]
+pub(super) struct Kept {
+    pub of: Arc<Settings>,
+    pub terms: Arc<Terms>,
+}
+
+impl Kept {
+    pub fn read(of: Arc<Settings>) -> Self {
+        let terms = Arc::new(Terms::read(&of));
+        Self { of, terms }
+    }
+}
+
+impl Terms {
+    /// Out of the settings.
+    pub fn read(settings: &Settings) -> Self {
+        let ratios = |name: &str| {
+            let figures: HashMap<String, serde_json::Value> = settings.json(name);
+            figures.into_iter().filter_map(|(k, v)| Some((k, ratio(v.as_f64()?)))).collect()
+        };
+        Self {
+            groups: ratios(names::GROUP_RATIOS),
+            users: ratios(names::USER_RATIOS),
+            models: ratios(names::MODEL_RATIOS),
+            services: ratios(names::SERVICE_RATES),
+            auto_groups: settings.json(names::AUTO_GROUPS),
+            unpriced: if settings.text(names::UNPRICED_MODELS) == "free" { Unpriced::Free } else { Unpriced::Refuse },
+            bound_fallback: settings.bool(names::BOUND_FALLBACK),
+        }
+    }
+    /// The ratio of a user group.
+    pub fn group(&self, group: &str) -> i64 {
+        self.groups.get(group).copied().unwrap_or(ONE)
+    }
+    /// What multiplies the price of a call, in millionths: the group it is served in, the person, the model,
+    /// the service, and the key's own rate for the service.
+    pub fn ratio(&self, view: &KeyView, group: &str, model: &str, service: Service) -> i64 {
+        let of = |map: &HashMap<String, i64>, name: &str| map.get(name).copied().unwrap_or(ONE);
+        let service = service.as_str();
+        let own = view.key.rules.service_rates.get(service).copied().unwrap_or(ONE);
+        [of(&self.users, &view.owner.username), of(&self.models, model), of(&self.services, service), own]
+            .into_iter()
+            .fold(self.group(group), times)
+    }
+}
