@@ -5,6 +5,7 @@ mod request_in;
 mod request_out;
 mod stream_in;
 mod stream_out;
+mod turns_in;
 
 pub(crate) use answer::{finish_reason, read_response, usage_json, write_response};
 pub(crate) use request_in::read_request;

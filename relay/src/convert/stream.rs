@@ -91,9 +91,9 @@ impl Sink {
         }
     }
 
-    /// A keep-alive, where the packing has one.
+    /// A keep-alive, where the packing has one. Google's own clients take a comment for a broken answer.
     pub(crate) fn comment(&mut self, text: &str) {
-        if matches!(self.packing, Packing::Lines | Packing::CrLf) {
+        if matches!(self.packing, Packing::Lines) {
             sse::write_comment(&mut self.bytes, text);
         }
     }

@@ -80,6 +80,30 @@ pub(crate) fn apart(parts: Vec<Part>) -> Vec<Part> {
     out
 }
 
+/// Neighbouring words are one text and neighbouring thoughts are one thought, up to the seal that ends them: for
+/// dialects that cut their answers anywhere and get them back in those pieces.
+pub(crate) fn joined(parts: Vec<Part>) -> Vec<Part> {
+    let mut out: Vec<Part> = Vec::with_capacity(parts.len());
+    for part in parts {
+        match (out.last_mut(), part) {
+            (Some(Part::Text(before)), Part::Text(text)) if before.signature.is_none() && before.cache.is_none() => {
+                before.text.push_str(&text.text);
+                before.citations.extend(text.citations);
+                before.signature = text.signature;
+                before.cache = text.cache;
+            }
+            (Some(Part::Thinking(before)), Part::Thinking(thought))
+                if before.signature.is_none() && !thought.signature.as_ref().is_some_and(Signature::is_hidden) =>
+            {
+                before.text.push_str(&thought.text);
+                before.signature = thought.signature;
+            }
+            (_, part) => out.push(part),
+        }
+    }
+    out
+}
+
 /// A thought that consists of its seal.
 pub(crate) fn sealed(seal: Signature) -> Part {
     Part::Thinking(Thinking { text: String::new(), signature: Some(seal), redacted: true })
@@ -99,6 +123,28 @@ mod tests {
         }
         let item = Signature { origin: Dialect::Responses, value: "gAAA".to_owned(), id: Some("rs_1".to_owned()) };
         assert_eq!(Signature::carried(Dialect::Messages, &item.carry(Dialect::Messages)), item);
+    }
+
+    #[test]
+    fn pieces_are_joined_up_to_their_seal() {
+        let thought = |text: &str, seal: Option<Signature>| {
+            Part::Thinking(Thinking { text: text.to_owned(), redacted: text.is_empty(), signature: seal })
+        };
+        let seal = || Some(Signature { origin: Dialect::Messages, value: "S".to_owned(), id: None });
+        let hidden = || Some(Signature::hidden("R".to_owned()));
+        let pieces = vec![
+            thought("Thi", None),
+            thought("nk.", None),
+            thought("", seal()),
+            thought("", hidden()),
+            Part::text("a"),
+            Part::text("b"),
+        ];
+        let Some(Part::Thinking(first)) = joined(pieces.clone()).into_iter().next() else {
+            panic!("a thought comes first");
+        };
+        assert_eq!((first.text.as_str(), first.signature), ("Think.", seal()));
+        assert_eq!(joined(pieces).get(1..), Some([thought("", hidden()), Part::text("ab")].as_slice()));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! Anthropic's does not; Google's output excludes the thoughts). Here every part has one meaning, so pricing
 //! needs no vendor knowledge.
 
+mod pictures;
 mod wire;
 
 use serde::{Deserialize, Serialize};

@@ -24,6 +24,8 @@ pub enum Kind {
     Gemini,
     /// Gemini as a JSON array.
     GeminiArray,
+    /// OpenAI's pictures, transcripts and speech: ends with an event of its own each.
+    Media,
     /// OpenAI responses: ends with `response.completed`, `.incomplete` or `.failed`.
     Responses,
 }
@@ -32,7 +34,7 @@ impl Kind {
     /// The family whose usage words the stream uses.
     pub fn form(self) -> Form {
         match self {
-            Self::Chat | Self::Responses => Form::OpenAi,
+            Self::Chat | Self::Responses | Self::Media => Form::OpenAi,
             Self::Messages => Form::Anthropic,
             Self::Gemini | Self::GeminiArray => Form::Gemini,
         }
@@ -151,7 +153,7 @@ impl Tap {
 
     /// Whether any model output went by; an empty stream is one to fail over from.
     pub fn has_output(&self) -> bool {
-        !self.tally.is_empty()
+        !self.tally.is_empty() || (self.kind == Kind::Media && self.events > 0)
     }
 
     /// How many events with data went by.
@@ -274,6 +276,15 @@ impl Tap {
                     self.end = End::Failed;
                 }
             }
+            Kind::Media => {
+                let last =
+                    ["image_generation.completed", "image_edit.completed", "transcript.text.done", "speech.audio.done"];
+                if last.into_iter().any(is) {
+                    self.end = End::Done;
+                } else if is("error") || first_key_is_error(data) {
+                    self.end = End::Failed;
+                }
+            }
             Kind::Gemini | Kind::GeminiArray => {
                 if first_key_is_error(data) {
                     self.end = End::Failed;
@@ -348,7 +359,7 @@ fn text_keys(kind: Kind) -> &'static [(Finder<'static>, usize)] {
         Kind::Chat => &CHAT,
         Kind::Messages => &MESSAGES,
         Kind::Gemini | Kind::GeminiArray => &GEMINI,
-        Kind::Responses => &RESPONSES,
+        Kind::Responses | Kind::Media => &RESPONSES,
     }
 }
 

@@ -33,8 +33,8 @@ fn read(body: &[u8]) -> Result<Response, HubError> {
 
 fn parts(message: &mut Obj) -> Result<Vec<Part>, HubError> {
     let mut ignored = Vec::new();
-    let mut parts = super::request_in::thoughts(message)?;
-    let mut said = super::request_in::content(message, &mut ignored)?;
+    let mut parts = super::turns_in::thoughts(message)?;
+    let mut said = super::turns_in::content(message, &mut ignored)?;
     said.retain(|part| *part != Part::text(""));
     let cited = citations(message)?;
     if let Some(Part::Text(text)) = said.iter_mut().find(|part| matches!(part, Part::Text(_))) {

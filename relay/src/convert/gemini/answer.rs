@@ -36,7 +36,7 @@ fn read(body: &[u8], seed: &str) -> Result<Response, HubError> {
             response.parts.extend(read_part(part, seed, count)?);
         }
     }
-    join_text(&mut response.parts);
+    response.parts = thoughts::joined(response.parts);
     if let Some(Part::Text(text)) = response.parts.iter_mut().rev().find(|part| matches!(part, Part::Text(_))) {
         text.citations = cited;
     }
@@ -104,27 +104,6 @@ pub(super) fn read_part(mut part: Obj, seed: &str, count: usize) -> Result<Optio
     }
     // Code the vendor ran and what came of it: the words around it say so.
     Ok(signature.map(thoughts::sealed))
-}
-
-/// Neighbouring words are one text: this dialect cuts them anywhere.
-fn join_text(parts: &mut Vec<Part>) {
-    let mut out: Vec<Part> = Vec::with_capacity(parts.len());
-    for part in parts.drain(..) {
-        match (out.last_mut(), part) {
-            (Some(Part::Text(before)), Part::Text(text)) if before.signature.is_none() => {
-                before.text.push_str(&text.text);
-                before.signature = text.signature;
-            }
-            (Some(Part::Thinking(before)), Part::Thinking(thought))
-                if before.signature.is_none() && !before.redacted && !thought.redacted =>
-            {
-                before.text.push_str(&thought.text);
-                before.signature = thought.signature;
-            }
-            (_, part) => out.push(part),
-        }
-    }
-    *parts = out;
 }
 
 /// Writes an answer.

@@ -47,7 +47,14 @@ pub(crate) fn read_request(body: &[u8], model: &str, stream: bool) -> Result<(Re
             parts.extend(read_part(part, &mut calls, &mut lost)?);
         }
         content.rest(&mut lost);
-        request.messages.push(Message { role, parts });
+        // Clients that keep a streamed answer as it came give it back chunk by chunk.
+        match request.messages.last_mut() {
+            Some(last) if last.role == Role::Assistant && role == Role::Assistant => last.parts.extend(parts),
+            _ => request.messages.push(Message { role, parts }),
+        }
+    }
+    for message in request.messages.iter_mut().filter(|message| message.role == Role::Assistant) {
+        message.parts = thoughts::joined(std::mem::take(&mut message.parts));
     }
     obj.rest(&mut lost);
     Ok((request, lost))

@@ -88,6 +88,18 @@ fn cut_and_failed_streams_are_told_apart() {
 }
 
 #[test]
+fn media_streams_end_with_an_event_of_their_own() {
+    let text = concat!(
+        "event: transcript.text.delta\ndata: {\"type\":\"transcript.text.delta\",\"delta\":\"hello\"}\n\n",
+        "event: transcript.text.done\ndata: {\"type\":\"transcript.text.done\",\"text\":\"hello\",\"usage\":{\"type\":\"tokens\",\"input_tokens\":9,\"output_tokens\":2}}\n\n",
+    );
+    let (_, tap) = run(Tap::new(Kind::Media), &[text.as_bytes()]);
+    assert_eq!((tap.end(), tap.usage().map(|usage| usage.input)), (End::Done, Some(9)));
+    let (_, cut) = run(Tap::new(Kind::Media), &[&text.as_bytes()[..100]]);
+    assert_eq!((cut.end(), cut.has_output()), (End::Open, true));
+}
+
+#[test]
 fn responses_and_gemini_ends() {
     let tap = |kind, text: &str| run(Tap::new(kind), &[text.as_bytes()]).1;
     let done = "event: response.completed\ndata: {\"type\":\"response.completed\",\"response\":{\"usage\":{\"input_tokens\":1,\"output_tokens\":2}}}\n\n";
