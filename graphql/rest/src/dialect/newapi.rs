@@ -5,6 +5,7 @@
 
 mod auth;
 mod channel;
+mod model;
 mod option;
 mod page;
 mod redemption;
@@ -112,6 +113,8 @@ crate::routes! { Newapi;
     GET "/api/user/self" => user::get_self;
     PUT "/api/user/self" => user::change_self;
     DELETE "/api/user/self" => user::delete_self;
+    GET "/api/user/models" => model::of_user;
+    GET "/api/channel/models" => model::all;
     GET "/api/user/groups" => user::groups;
     GET "/api/user/self/groups" => user::self_groups;
     GET "/api/group" => user::group_names;

@@ -1,24 +1,48 @@
 //! Model names, for this system's pickers.
 
+use std::collections::BTreeSet;
+
 use axum::extract::State;
+use schema::service::{directory, user};
 use schema::{App, Role};
 use serde_json::{Value, json};
 
 use super::{Caller, Reply, data};
 
-/// The models of the catalogue, in the form of a model list.
-pub async fn models(State(app): State<App>, caller: Caller) -> Reply {
-    caller.require(Role::Admin)?;
-    let rows: Vec<Value> = schema::service::catalog::all_names(&app)
-        .await?
-        .into_iter()
-        .map(|name| json!({ "id": name, "object": "model", "created": 1_626_777_600, "owned_by": "tollgate" }))
-        .collect();
-    Ok(data(rows))
+/// Names of the models that accounts serve: to one user group, or to anybody.
+fn served(app: &App, group: Option<&str>) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    let mut everything = false;
+    for view in directory::accounts(app).iter() {
+        let account = &view.account;
+        let open_to = |g: &str| account.groups.0.is_empty() || account.groups.0.iter().any(|own| own == g);
+        if !account.enabled || !group.is_none_or(open_to) {
+            continue;
+        }
+        // An account without a list serves whatever its vendor has.
+        everything |= account.models.is_empty();
+        names.extend(account.models.iter().cloned());
+    }
+    if everything {
+        names.extend(directory::models(app).iter().filter(|m| m.enabled).map(|m| m.name.clone()));
+    }
+    names
 }
 
 /// Names of the models this person may call.
 pub async fn of_user(State(app): State<App>, caller: Caller) -> Reply {
-    let user = schema::service::user::get(&app, &caller, caller.signed_in()?).await?;
-    Ok(data(schema::service::catalog::names_for_group(&app, &user.group_name).await?))
+    let me = user::get(&app, &caller, caller.signed_in()?).await?;
+    Ok(data(served(&app, Some(&me.group_name))))
+}
+
+/// Every model there is, in the form of a model list.
+pub async fn all(State(app): State<App>, caller: Caller) -> Reply {
+    caller.require(Role::Admin)?;
+    let mut names = served(&app, None);
+    names.extend(directory::models(&app).iter().map(|m| m.name.clone()));
+    let rows: Vec<Value> = names
+        .into_iter()
+        .map(|name| json!({ "id": name, "object": "model", "created": 1_626_777_600, "owned_by": "tollgate" }))
+        .collect();
+    Ok(data(rows))
 }
