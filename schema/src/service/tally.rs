@@ -1,0 +1,29 @@
+//! What calls used and cost, summed: the numbers under every dashboard, trend and list.
+
+use crate::App;
+use crate::actor::{Act, Actor};
+use crate::error::Result;
+use crate::model::tally::{Apart, Tally, TallyFilter};
+
+/// Sums over everybody, for administrators.
+pub async fn of_all(app: &App, actor: &Actor, filter: &TallyFilter, apart: Apart) -> Result<Vec<Tally>> {
+    actor.may(Act::ViewAll)?;
+    let mut conn = app.db.conn().await?;
+    Ok(Tally::load(&mut conn, filter, apart).await?)
+}
+
+/// Sums of single keys, for whoever can name their public ids (which are random) or holds their secrets.
+pub async fn of_keys(app: &App, filter: &TallyFilter, apart: Apart) -> Result<Vec<Tally>> {
+    if filter.keys.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut conn = app.db.conn().await?;
+    Ok(Tally::load(&mut conn, filter, apart).await?)
+}
+
+/// Every model that was ever called.
+pub async fn models(app: &App, actor: &Actor) -> Result<Vec<String>> {
+    actor.may(Act::ViewAll)?;
+    let mut conn = app.db.conn().await?;
+    Ok(Tally::models(&mut conn).await?)
+}
