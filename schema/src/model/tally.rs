@@ -22,7 +22,7 @@ pub struct Apart {
     pub model: bool,
 }
 
-/// Which calls; an empty list does not narrow.
+/// Which calls; an empty list does not narrow. An hour of the books belongs to the span it begins in.
 #[derive(Clone, Debug)]
 pub struct TallyFilter {
     pub from: Time,
@@ -100,7 +100,7 @@ fn statement(filter: &TallyFilter, apart: Apart) -> String {
         let _ = write!(sql, ", CAST(COALESCE(SUM({sum}), 0) AS BIGINT) AS {name}");
     }
     // Only numbers are written into the text.
-    let _ = write!(sql, " FROM {table} WHERE hour >= {} AND hour < {}", filter.from.hour().0, filter.until.0);
+    let _ = write!(sql, " FROM {table} WHERE hour >= {} AND hour < {}", filter.from.0, filter.until.0);
     for (ids, column) in [(&filter.keys, "key_id"), (&filter.accounts, "account_id"), (&filter.users, "user_id")] {
         if !ids.is_empty() && ids.len() <= MOST_IDS {
             let list: Vec<String> = ids.iter().map(i64::to_string).collect();
@@ -151,6 +151,17 @@ impl Tally {
     /// Every token that went in or out.
     pub fn tokens(&self) -> i64 {
         self.input + self.cache_read + self.cache_write + self.output
+    }
+    /// The sums of the calls since a moment of late, from the single calls: how many, and their tokens.
+    pub async fn recent(conn: &mut Conn, since: Time) -> QueryResult<(i64, i64)> {
+        use crate::table::usage;
+        use diesel::dsl::sql;
+        let tokens = "CAST(COALESCE(SUM(input + cache_read + cache_write_5m + cache_write_1h + output), 0) AS BIGINT)";
+        on!(conn, |c| usage::table
+            .filter(usage::at.ge(since))
+            .select((sql::<BigInt>("COUNT(*)"), sql::<BigInt>(tokens)))
+            .get_result(c)
+            .await)
     }
     /// Every model that was ever called, by name.
     pub async fn models(conn: &mut Conn) -> QueryResult<Vec<String>> {

@@ -2,6 +2,7 @@
 
 use crate::App;
 use crate::actor::{Act, Actor};
+use crate::clock::Time;
 use crate::error::Result;
 use crate::model::tally::{Apart, Tally, TallyFilter};
 
@@ -26,4 +27,11 @@ pub async fn models(app: &App, actor: &Actor) -> Result<Vec<String>> {
     actor.may(Act::ViewAll)?;
     let mut conn = app.db.conn().await?;
     Ok(Tally::models(&mut conn).await?)
+}
+
+/// How many calls there were since a moment of late, and their tokens.
+pub async fn recent(app: &App, actor: &Actor, since: Time) -> Result<(i64, i64)> {
+    actor.may(Act::ViewAll)?;
+    let mut conn = app.db.conn().await?;
+    Ok(Tally::recent(&mut conn, since).await?)
 }

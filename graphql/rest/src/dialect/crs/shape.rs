@@ -81,7 +81,9 @@ impl Span {
     pub fn between(zone: &Zone, start: &str, end: &str) -> Result<Self, Error> {
         let bad = || Error::invalid("startDate", "Invalid date range");
         let at = |text: &str| zone.parse_date(text).map(|t| (t, true)).or_else(|| Time::parse(text).map(|t| (t, false)));
-        let (from, _) = at(start).ok_or_else(bad)?;
+        // The books know whole hours.
+        let (from, whole_day) = at(start).ok_or_else(bad)?;
+        let from = if whole_day { from } else { from.hour() };
         let (end, is_date) = at(end).ok_or_else(bad)?;
         let until = if is_date { zone.day_start(end, 1) } else { end.plus(1) };
         if until <= from {
