@@ -158,7 +158,7 @@ fn credentials(family: &Family, form: &Form, now: Time) -> Result<Option<Credent
 }
 
 /// The way to the vendor; `Some(None)` for the direct one.
-fn proxy(form: &Form) -> Result<Option<Option<Proxy>>, Error> {
+pub(super) fn proxy(form: &Form) -> Result<Option<Option<Proxy>>, Error> {
     if !form.has("proxy") {
         return Ok(None);
     }
