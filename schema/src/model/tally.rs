@@ -163,6 +163,20 @@ impl Tally {
             .get_result(c)
             .await)
     }
+    /// The last client program whose name begins so, and when it called.
+    pub async fn latest_client(conn: &mut Conn, start: &str, since: Time) -> QueryResult<Option<(String, Time)>> {
+        use crate::table::usage;
+        use crate::value::escape_like;
+        let pattern = format!("{}%", escape_like(start));
+        on!(conn, |c| usage::table
+            .filter(usage::at.ge(since))
+            .filter(usage::client.like(&pattern).escape('\\'))
+            .order(usage::at.desc())
+            .select((usage::client, usage::at))
+            .first(c)
+            .await
+            .optional())
+    }
     /// Every model that was ever called, by name.
     pub async fn models(conn: &mut Conn) -> QueryResult<Vec<String>> {
         use crate::table::usage_totals;

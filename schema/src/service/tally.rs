@@ -4,7 +4,9 @@ use crate::App;
 use crate::actor::{Act, Actor};
 use crate::clock::Time;
 use crate::error::Result;
+use crate::model::catalog::{Model, ModelFilter, ModelOrder};
 use crate::model::tally::{Apart, Tally, TallyFilter};
+use crate::page::{Direction, Window};
 
 /// Sums over everybody, for administrators.
 pub async fn of_all(app: &App, actor: &Actor, filter: &TallyFilter, apart: Apart) -> Result<Vec<Tally>> {
@@ -34,4 +36,18 @@ pub async fn recent(app: &App, actor: &Actor, since: Time) -> Result<(i64, i64)>
     actor.may(Act::ViewAll)?;
     let mut conn = app.db.conn().await?;
     Ok(Tally::recent(&mut conn, since).await?)
+}
+
+/// The last client program whose name begins so, and when it called.
+pub async fn latest_client(app: &App, actor: &Actor, start: &str, since: Time) -> Result<Option<(String, Time)>> {
+    actor.may(Act::ViewAll)?;
+    let mut conn = app.db.conn().await?;
+    Ok(Tally::latest_client(&mut conn, start, since).await?)
+}
+
+/// Models and their prices as sums are shown with them.
+pub async fn models_with_prices(app: &App, filter: &ModelFilter) -> Result<Vec<Model>> {
+    let mut conn = app.db.conn().await?;
+    let order = (ModelOrder::Name, Direction::Asc);
+    Ok(Model::window(&mut conn, filter, order, Window { limit: 100_000, offset: 0 }).await?)
 }

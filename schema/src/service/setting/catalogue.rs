@@ -69,9 +69,7 @@ pub mod names {
     pub const OAUTH_GOOGLE_TOKEN_URL: &str = "oauth_google_token_url";
     pub const OAUTH_GOOGLE_CLIENT_SECRET: &str = "oauth_google_client_secret";
     pub const RELEASES_URL: &str = "releases_url";
-    pub const PRICES_URL: &str = "prices_url";
     pub const CRS_CONSOLE: &str = "crs_console";
-    pub const CRS_OPTIONS: &str = "crs_options";
     pub const BANK_TRANSFER_ENABLED: &str = "bank_transfer_enabled";
     pub const BANK_TRANSFER_INSTRUCTIONS: &str = "bank_transfer_instructions";
 }
@@ -103,9 +101,7 @@ pub const CATALOGUE: &[Definition] = &[
     row("site", names::CHAT_LINK, Kind::Text(2_000), "", "A chat client that people may open with their key"),
     row("site", names::TIME_ZONE, Kind::Text(64), "UTC", "Time zone in which days and months are cut"),
     row("site", names::CRS_CONSOLE, Kind::Json, "{}", "What the crs console shows of itself: icon, notice, admin button"),
-    row("site", names::CRS_OPTIONS, Kind::Json, "{}", "Documents the crs console keeps: relay configuration, webhooks"),
     row("site", names::RELEASES_URL, Kind::Text(500), "", "Address of the feed that names the newest release; empty: not asked"),
-    row("llm", names::PRICES_URL, Kind::Text(500), "", "Address of a price file in the model_prices form; empty: not asked"),
     row("oauth", names::OAUTH_CLAUDE_AUTHORIZE_URL, Kind::Text(500), "", "Claude: address of the consent page; empty: the published one"),
     row("oauth", names::OAUTH_CLAUDE_TOKEN_URL, Kind::Text(500), "", "Claude: address of the token endpoint; empty: the published one"),
     row("oauth", names::OAUTH_OPENAI_AUTHORIZE_URL, Kind::Text(500), "", "ChatGPT: address of the consent page; empty: the published one"),

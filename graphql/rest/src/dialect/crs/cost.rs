@@ -2,11 +2,10 @@
 
 use std::collections::HashMap;
 
-use schema::model::catalog::{ModelFilter, ModelOrder, Price};
+use schema::model::catalog::{ModelFilter, Price};
 use schema::model::tally::Tally;
-use schema::page::{Direction, Window};
-use schema::service::catalog;
-use schema::{Actor, App, Error, Micros};
+use schema::service::tally;
+use schema::{App, Error, Micros};
 use serde_json::{Map, Value, json};
 
 use super::shape::{dollars, sums};
@@ -29,11 +28,9 @@ pub async fn prices(app: &App, names: impl Iterator<Item = String>) -> Result<Ha
     if names.is_empty() {
         return Ok(HashMap::new());
     }
-    let window = Window { limit: names.len() as i64, offset: 0 };
     let filter = ModelFilter { names, ..ModelFilter::default() };
-    let order = (ModelOrder::Name, Direction::Asc);
-    let found = catalog::pages(app, &Actor::system(), &filter, order, window).await?;
-    let priced = found.rows.into_iter().filter_map(|m| Some((m.name, m.override_price.or(m.price)?.0)));
+    let found = tally::models_with_prices(app, &filter).await?;
+    let priced = found.into_iter().filter_map(|m| Some((m.name, m.override_price.or(m.price)?.0)));
     Ok(priced.collect())
 }
 

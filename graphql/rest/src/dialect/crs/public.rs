@@ -256,3 +256,13 @@ pub async fn key_models(State(app): State<App>, caller: Anyone, form: Body<Form>
     let (rows, period) = models(&app, &[key.id], &form.0, "monthly").await?;
     Ok(flat(json!({ "data": rows, "period": period })))
 }
+
+/// The key a card is to be redeemed for.
+pub async fn asked_for_card(app: &App, uid: &str) -> Result<ApiKey, Error> {
+    match by_uid(app, uid).await {
+        Ok(key) => Ok(key),
+        Err(Not::Said(StatusCode::NOT_FOUND, ..)) => Err(Error::NotFound { what: "API key" }),
+        Err(Not::Said(_, _, text)) => Err(Error::invalid("apiId", text)),
+        Err(Not::Failed(e)) => Err(e),
+    }
+}

@@ -99,7 +99,7 @@ pub async fn costs(State(app): State<App>, admin: Admin, query: Query<Asked>) ->
             "usingDynamicPricing": price.is_some(),
         }));
     }
-    let service = super::console::pricing::status(&app, &admin).await?;
+    let service = super::console::pricing::status(&app).await?;
     Ok(data(json!({
         "period": period,
         "totalCosts": {

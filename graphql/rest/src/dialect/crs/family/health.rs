@@ -99,15 +99,14 @@ pub async fn check_all(State(app): State<App>, admin: Admin) -> Reply {
     use futures_util::StreamExt;
     let filter = AccountFilter { kinds: vec![FAMILIES[AZURE].kind], ..AccountFilter::default() };
     let accounts = all(&app, &admin, filter).await?;
-    let actor: &Actor = &admin;
-    let rows: Vec<Result<Value, Error>> = futures_util::stream::iter(&accounts)
-        .map(|account| async {
-            let found = asked(&app, actor, account, &Form::default()).await?;
-            Ok(shown(account, &found))
-        })
-        .buffered(TOGETHER)
-        .collect()
-        .await;
+    let asking = accounts.into_iter().map(|account| {
+        let (app, actor) = (app.clone(), Actor::clone(&admin));
+        async move {
+            let found = asked(&app, &actor, &account, &Form::default()).await?;
+            Ok(shown(&account, &found))
+        }
+    });
+    let rows: Vec<Result<Value, Error>> = futures_util::stream::iter(asking).buffered(TOGETHER).collect().await;
     Ok(data(rows.into_iter().collect::<Result<Vec<_>, _>>()?))
 }
 
