@@ -122,7 +122,8 @@ const RENEWAL: i64 = 60 * SECOND;
 /// Renews an account's access token; by one caller at a time, and whoever comes second gets what the first got.
 pub async fn refresh(app: &App, actor: &Actor, account_id: i64) -> Result<Account> {
     let before = account::get(app, actor, account_id).await?;
-    let flow = flow_of(&before).ok_or_else(|| Error::invalid("account", "accounts of this kind have no tokens to renew"))?;
+    let flow =
+        flow_of(&before).ok_or_else(|| Error::invalid("account", "accounts of this kind have no tokens to renew"))?;
     let lease = format!("token:{account_id}");
     let holder = schema::id::uuid();
     if !app.kv.lease(&lease, &holder, RENEWAL, app.clock.now()).await? {
@@ -172,7 +173,12 @@ async fn renew(app: &App, actor: &Actor, before: &Account, flow: Flow) -> Result
         }
         Err(dead) => {
             if dead.for_good {
-                let note = Mark { health: Health::Expired, cool_until: None, note: &dead.reason, status: heard.status.as_u16() };
+                let note = Mark {
+                    health: Health::Expired,
+                    cool_until: None,
+                    note: &dead.reason,
+                    status: heard.status.as_u16(),
+                };
                 account::mark(app, before.id, note).await?;
                 return Err(Error::invalid("account", format!("{}; log in anew", dead.reason)));
             }
@@ -214,12 +220,14 @@ async fn ask(
         };
         if let Some(request) = request {
             let vendor = account.kind.as_str();
-            let heard = send(app, opened.proxy.as_ref(), request).await?.map_err(|why| Error::upstream(vendor, 0, why))?;
+            let heard =
+                send(app, opened.proxy.as_ref(), request).await?.map_err(|why| Error::upstream(vendor, 0, why))?;
             if heard.status.is_success() {
                 return Ok((account, heard.body));
             }
             if !(again && heard.status == StatusCode::UNAUTHORIZED) {
-                let words = probe::message(&heard.body).unwrap_or_else(|| format!("the vendor answered {}", heard.status.as_u16()));
+                let words = probe::message(&heard.body)
+                    .unwrap_or_else(|| format!("the vendor answered {}", heard.status.as_u16()));
                 let words = scrubbed(&upstream(&account, &opened), &words);
                 return Err(if heard.status.is_client_error() {
                     Error::invalid("account", words)
@@ -268,7 +276,8 @@ pub async fn profile(app: &App, actor: &Actor, account_id: i64) -> Result<Map<St
         AccountKind::OpenaiOauth => {
             let opened = account::open(app, &account)?;
             let token = opened.credentials.oauth().and_then(|t| t.id_token.clone());
-            let token = token.ok_or_else(|| Error::invalid("account", "the account has no id token; renew it first"))?;
+            let token =
+                token.ok_or_else(|| Error::invalid("account", "the account has no id token; renew it first"))?;
             found = facts(&crate::wire::oauth::identity(&token));
         }
         _ => return Err(Error::invalid("account", "accounts of this kind have no profile")),

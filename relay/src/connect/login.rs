@@ -4,7 +4,7 @@
 //! id that works once.
 
 use schema::clock::MINUTE;
-use schema::service::account::{Proxy, Credentials as Stored};
+use schema::service::account::{Credentials as Stored, Proxy};
 use schema::service::setting::{self, names};
 use schema::{Act, Actor, App, Error, Result};
 use serde::{Deserialize, Serialize};
@@ -111,7 +111,8 @@ pub async fn finish(app: &App, actor: &Actor, flow: Flow, session: &str, pasted:
     let request = flow
         .exchange(&at, &pasted.code, &kept.verifier, &kept.state)
         .map_err(|e| Error::invalid("code", e.to_string()))?;
-    let heard = super::send(app, kept.proxy.as_ref(), request).await?.map_err(|why| Error::upstream("oauth", 0, why))?;
+    let heard =
+        super::send(app, kept.proxy.as_ref(), request).await?.map_err(|why| Error::upstream("oauth", 0, why))?;
     let tokens = read_tokens(flow, heard.status, &heard.body, now.0).map_err(|dead| {
         if heard.status.is_client_error() {
             Error::invalid("code", dead.reason)

@@ -127,8 +127,10 @@ mod tests {
 
     #[test]
     fn parts_are_the_whole() {
-        let price =
-            Price { rates: Rates { input: 3_000_000, output: 15_000_000, cache_read: Some(300_000), ..Rates::default() }, ..Price::default() };
+        let price = Price {
+            rates: Rates { input: 3_000_000, output: 15_000_000, cache_read: Some(300_000), ..Rates::default() },
+            ..Price::default()
+        };
         let sum = Tally { input: 100, output: 33, cache_read: 7, cost: Micros(799), ..Tally::default() };
         for price in [Some(&price), None] {
             let p = parts(price, &sum);

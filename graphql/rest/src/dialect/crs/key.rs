@@ -50,7 +50,11 @@ pub struct Listing {
 
 impl Listing {
     fn paged(&self) -> bool {
-        self.page.is_some() || self.page_size.is_some() || self.search_mode.is_some() || self.search.is_some() || self.sort_by.is_some()
+        self.page.is_some()
+            || self.page_size.is_some()
+            || self.search_mode.is_some()
+            || self.search.is_some()
+            || self.sort_by.is_some()
     }
     fn span(&self, app: &App, word: Option<&str>, dates: (Option<&str>, Option<&str>)) -> Result<Span, Error> {
         let settings = setting::current(app);

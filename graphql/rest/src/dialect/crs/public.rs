@@ -23,7 +23,10 @@ type Anyone = Maybe<super::Crs>;
 
 fn is_uuid(text: &str) -> bool {
     text.len() == 36
-        && text.bytes().enumerate().all(|(i, b)| if matches!(i, 8 | 13 | 18 | 23) { b == b'-' } else { b.is_ascii_hexdigit() })
+        && text
+            .bytes()
+            .enumerate()
+            .all(|(i, b)| if matches!(i, 8 | 13 | 18 | 23) { b == b'-' } else { b.is_ascii_hexdigit() })
 }
 
 /// Why a key may not be shown: what is said, and with which status.
@@ -229,7 +232,12 @@ pub async fn batch(State(app): State<App>, _: Anyone, form: Body<Form>) -> Reply
     })))
 }
 
-async fn models(app: &App, keys: &[i64], form: &Form, default: &str) -> Result<(Vec<Map<String, Value>>, String), Error> {
+async fn models(
+    app: &App,
+    keys: &[i64],
+    form: &Form,
+    default: &str,
+) -> Result<(Vec<Map<String, Value>>, String), Error> {
     let period = form.text("period")?.unwrap_or_else(|| default.to_owned());
     let settings = setting::current(app);
     let span = Span::named(settings.zone(), app.clock.now(), &period);

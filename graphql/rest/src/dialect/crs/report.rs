@@ -6,9 +6,9 @@ pub mod dashboard;
 pub mod trend;
 
 use axum::extract::State;
-use schema::service::setting;
 use schema::model::api_key::{KeyFilter, KeyOrder};
 use schema::page::{Direction, Window};
+use schema::service::setting;
 use schema::service::{api_key, tally};
 use schema::{App, Error};
 use serde::Deserialize;

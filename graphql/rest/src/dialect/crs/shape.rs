@@ -1,9 +1,9 @@
 //! How crs writes things down: dollars, sums, periods.
 
-use schema::clock::{DAY, HOUR};
-use schema::{Error, Micros, Time};
 use schema::clock::Zone;
+use schema::clock::{DAY, HOUR};
 use schema::model::tally::Tally;
+use schema::{Error, Micros, Time};
 use serde_json::{Map, Value, json};
 
 use super::form::Form;
@@ -80,7 +80,8 @@ impl Span {
     /// From and to as they were typed: moments, or dates of which both are included.
     pub fn between(zone: &Zone, start: &str, end: &str) -> Result<Self, Error> {
         let bad = || Error::invalid("startDate", "Invalid date range");
-        let at = |text: &str| zone.parse_date(text).map(|t| (t, true)).or_else(|| Time::parse(text).map(|t| (t, false)));
+        let at =
+            |text: &str| zone.parse_date(text).map(|t| (t, true)).or_else(|| Time::parse(text).map(|t| (t, false)));
         // The books know whole hours.
         let (from, whole_day) = at(start).ok_or_else(bad)?;
         let from = if whole_day { from } else { from.hour() };
@@ -97,7 +98,9 @@ impl Span {
     /// The midnights at which its days begin.
     pub fn day_starts(&self, zone: &Zone) -> Vec<Time> {
         let mut days = vec![zone.day_start(self.from, 0)];
-        while let Some(next) = days.last().map(|d| zone.day_start(*d, 1)).filter(|n| *n < self.until && days.len() < 400) {
+        while let Some(next) =
+            days.last().map(|d| zone.day_start(*d, 1)).filter(|n| *n < self.until && days.len() < 400)
+        {
             days.push(next);
         }
         days

@@ -116,9 +116,9 @@ pub async fn balance_summary(State(app): State<App>, admin: Admin) -> Reply {
     for account in all(&app, &admin, AccountFilter::default()).await? {
         total = total.plus(account.spent);
         let platform = of_kind(account.kind).platform;
-        let entry = platforms
-            .entry(platform)
-            .or_insert_with(|| json!({ "count": 0, "totalBalance": 0, "totalCost": 0.0, "lowBalanceCount": 0, "accounts": [] }));
+        let entry = platforms.entry(platform).or_insert_with(
+            || json!({ "count": 0, "totalBalance": 0, "totalCost": 0.0, "lowBalanceCount": 0, "accounts": [] }),
+        );
         entry["count"] = (entry["count"].as_i64().unwrap_or(0) + 1).into();
         entry["totalCost"] = (entry["totalCost"].as_f64().unwrap_or(0.0) + account.spent.dollars()).into();
         if let Some(list) = entry["accounts"].as_array_mut() {

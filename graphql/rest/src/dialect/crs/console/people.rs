@@ -78,7 +78,8 @@ pub async fn stats(State(app): State<App>, admin: Admin) -> Reply {
     let admins = UserFilter { role: Some(Role::Admin), ..UserFilter::default() };
     let chiefs = UserFilter { role: Some(Role::SuperAdmin), ..UserFilter::default() };
     let admins = people::count(&app, &admin, &admins).await? + people::count(&app, &admin, &chiefs).await?;
-    let total = super::super::sums::total(&app, &admin, &super::super::sums::over(super::super::shape::Span::ALL)).await?;
+    let total =
+        super::super::sums::total(&app, &admin, &super::super::sums::over(super::super::shape::Span::ALL)).await?;
     Ok(flat(json!({ "stats": {
         "totalUsers": all, "activeUsers": active, "adminUsers": admins, "regularUsers": all - admins,
         "totalUsage": {
@@ -127,7 +128,11 @@ pub async fn webhook_config(_: Admin) -> Reply {
 
 pub async fn put_webhook_config(_: Admin, form: Body<Form>) -> Reply {
     if form.0.switch("enabled")? == Some(true) {
-        return Err(Error::invalid("enabled", "this server sends no webhooks; subscribe to its GraphQL events instead").into());
+        return Err(Error::invalid(
+            "enabled",
+            "this server sends no webhooks; subscribe to its GraphQL events instead",
+        )
+        .into());
     }
     Ok(flat(json!({ "message": "Webhook配置已保存", "config": webhooks() })))
 }

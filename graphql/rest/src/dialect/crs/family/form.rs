@@ -179,7 +179,8 @@ fn sharing(form: &Form) -> Result<Option<Sharing>, Error> {
     let sharing = Sharing::parse(&word).ok_or_else(|| {
         Error::invalid("accountType", "Invalid account type. Must be \"shared\", \"dedicated\" or \"group\"")
     })?;
-    let named = form.given("groupId").is_some() || form.words("groupIds", "groupIds must be an array")?.is_some_and(|g| !g.is_empty());
+    let named = form.given("groupId").is_some()
+        || form.words("groupIds", "groupIds must be an array")?.is_some_and(|g| !g.is_empty());
     if sharing == Sharing::Group && !named {
         return Err(Error::invalid("groupId", "Group ID or Group IDs are required for group type accounts"));
     }
@@ -272,8 +273,9 @@ pub async fn draft(app: &App, actor: &Actor, family: &Family, form: &Form) -> Re
         form.required(field, sentence)?;
     }
     let sharing = sharing(form)?;
-    let options = serde_json::from_value(Value::Object(options(form, None)?.into_iter().filter(|(_, v)| !v.is_null()).collect()))
-        .map_err(|e| Error::invalid("options", format!("the settings do not fit: {e}")))?;
+    let options =
+        serde_json::from_value(Value::Object(options(form, None)?.into_iter().filter(|(_, v)| !v.is_null()).collect()))
+            .map_err(|e| Error::invalid("options", format!("the settings do not fit: {e}")))?;
     let credentials = credentials(family, form, app.clock.now())?.unwrap_or_default();
     let name = form.required("name", sentence)?;
     let mut draft = AccountDraft::new(family.kind, name, credentials);

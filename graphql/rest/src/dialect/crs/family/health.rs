@@ -45,7 +45,8 @@ pub async fn test<const F: usize>(
     if wants.contains("text/event-stream") {
         return Ok(events(&found));
     }
-    Ok(axum::Json(json!({ "success": found.healthy, "data": shown(&account, &found), "message": found.message })).into_response())
+    Ok(axum::Json(json!({ "success": found.healthy, "data": shown(&account, &found), "message": found.message }))
+        .into_response())
 }
 
 /// As [`test`], always as events.

@@ -164,7 +164,8 @@ pub async fn windows(State(app): State<App>, admin: Admin) -> Reply {
         let known = account.info.0.get("claude_usage").cloned().unwrap_or(Value::Null);
         let at = known.get("updatedAt").and_then(Value::as_str).and_then(schema::Time::parse);
         let fresh = at.is_some_and(|t| app.clock.now().0 - t.0 < FRESH);
-        let asks = !account.hint.is_empty() && account.enabled && matches!(account.health, Health::Ok | Health::Cooling);
+        let asks =
+            !account.hint.is_empty() && account.enabled && matches!(account.health, Health::Ok | Health::Cooling);
         let shown = if fresh || !asks {
             known
         } else {

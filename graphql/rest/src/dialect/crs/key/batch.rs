@@ -8,13 +8,15 @@ use serde_json::{Value, json};
 use super::super::form::Form;
 use super::super::shape::ids;
 use super::super::{Admin, Body, Reply, flat};
-use super::{found, with_secret, wire};
+use super::{found, wire, with_secret};
 
 pub async fn create(State(app): State<App>, admin: Admin, form: Body<Form>) -> Reply {
     let form = form.0;
     let base = form.required("baseName", "Base name is required and must be a non-empty string")?;
     if base.chars().count() > 90 {
-        return Err(Error::invalid("baseName", "Base name must be less than 90 characters to allow for numbering").into());
+        return Err(
+            Error::invalid("baseName", "Base name must be less than 90 characters to allow for numbering").into()
+        );
     }
     let sentence = "Count must be an integer between 2 and 500";
     let count = form.whole("count", 2, sentence)?.filter(|n| (2..=500).contains(n));

@@ -5,9 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use schema::clock::{DAY, HOUR, MINUTE};
 use schema::model::account::{AccountFilter, AccountOrder, Deleted};
 use schema::model::account_group::GroupFilter;
-use schema::model::api_key::{
-    ApiKey, BoundTo, ExpiryMode, KeyLimits, KeyRules, KeyStatus, Permissions, Service, Slot,
-};
+use schema::model::api_key::{ApiKey, BoundTo, ExpiryMode, KeyLimits, KeyRules, KeyStatus, Permissions, Service, Slot};
 use schema::page::{Direction, Window};
 use schema::service::api_key::{Expiry, KeyChange, KeyPrefix, LimitsChange, NewKey, RulesChange, TagChange};
 use schema::service::{account, account_group, user as people};
@@ -228,7 +226,8 @@ pub async fn new_key(app: &App, actor: &Actor, form: &Form, name: String) -> Res
     let l = limits(form, 1)?;
     let r = rules(form)?;
     let bindings = rebind(app, actor, form).await?;
-    let bindings = bindings.into_iter().filter_map(|(slot, to)| Some(schema::model::api_key::Binding { slot, to: to? }));
+    let bindings =
+        bindings.into_iter().filter_map(|(slot, to)| Some(schema::model::api_key::Binding { slot, to: to? }));
     Ok(NewKey {
         owner: owner(app, actor, form).await?,
         name,
@@ -322,7 +321,8 @@ impl Names {
             names.owners.insert(user.id, (user.uid, user.username, shown));
         }
         let bound = || keys.iter().flat_map(|k| &k.bindings.0);
-        let mut ids: Vec<i64> = bound().filter_map(|b| if let BoundTo::Account(id) = b.to { Some(id) } else { None }).collect();
+        let mut ids: Vec<i64> =
+            bound().filter_map(|b| if let BoundTo::Account(id) = b.to { Some(id) } else { None }).collect();
         ids.sort_unstable();
         ids.dedup();
         if !ids.is_empty() {

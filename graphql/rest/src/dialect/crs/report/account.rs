@@ -54,7 +54,10 @@ pub async fn stats(State(app): State<App>, admin: Admin, uid: Path<String>) -> R
     let now = app.clock.now();
     let settings = setting::current(&app);
     let a = account::get_by_uid(&app, &admin, &uid.0).await.map_err(missing)?;
-    let of = |span| { let ids = [a.id]; sums::of_accounts(span, &ids) };
+    let of = |span| {
+        let ids = [a.id];
+        sums::of_accounts(span, &ids)
+    };
     let total = sums::total(&app, &admin, &of(Span::ALL)).await?;
     let daily = sums::total(&app, &admin, &of(Span::today(settings.zone(), now))).await?;
     let monthly = sums::total(&app, &admin, &of(Span::month(settings.zone(), now))).await?;

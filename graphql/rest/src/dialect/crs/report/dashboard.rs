@@ -103,11 +103,16 @@ pub async fn show(State(app): State<App>, admin: Admin) -> Reply {
     let accounts = all(&app, &admin, AccountFilter::default()).await?;
     let today_span = Span::today(zone, now);
     let today = sums::total(&app, &admin, &sums::over(today_span)).await?;
-    let made = KeyFilter { created_from: Some(today_span.from), created_until: Some(today_span.until), ..KeyFilter::default() };
+    let made = KeyFilter {
+        created_from: Some(today_span.from),
+        created_until: Some(today_span.until),
+        ..KeyFilter::default()
+    };
     let made = api_key::count(&app, &admin, &made).await?;
     let (requests, tokens) = tally::recent(&app, &admin, now.plus(-WINDOW * MINUTE)).await?;
     let rate = |n: i64| (n as f64 / WINDOW as f64 * 100.0).round() / 100.0;
-    let healthy = |kinds: &[AccountKind]| accounts.iter().any(|a| kinds.contains(&a.kind) && a.health == Health::Ok && a.enabled);
+    let healthy =
+        |kinds: &[AccountKind]| accounts.iter().any(|a| kinds.contains(&a.kind) && a.health == Health::Ok && a.enabled);
     Ok(data(json!({
         "overview": overview(&app, &admin, &accounts).await?,
         "recentActivity": {

@@ -32,7 +32,8 @@ impl Cut {
         let now = app.clock.now();
         let dates = asked.dates(app)?;
         if asked.granularity.as_deref() == Some("hour") {
-            let span = dates.unwrap_or(Span { from: now.plus(-DAY).hour().plus(schema::clock::HOUR), until: now.plus(1) });
+            let span =
+                dates.unwrap_or(Span { from: now.plus(-DAY).hour().plus(schema::clock::HOUR), until: now.plus(1) });
             // 24 hours and the hour that has begun.
             if span.until.0 - span.from.0 > DAY + schema::clock::HOUR {
                 return Err(Error::invalid("startDate", "小时粒度查询时间范围不能超过24小时"));
@@ -86,7 +87,13 @@ pub async fn usage(State(app): State<App>, admin: Admin, query: Query<Asked>) ->
 }
 
 /// The points of a trend of several things, each under its public id.
-fn points(cut: &Cut, rows: &[Tally], id_of: fn(&Tally) -> i64, names: &HashMap<i64, (String, String)>, field: &str) -> Vec<Value> {
+fn points(
+    cut: &Cut,
+    rows: &[Tally],
+    id_of: fn(&Tally) -> i64,
+    names: &HashMap<i64, (String, String)>,
+    field: &str,
+) -> Vec<Value> {
     let mut buckets: BTreeMap<Time, BTreeMap<i64, Tally>> = cut.starts.iter().map(|s| (*s, BTreeMap::new())).collect();
     for row in rows {
         if let Some(bucket) = cut.bucket(row.hour).and_then(|s| buckets.get_mut(&s)) {
@@ -111,7 +118,12 @@ fn points(cut: &Cut, rows: &[Tally], id_of: fn(&Tally) -> i64, names: &HashMap<i
 }
 
 /// Up to ten, those with the most first.
-fn top(rows: &[Tally], id_of: fn(&Tally) -> i64, names: &HashMap<i64, (String, String)>, measure: fn(&Tally) -> i64) -> (Vec<String>, usize) {
+fn top(
+    rows: &[Tally],
+    id_of: fn(&Tally) -> i64,
+    names: &HashMap<i64, (String, String)>,
+    measure: fn(&Tally) -> i64,
+) -> (Vec<String>, usize) {
     let mut totals: BTreeMap<i64, i64> = BTreeMap::new();
     for row in rows.iter().filter(|r| names.contains_key(&id_of(r))) {
         *totals.entry(id_of(row)).or_default() += measure(row);
@@ -171,7 +183,8 @@ pub async fn accounts(State(app): State<App>, admin: Admin, query: Query<Asked>)
     let (_, label, kinds) = group.ok_or_else(|| Error::invalid("group", "Invalid account group"))?;
     let (mut names, mut rows) = (HashMap::new(), Vec::new());
     if !kinds.is_empty() {
-        let filter = AccountFilter { kinds: kinds.to_vec(), deleted: DeletedAccounts::With, ..AccountFilter::default() };
+        let filter =
+            AccountFilter { kinds: kinds.to_vec(), deleted: DeletedAccounts::With, ..AccountFilter::default() };
         let accounts = all(&app, &admin, filter).await?;
         names.extend(accounts.into_iter().map(|a| (a.id, (a.uid, a.name))));
         let ids: Vec<i64> = names.keys().copied().collect();
