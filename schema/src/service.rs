@@ -30,6 +30,7 @@ pub mod setting;
 pub mod settle;
 pub mod subscription;
 pub mod sweep;
+pub mod tally;
 pub mod token;
 pub mod user;
 pub mod wallet;

@@ -70,7 +70,15 @@ pub fn issue(app: &App, user: &User, face: Face, ttl_ms: i64, family: Option<Str
 
 /// Reads a token's claims; signature, issuer and expiry checked, nothing looked up.
 pub fn read(app: &App, token: &str) -> Result<Claims> {
-    let bad = || Error::unauthenticated("the token is invalid or has expired");
+    let claims = decoded(app, token)?;
+    // Tokens of another audience open something else, not a user's rights.
+    if Face::parse(&claims.aud).is_some() { Ok(claims) } else { Err(Error::unauthenticated(INVALID)) }
+}
+
+const INVALID: &str = "the token is invalid or has expired";
+
+fn decoded(app: &App, token: &str) -> Result<Claims> {
+    let bad = || Error::unauthenticated(INVALID);
     if token.len() > 4096 {
         return Err(bad());
     }
@@ -80,10 +88,36 @@ pub fn read(app: &App, token: &str) -> Result<Claims> {
     // Expiry is checked against our own clock, so that tests own time.
     validation.validate_exp = false;
     let claims = jsonwebtoken::decode::<Claims>(token, &app.tokens.check, &validation).map_err(|_| bad())?.claims;
-    if claims.exp <= app.clock.now().seconds() || Face::parse(&claims.aud).is_none() {
-        return Err(bad());
-    }
-    Ok(claims)
+    if claims.exp <= app.clock.now().seconds() { Err(bad()) } else { Ok(claims) }
+}
+
+/// The audience of tokens that open one account's health check and nothing else.
+const PROBE: &str = "account-health";
+
+/// Issues a token with which somebody may ask whether one account works, and do nothing else.
+pub fn issue_probe(app: &App, actor: &Actor, account_uid: &str, ttl_ms: i64) -> Result<Issued> {
+    actor.may(crate::actor::Act::Manage)?;
+    let now = app.clock.now();
+    let expires_at = now.plus(ttl_ms);
+    let claims = Claims {
+        iss: ISSUER.into(),
+        aud: PROBE.into(),
+        sub: account_uid.to_owned(),
+        jti: id::hex(&id::random::<16>()),
+        iat: now.seconds(),
+        exp: expires_at.seconds(),
+        ver: 0,
+        fam: None,
+    };
+    let token =
+        jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &app.tokens.sign).map_err(Error::internal)?;
+    Ok(Issued { token, jti: claims.jti, expires_at })
+}
+
+/// The public id of the account whose health check a token opens.
+pub fn read_probe(app: &App, token: &str) -> Result<String> {
+    let claims = decoded(app, token)?;
+    if claims.aud == PROBE { Ok(claims.sub) } else { Err(Error::unauthenticated(INVALID)) }
 }
 
 /// Turns a presented token into the user it stands for, as that user is right now.

@@ -61,6 +61,15 @@ pub mod names {
     pub const STRIPE_SECRET_KEY: &str = "stripe_secret_key";
     pub const STRIPE_WEBHOOK_SECRET: &str = "stripe_webhook_secret";
     pub const STRIPE_BASE_URL: &str = "stripe_base_url";
+    pub const OAUTH_CLAUDE_AUTHORIZE_URL: &str = "oauth_claude_authorize_url";
+    pub const OAUTH_CLAUDE_TOKEN_URL: &str = "oauth_claude_token_url";
+    pub const OAUTH_OPENAI_AUTHORIZE_URL: &str = "oauth_openai_authorize_url";
+    pub const OAUTH_OPENAI_TOKEN_URL: &str = "oauth_openai_token_url";
+    pub const OAUTH_GOOGLE_AUTHORIZE_URL: &str = "oauth_google_authorize_url";
+    pub const OAUTH_GOOGLE_TOKEN_URL: &str = "oauth_google_token_url";
+    pub const OAUTH_GOOGLE_CLIENT_SECRET: &str = "oauth_google_client_secret";
+    pub const RELEASES_URL: &str = "releases_url";
+    pub const CRS_CONSOLE: &str = "crs_console";
     pub const BANK_TRANSFER_ENABLED: &str = "bank_transfer_enabled";
     pub const BANK_TRANSFER_INSTRUCTIONS: &str = "bank_transfer_instructions";
 }
@@ -91,6 +100,15 @@ pub const CATALOGUE: &[Definition] = &[
     row("site", names::TOP_UP_LINK, Kind::Text(2_000), "", "Where people buy cards"),
     row("site", names::CHAT_LINK, Kind::Text(2_000), "", "A chat client that people may open with their key"),
     row("site", names::TIME_ZONE, Kind::Text(64), "UTC", "Time zone in which days and months are cut"),
+    row("site", names::CRS_CONSOLE, Kind::Json, "{}", "What the crs console shows of itself: icon, notice, admin button"),
+    row("site", names::RELEASES_URL, Kind::Text(500), "", "Address of the feed that names the newest release; empty: not asked"),
+    row("oauth", names::OAUTH_CLAUDE_AUTHORIZE_URL, Kind::Text(500), "", "Claude: address of the consent page; empty: the published one"),
+    row("oauth", names::OAUTH_CLAUDE_TOKEN_URL, Kind::Text(500), "", "Claude: address of the token endpoint; empty: the published one"),
+    row("oauth", names::OAUTH_OPENAI_AUTHORIZE_URL, Kind::Text(500), "", "ChatGPT: address of the consent page; empty: the published one"),
+    row("oauth", names::OAUTH_OPENAI_TOKEN_URL, Kind::Text(500), "", "ChatGPT: address of the token endpoint; empty: the published one"),
+    row("oauth", names::OAUTH_GOOGLE_AUTHORIZE_URL, Kind::Text(500), "", "Google: address of the consent page; empty: the published one"),
+    row("oauth", names::OAUTH_GOOGLE_TOKEN_URL, Kind::Text(500), "", "Google: address of the token endpoint; empty: the published one"),
+    secret("oauth", names::OAUTH_GOOGLE_CLIENT_SECRET, Kind::Text(500), "Google: the OAuth client's secret"),
     row("user", names::REGISTRATION_ENABLED, Kind::Bool, "true", "Whether people may register themselves"),
     row("user", names::NEW_USER_BALANCE, Kind::Int(0, 1_000_000_000_000), "0", "Micro-dollars a new user starts with"),
     row(

@@ -1,15 +1,13 @@
 //! Signing administrators in and out.
 
-use axum::Json;
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use schema::service::{session, user as people};
 use schema::{App, Error, Role};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Body, Caller, Maybe, Reply, flat, message};
+use super::{Body, Caller, Maybe, Reply, flat, message, refuse};
 
 #[derive(Deserialize)]
 pub struct Login {
@@ -17,10 +15,6 @@ pub struct Login {
     username: Value,
     #[serde(default)]
     password: Value,
-}
-
-fn refuse(status: StatusCode, error: &str, message: &str) -> Response {
-    (status, Json(json!({ "success": false, "error": error, "message": message }))).into_response()
 }
 
 pub async fn login(State(app): State<App>, caller: Maybe, form: Body<Login>) -> Reply {

@@ -1,0 +1,8 @@
+//! What the console asks for beyond the documented endpoints.
+
+pub mod account;
+pub mod cards;
+pub mod key;
+pub mod people;
+pub mod pricing;
+pub mod spa;

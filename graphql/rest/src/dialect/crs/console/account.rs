@@ -1,0 +1,157 @@
+//! Accounts as the console's overview pages read them: rests, bindings, balances, errors.
+
+use axum::extract::State;
+use schema::model::account::{Account, AccountFilter, Health};
+use schema::model::api_key::BoundTo;
+use schema::page::Seek;
+use schema::service::account as accounts;
+use schema::service::setting;
+use schema::{Actor, App, Error};
+use serde_json::{Map, Value, json};
+
+use super::super::family::row::family_of;
+use super::super::family::{all, of_kind};
+use super::super::shape::Span;
+use super::super::{Admin, Path, Reply, data, sums};
+
+pub async fn resting(State(app): State<App>, admin: Admin) -> Reply {
+    let now = app.clock.now();
+    let filter = AccountFilter { health: Some(Health::Cooling), ..AccountFilter::default() };
+    let mut out = Map::new();
+    for account in all(&app, &admin, filter).await? {
+        let kind = of_kind(account.kind).platform;
+        let left = account.cool_until.map_or(0, |t| (t.0 - now.0).max(0) / 1_000);
+        let seek = Seek { take: 1, ..Seek::default() };
+        let last = accounts::events(&app, &admin, Some(account.id), &seek).await?.rows.into_iter().next();
+        out.insert(
+            format!("{kind}:{}", account.uid),
+            json!({
+                "accountId": account.uid, "accountType": kind, "statusCode": last.as_ref().map(|e| e.status),
+                "errorType": account.health_note, "markedAt": last.as_ref().map(|e| e.at.rfc3339()), "ttl": left,
+                "remainingSeconds": left, "cooldownSeconds": left,
+                "expiresAt": account.cool_until.map(|t| t.rfc3339()),
+            }),
+        );
+    }
+    Ok(data(out))
+}
+
+/// The fields under which keys name their accounts, by platform.
+const FIELDS: &[(&str, &str)] = &[
+    ("claude", "claudeAccountId"),
+    ("claude-console", "claudeConsoleAccountId"),
+    ("gemini", "geminiAccountId"),
+    ("gemini-api", "geminiAccountId"),
+    ("openai", "openaiAccountId"),
+    ("openai-responses", "openaiAccountId"),
+    ("azure_openai", "azureOpenaiAccountId"),
+    ("bedrock", "bedrockAccountId"),
+    ("ccr", "ccrAccountId"),
+    ("droid", "droidAccountId"),
+];
+
+pub async fn binding_counts(State(app): State<App>, admin: Admin) -> Reply {
+    let bound = accounts::bound_keys(&app, &admin).await?;
+    let mut out: Map<String, Value> = FIELDS.iter().map(|(_, f)| ((*f).to_owned(), json!({}))).collect();
+    for account in all(&app, &admin, AccountFilter::default()).await? {
+        let platform = of_kind(account.kind).platform;
+        let Some((_, field)) = FIELDS.iter().find(|(p, _)| *p == platform) else { continue };
+        let Some(count) = bound.get(&BoundTo::Account(account.id)) else { continue };
+        let id = match platform {
+            "openai-responses" => format!("responses:{}", account.uid),
+            "gemini-api" => format!("api:{}", account.uid),
+            _ => account.uid,
+        };
+        out[*field][id] = (*count).into();
+    }
+    Ok(data(out))
+}
+
+/// What an account has cost and may still cost; vendors do not tell balances.
+async fn balance_of(app: &App, actor: &Actor, account: &Account) -> Result<Value, Error> {
+    let now = app.clock.now();
+    let settings = setting::current(app);
+    let zone = settings.zone();
+    let of = |span| sums::of_accounts(span, &[account.id]);
+    let total = sums::total(app, actor, &of(Span::ALL)).await?;
+    let daily = sums::total(app, actor, &of(Span::today(zone, now))).await?;
+    let monthly = sums::total(app, actor, &of(Span::month(zone, now))).await?;
+    let quota = account.daily_quota.filter(|q| q.0 > 0);
+    let left = quota.map(|q| q.minus(daily.cost).0.max(0) as f64 / 1e6);
+    Ok(json!({
+        "accountId": account.uid, "platform": of_kind(account.kind).platform, "balance": null,
+        "quota": {
+            "daily": quota.unwrap_or_default().dollars(), "used": daily.cost.dollars(), "remaining": left,
+            "percentage": quota.map_or(0.0, |q| daily.cost.0 as f64 * 100.0 / q.0 as f64),
+            "unlimited": quota.is_none(), "resetAt": zone.day_start(now, 1).rfc3339(),
+        },
+        "statistics": {
+            "totalCost": total.cost.dollars(), "dailyCost": daily.cost.dollars(), "monthlyCost": monthly.cost.dollars(),
+            "totalRequests": total.requests, "dailyRequests": daily.requests, "monthlyRequests": monthly.requests,
+        },
+        "source": "local", "lastRefreshAt": now.rfc3339(), "cacheExpiresAt": null, "status": "success", "error": null,
+        "scriptEnabled": false, "scriptConfigured": false,
+    }))
+}
+
+pub async fn balance(State(app): State<App>, admin: Admin, uid: Path<String>) -> Reply {
+    let account = accounts::get_by_uid(&app, &admin, &uid.0).await?;
+    Ok(data(balance_of(&app, &admin, &account).await?))
+}
+
+pub async fn balances(State(app): State<App>, admin: Admin, platform: Path<String>) -> Reply {
+    let Some(family) = family_of(&platform.0) else { return Ok(data(Vec::<Value>::new())) };
+    let filter = AccountFilter { kinds: vec![family.kind], ..AccountFilter::default() };
+    let mut rows = Vec::new();
+    for account in all(&app, &admin, filter).await? {
+        let shown = balance_of(&app, &admin, &account).await?;
+        rows.push(json!({ "success": true, "data": shown, "accountId": account.uid, "name": account.name }));
+    }
+    Ok(data(rows))
+}
+
+pub async fn balance_summary(State(app): State<App>, admin: Admin) -> Reply {
+    let mut platforms = Map::new();
+    let mut total = schema::Micros::ZERO;
+    for account in all(&app, &admin, AccountFilter::default()).await? {
+        total = total.plus(account.spent);
+        let platform = of_kind(account.kind).platform;
+        let entry = platforms.entry(platform).or_insert_with(
+            || json!({ "count": 0, "totalBalance": 0, "totalCost": 0.0, "lowBalanceCount": 0, "accounts": [] }),
+        );
+        entry["count"] = (entry["count"].as_i64().unwrap_or(0) + 1).into();
+        entry["totalCost"] = (entry["totalCost"].as_f64().unwrap_or(0.0) + account.spent.dollars()).into();
+        if let Some(list) = entry["accounts"].as_array_mut() {
+            list.push(json!({ "accountId": account.uid, "name": account.name, "totalCost": account.spent.dollars() }));
+        }
+    }
+    Ok(data(json!({
+        "totalBalance": 0, "totalCost": total.dollars(), "lowBalanceCount": 0, "platforms": platforms,
+    })))
+}
+
+async fn history(app: &App, actor: &Actor, account: Option<&Account>) -> Result<Vec<Value>, Error> {
+    let seek = Seek { take: 100, ..Seek::default() };
+    let events = accounts::events(app, actor, account.map(|a| a.id), &seek).await?.rows;
+    let known = all(app, actor, AccountFilter::default()).await?;
+    Ok(events
+        .iter()
+        .map(|e| {
+            let account = known.iter().find(|a| a.id == e.account_id);
+            json!({
+                "id": e.id, "accountId": account.map(|a| &a.uid), "accountName": account.map(|a| &a.name),
+                "accountType": account.map(|a| of_kind(a.kind).platform), "timestamp": e.at.rfc3339(),
+                "status": e.status, "statusCode": e.status, "health": e.health, "message": e.note, "error": e.note,
+            })
+        })
+        .collect())
+}
+
+pub async fn errors(State(app): State<App>, admin: Admin) -> Reply {
+    Ok(data(history(&app, &admin, None).await?))
+}
+
+pub async fn errors_of(State(app): State<App>, admin: Admin, uid: Path<String>) -> Reply {
+    let account = accounts::get_by_uid(&app, &admin, &uid.0).await?;
+    Ok(data(history(&app, &admin, Some(&account)).await?))
+}

@@ -1,0 +1,162 @@
+//! Its quota cards over our cards: a code that is worth money for whoever owns the key.
+
+use axum::extract::State;
+use schema::model::card::{Card, CardFilter, CardStatus, RedemptionFilter};
+use schema::page::Window;
+use schema::service::card::{self, CodeForm, Mint, Worth};
+use schema::service::{token, user as people};
+use schema::{Actor, App, Error, Micros};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::super::form::Form;
+use super::super::public::asked_for_card;
+use super::super::shape::when;
+use super::super::{Admin, Body, Crs, Path, Query, Reply, data, flat, message};
+use crate::dialect::Maybe;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Listing {
+    status: Option<String>,
+    limit: Option<i64>,
+    offset: Option<i64>,
+    api_id: Option<String>,
+}
+
+fn word(status: CardStatus) -> &'static str {
+    match status {
+        CardStatus::Active => "unused",
+        CardStatus::Used => "redeemed",
+        CardStatus::Expired => "expired",
+        CardStatus::Disabled => "revoked",
+    }
+}
+
+fn shown(card: &Card, code: &str, now: schema::Time) -> Value {
+    json!({
+        "id": card.id.to_string(), "code": code, "type": if card.plan_id.is_some() { "time" } else { "quota" },
+        "quotaAmount": card.value.dollars(), "timeAmount": card.plan_days, "timeUnit": "days",
+        "status": word(card.status(now)), "createdBy": card.created_by.map(|id| id.to_string()),
+        "createdAt": card.created_at.rfc3339(), "expiresAt": when(card.expires_at), "note": card.note,
+        "redeemedAt": when(card.last_redeemed_at), "redeemedBy": card.last_redeemed_by.map(|id| id.to_string()),
+    })
+}
+
+pub async fn mint(State(app): State<App>, admin: Admin, form: Body<Form>) -> Reply {
+    let form = form.0;
+    if form.text("type")?.is_some_and(|t| t != "quota") {
+        return Err(Error::invalid("type", "cards of time are plan cards here; make them for a plan").into());
+    }
+    let amount = form.dollars("quotaAmount", "quotaAmount must be a positive number")?.filter(|a| *a > Micros::ZERO);
+    let amount = amount.ok_or_else(|| Error::invalid("quotaAmount", "quotaAmount must be a positive number"))?;
+    let count = form.whole("count", 1, "count must be between 1 and 100")?.unwrap_or(1);
+    if count > 100 {
+        return Err(Error::invalid("count", "count must be between 1 and 100").into());
+    }
+    let order = Mint {
+        count: count as usize,
+        worth: Worth::Credit(amount),
+        form: CodeForm::Grouped { prefix: "CC".into() },
+        uses: 1,
+        expires_at: form.time("expiresAt")?,
+        name: String::new(),
+        note: form.text("note")?.unwrap_or_default(),
+    };
+    let now = app.clock.now();
+    let minted = card::mint(&app, &admin, order).await?;
+    Ok(data(minted.iter().map(|m| shown(&m.card, &m.code, now)).collect::<Vec<_>>()))
+}
+
+pub async fn list(State(app): State<App>, admin: Admin, query: Query<Listing>) -> Reply {
+    let (limit, offset) = (query.0.limit.unwrap_or(20), query.0.offset.unwrap_or(0));
+    let status = match query.0.status.as_deref() {
+        Some("unused") => Some(CardStatus::Active),
+        Some("redeemed") => Some(CardStatus::Used),
+        Some("expired") => Some(CardStatus::Expired),
+        Some("revoked") => Some(CardStatus::Disabled),
+        _ => None,
+    };
+    let filter = CardFilter { status, ..CardFilter::default() };
+    let cards = card::list(&app, &admin, &filter, Window::skip(offset, limit, 1_000)?).await?;
+    let now = app.clock.now();
+    let mut rows = Vec::with_capacity(cards.rows.len());
+    for one in &cards.rows {
+        rows.push(shown(one, &card::reveal(&app, &admin, one)?, now));
+    }
+    Ok(data(json!({ "cards": rows, "total": cards.total, "limit": limit, "offset": offset })))
+}
+
+pub async fn stats(State(app): State<App>, admin: Admin) -> Reply {
+    let s = card::stats(&app, &admin).await?;
+    Ok(data(json!({
+        "total": s.total, "unused": s.active, "redeemed": s.used, "revoked": s.disabled, "expired": s.expired,
+    })))
+}
+
+pub async fn limits(_: Admin) -> Reply {
+    Ok(data(json!({ "enabled": false, "maxExpiryDays": null, "maxTotalCostLimit": null })))
+}
+
+pub async fn delete(State(app): State<App>, admin: Admin, id: Path<String>) -> Reply {
+    let id = id.0.parse().map_err(|_| Error::NotFound { what: "card" })?;
+    card::delete(&app, &admin, id).await?;
+    Ok(message("Card deleted successfully"))
+}
+
+async fn redemptions_of(app: &App, actor: &Actor, filter: &RedemptionFilter, query: &Listing) -> Result<Value, Error> {
+    let (limit, offset) = (query.limit.unwrap_or(20), query.offset.unwrap_or(0));
+    let found = card::redemptions(app, actor, filter, Window::skip(offset, limit, 1_000)?).await?;
+    let rows: Vec<Value> = found
+        .rows
+        .iter()
+        .map(|r| {
+            json!({
+                "id": r.id.to_string(), "cardId": r.card_id.to_string(), "userId": r.user_id.to_string(),
+                "quotaAdded": r.value.dollars(), "timestamp": r.created_at.rfc3339(),
+                "redeemedAt": r.created_at.rfc3339(), "status": "active",
+            })
+        })
+        .collect();
+    Ok(json!({ "redemptions": rows, "total": found.total, "limit": limit, "offset": offset }))
+}
+
+pub async fn redemptions(State(app): State<App>, admin: Admin, query: Query<Listing>) -> Reply {
+    Ok(data(redemptions_of(&app, &admin, &RedemptionFilter::default(), &query.0).await?))
+}
+
+/// The owner of a key, as they would sign in; a card redeemed for a key is theirs.
+async fn owner(app: &App, caller: Actor, uid: &str) -> Result<Actor, Error> {
+    let key = asked_for_card(app, uid).await?;
+    let user = people::get(app, &Actor::system(), key.user_id).await?;
+    if !user.is_active() {
+        return Err(Error::forbidden("the owner of this key is disabled"));
+    }
+    Ok(token::actor_of(&user, caller, None))
+}
+
+pub async fn redeem(State(app): State<App>, caller: Maybe<Crs>, form: Body<Form>) -> Reply {
+    let form = form.0;
+    let sentence = "请输入卡号";
+    let (uid, code) = (form.required("apiId", "API ID is required")?, form.required("code", sentence)?);
+    let owner = owner(&app, caller.0.clone(), &uid).await?;
+    match card::redeem(&app, &owner, &code).await {
+        Ok(done) => Ok(flat(json!({
+            "message": "兑换成功",
+            "data": {
+                "quotaAdded": done.amount.dollars(), "balance": done.balance.dollars(), "cardId": done.card.id.to_string(),
+                "redeemedAt": app.clock.now().rfc3339(),
+            },
+        }))),
+        // In this system every card that cannot be redeemed is a bad request.
+        Err(Error::Conflict { why, .. }) => Err(Error::invalid("code", why).into()),
+        Err(e) => Err(e.into()),
+    }
+}
+
+pub async fn redemption_history(State(app): State<App>, caller: Maybe<Crs>, query: Query<Listing>) -> Reply {
+    let uid = query.0.api_id.as_deref().unwrap_or("");
+    let owner = owner(&app, caller.0.clone(), uid).await?;
+    let filter = RedemptionFilter { user_id: owner.user_id, ..RedemptionFilter::default() };
+    Ok(data(redemptions_of(&app, &owner, &filter, &query.0).await?))
+}

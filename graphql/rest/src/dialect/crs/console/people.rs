@@ -1,0 +1,138 @@
+//! People, and switches this product does not have.
+
+use axum::extract::State;
+use schema::Role;
+use schema::model::user::{User, UserFilter, UserOrder, UserStatus};
+use schema::page::{Direction, Window};
+use schema::service::user as people;
+use schema::{App, Error};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::super::form::Form;
+use super::super::{Admin, Body, Query, Reply, data, flat};
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Listing {
+    role: Option<String>,
+    is_active: Option<String>,
+    search: Option<String>,
+    page: Option<i64>,
+    limit: Option<i64>,
+}
+
+impl Listing {
+    fn filter(&self, default: Option<UserStatus>) -> Result<UserFilter, Error> {
+        let role = match self.role.as_deref() {
+            None | Some("") => None,
+            Some(word) => Some(Role::parse(word).ok_or_else(|| Error::invalid("role", "Invalid role"))?),
+        };
+        let status = match self.is_active.as_deref() {
+            Some("true") => Some(UserStatus::Active),
+            Some("false") => Some(UserStatus::Inactive),
+            _ => default,
+        };
+        Ok(UserFilter { role, status, search: self.search.clone().filter(|s| !s.is_empty()), ..UserFilter::default() })
+    }
+}
+
+fn shown(user: &User) -> Value {
+    json!({
+        "id": user.uid, "username": user.username,
+        "displayName": if user.display_name.is_empty() { &user.username } else { &user.display_name },
+        "email": user.email.as_deref().unwrap_or(""), "role": user.role,
+        "isActive": user.is_active(), "status": user.status, "createdAt": user.created_at.rfc3339(),
+        "lastLoginAt": user.last_login_at.map(|t| t.rfc3339()), "totalCost": user.spent.dollars(),
+        "totalRequests": user.request_count,
+    })
+}
+
+pub async fn owners(State(app): State<App>, admin: Admin, query: Query<Listing>) -> Reply {
+    let filter = query.0.filter(Some(UserStatus::Active))?;
+    let order = (UserOrder::CreatedAt, Direction::Asc);
+    let users = people::pages(&app, &admin, &filter, order, Window { limit: 100_000, offset: 0 }).await?;
+    // Whoever is signed in stands first, under the name its console expects.
+    let first = json!({ "id": "admin", "username": "admin", "displayName": "Admin", "email": "", "role": "admin" });
+    let rows: Vec<Value> = std::iter::once(first).chain(users.rows.iter().map(shown)).collect();
+    Ok(data(rows))
+}
+
+pub async fn list(State(app): State<App>, admin: Admin, query: Query<Listing>) -> Reply {
+    let filter = query.0.filter(None)?;
+    let (page, size) = (query.0.page.unwrap_or(1), query.0.limit.unwrap_or(20));
+    let order = (UserOrder::CreatedAt, Direction::Desc);
+    let users = people::pages(&app, &admin, &filter, order, Window::page(page, size, 1_000)?).await?;
+    let rows: Vec<Value> = users.rows.iter().map(shown).collect();
+    let pages = (users.total + size - 1) / size;
+    Ok(flat(json!({
+        "users": rows,
+        "pagination": { "page": page, "limit": size, "total": users.total, "totalPages": pages.max(1) },
+    })))
+}
+
+pub async fn stats(State(app): State<App>, admin: Admin) -> Reply {
+    let all = people::count(&app, &admin, &UserFilter::default()).await?;
+    let active = UserFilter { status: Some(UserStatus::Active), ..UserFilter::default() };
+    let active = people::count(&app, &admin, &active).await?;
+    let admins = UserFilter { role: Some(Role::Admin), ..UserFilter::default() };
+    let chiefs = UserFilter { role: Some(Role::SuperAdmin), ..UserFilter::default() };
+    let admins = people::count(&app, &admin, &admins).await? + people::count(&app, &admin, &chiefs).await?;
+    let total =
+        super::super::sums::total(&app, &admin, &super::super::sums::over(super::super::shape::Span::ALL)).await?;
+    Ok(flat(json!({ "stats": {
+        "totalUsers": all, "activeUsers": active, "adminUsers": admins, "regularUsers": all - admins,
+        "totalUsage": {
+            "requests": total.requests, "inputTokens": total.input, "outputTokens": total.output,
+            "totalCost": total.cost.dollars(),
+        },
+    } })))
+}
+
+/// Switches of its relay that stand still here, with what they stand at.
+fn relay_config() -> Value {
+    json!({
+        "claudeCodeOnlyEnabled": false, "globalSessionBindingEnabled": false, "sessionBindingErrorMessage": "",
+        "sessionBindingTtlDays": 30, "userMessageQueueEnabled": false, "userMessageQueueDelayMs": 200,
+        "userMessageQueueTimeoutMs": 5_000, "concurrentRequestQueueEnabled": false,
+        "concurrentRequestQueueMaxSize": 3, "concurrentRequestQueueMaxSizeMultiplier": 0,
+        "concurrentRequestQueueTimeoutMs": 10_000, "concurrentRequestQueueMaxRedisFailCount": 5,
+        "concurrentRequestQueueHealthCheckEnabled": false, "concurrentRequestQueueHealthThreshold": 0.8,
+        "requestDetailCaptureEnabled": false, "updatedAt": null, "updatedBy": null,
+    })
+}
+
+pub async fn config(_: Admin) -> Reply {
+    Ok(flat(json!({ "config": relay_config() })))
+}
+
+/// Nothing is switched on here that would do nothing; which keys, clients and models may be used is a key's rule.
+pub async fn put_config(_: Admin, form: Body<Form>) -> Reply {
+    let now = relay_config();
+    for (name, value) in &form.0.0 {
+        if value == &Value::Bool(true) && now.get(name) != Some(value) {
+            let text = format!("{name} is not a switch of this server; restrict the clients of single keys instead");
+            return Err(Error::invalid(name.as_str(), text).into());
+        }
+    }
+    Ok(flat(json!({ "message": "配置已更新", "config": now })))
+}
+
+fn webhooks() -> Value {
+    json!({ "enabled": false, "platforms": [], "notificationTypes": {}, "retrySettings": {}, "createdAt": null, "updatedAt": null })
+}
+
+pub async fn webhook_config(_: Admin) -> Reply {
+    Ok(flat(json!({ "config": webhooks() })))
+}
+
+pub async fn put_webhook_config(_: Admin, form: Body<Form>) -> Reply {
+    if form.0.switch("enabled")? == Some(true) {
+        return Err(Error::invalid(
+            "enabled",
+            "this server sends no webhooks; subscribe to its GraphQL events instead",
+        )
+        .into());
+    }
+    Ok(flat(json!({ "message": "Webhook配置已保存", "config": webhooks() })))
+}

@@ -1,0 +1,105 @@
+//! Prices, rates of services, and the models there are.
+
+use std::collections::BTreeMap;
+
+use axum::extract::State;
+use schema::model::catalog::{Model, ModelFilter};
+use schema::service::setting::{self, names};
+use schema::service::tally;
+use schema::{App, Error};
+use serde_json::{Map, Value, json};
+
+use super::super::cost::shown_price;
+use super::super::form::Form;
+use super::super::key::{RATES, rates};
+use super::super::{Admin, Body, Reply, data, flat};
+
+pub async fn list(State(app): State<App>, _: Admin) -> Reply {
+    let mut out = Map::new();
+    for model in tally::models_with_prices(&app, &ModelFilter::default()).await? {
+        let Some(price) = model.override_price.as_ref().or(model.price.as_ref()) else { continue };
+        let per_token = |micros: i64| micros as f64 / 1e12;
+        let r = &price.0.rates;
+        out.insert(
+            model.name.clone(),
+            json!({
+                "input_cost_per_token": per_token(r.input), "output_cost_per_token": per_token(r.output),
+                "cache_read_input_token_cost": r.cache_read.map(per_token),
+                "cache_creation_input_token_cost": r.cache_write_5m.map(per_token),
+                "max_tokens": model.max_output, "max_input_tokens": model.context_window,
+                "litellm_provider": model.provider, "mode": model.category,
+                "overridden": model.override_price.is_some(), "pricing": shown_price(Some(&price.0)),
+            }),
+        );
+    }
+    Ok(data(out))
+}
+
+/// How many models have a price, and since when.
+pub async fn status(app: &App) -> Result<Value, Error> {
+    let priced = ModelFilter { priced: Some(true), ..ModelFilter::default() };
+    let count = tally::models_with_prices(app, &priced).await?.len();
+    Ok(json!({ "initialized": count > 0, "lastUpdated": null, "modelCount": count, "nextUpdate": null }))
+}
+
+pub async fn show_status(State(app): State<App>, _: Admin) -> Reply {
+    Ok(data(status(&app).await?))
+}
+
+fn shown_rates(app: &App) -> Value {
+    let settings = setting::current(app);
+    let stored: BTreeMap<String, f64> = settings.json(names::SERVICE_RATES);
+    let mut rates: Map<String, Value> = RATES
+        .iter()
+        .map(|(word, service)| ((*word).to_owned(), stored.get(service.as_str()).copied().unwrap_or(1.0).into()))
+        .collect();
+    // Azure is charged as codex and CCR as claude.
+    for (word, like) in [("azure", "codex"), ("ccr", "claude")] {
+        let rate = rates.get(like).cloned().unwrap_or(Value::Null);
+        rates.insert(word.to_owned(), rate);
+    }
+    json!({ "baseService": "claude", "rates": rates, "updatedAt": null, "updatedBy": null })
+}
+
+/// Public: the statistics page shows it.
+pub async fn service_rates(State(app): State<App>) -> Reply {
+    Ok(data(shown_rates(&app)))
+}
+
+pub async fn admin_rates(State(app): State<App>, _: Admin) -> Reply {
+    Ok(data(shown_rates(&app)))
+}
+
+pub async fn put_rates(State(app): State<App>, admin: Admin, form: Body<Form>) -> Reply {
+    let given = form.0.object("rates")?.ok_or_else(|| Error::invalid("rates", "rates must be an object"))?;
+    let own = Form(given.0.into_iter().filter(|(word, _)| word != "azure" && word != "ccr").collect());
+    let settings = setting::current(&app);
+    let mut stored: BTreeMap<String, f64> = settings.json(names::SERVICE_RATES);
+    stored.extend(rates(&own)?.into_iter().map(|(service, rate)| (service, rate as f64 / 1e6)));
+    let text = serde_json::to_string(&stored).map_err(Error::internal)?;
+    let changes = BTreeMap::from([(names::SERVICE_RATES.to_owned(), Some(text))]);
+    setting::put(&app, &admin, &changes).await?;
+    Ok(flat(json!({ "message": "Service rates updated", "data": shown_rates(&app) })))
+}
+
+/// Public: the models there are, by platform.
+pub async fn catalogue(State(app): State<App>) -> Reply {
+    let filter = ModelFilter { enabled: Some(true), ..ModelFilter::default() };
+    let all = tally::models_with_prices(&app, &filter).await?;
+    let entry = |m: &Model| {
+        let label = if m.display_name.is_empty() { &m.name } else { &m.display_name };
+        json!({ "value": m.name, "label": label })
+    };
+    let of = |word: &str| -> Vec<Value> { all.iter().filter(|m| m.name.contains(word)).map(entry).collect() };
+    let known = |m: &&Model| ["claude", "gemini", "gpt"].iter().any(|w| m.name.contains(w));
+    let (claude, gemini, openai) = (of("claude"), of("gemini"), of("gpt"));
+    let other: Vec<Value> = all.iter().filter(|m| !known(m)).map(entry).collect();
+    let every: Vec<Value> = all.iter().map(entry).collect();
+    Ok(data(json!({
+        "claude": claude, "gemini": gemini, "openai": openai, "other": other, "all": every,
+        "platforms": {
+            "claude": claude, "claude-console": claude, "ccr": claude, "bedrock": claude, "gemini": gemini,
+            "gemini-api": gemini, "openai": openai, "openai-responses": openai, "azure_openai": openai,
+        },
+    })))
+}

@@ -1,0 +1,430 @@
+//! Keys on the wire: the forms they are made and changed by, and how they are shown.
+
+use std::collections::{BTreeMap, HashMap};
+
+use schema::clock::{DAY, HOUR, MINUTE};
+use schema::model::account::{AccountFilter, AccountOrder, Deleted};
+use schema::model::account_group::GroupFilter;
+use schema::model::api_key::{ApiKey, BoundTo, ExpiryMode, KeyLimits, KeyRules, KeyStatus, Permissions, Service, Slot};
+use schema::page::{Direction, Window};
+use schema::service::api_key::{Expiry, KeyChange, KeyPrefix, LimitsChange, NewKey, RulesChange, TagChange};
+use schema::service::{account, account_group, user as people};
+use schema::{Actor, App, Error, Micros};
+use serde_json::{Map, Value, json};
+
+use super::super::form::Form;
+use super::super::shape::{dollars, when};
+
+/// The fields that bind a key, each to its kind of account.
+const SLOTS: &[(&str, Slot)] = &[
+    ("claudeAccountId", Slot::Claude),
+    ("claudeConsoleAccountId", Slot::ClaudeConsole),
+    ("ccrAccountId", Slot::Ccr),
+    ("bedrockAccountId", Slot::Bedrock),
+    ("geminiAccountId", Slot::Gemini),
+    ("openaiAccountId", Slot::Openai),
+    ("openaiResponsesAccountId", Slot::OpenaiResponses),
+    ("azureOpenaiAccountId", Slot::AzureOpenai),
+    ("droidAccountId", Slot::Droid),
+];
+
+/// Fields that this system alone knows, kept with the key.
+const EXTRA: &[&str] = &[
+    "icon",
+    "activationUnit",
+    "enableOpenAIResponsesCodexAdaptation",
+    "enableOpenAIResponsesPayloadRules",
+    "openaiResponsesPayloadRules",
+];
+
+/// Its words for services and ours.
+pub const RATES: &[(&str, Service)] = &[
+    ("claude", Service::Claude),
+    ("codex", Service::Openai),
+    ("gemini", Service::Gemini),
+    ("droid", Service::Droid),
+    ("bedrock", Service::Bedrock),
+];
+
+/// A key's name.
+pub fn name(form: &Form) -> Result<String, Error> {
+    let name = form.required("name", "Name is required and must be a non-empty string")?;
+    if name.chars().count() > 100 {
+        return Err(Error::invalid("name", "Name must be less than 100 characters"));
+    }
+    Ok(name)
+}
+
+fn permissions(form: &Form) -> Result<Option<Permissions>, Error> {
+    let sentence = "Invalid permissions value. Must be an array of: claude, gemini, openai, bedrock, droid, or all";
+    let bad = |_| Error::invalid("permissions", sentence);
+    match form.given("permissions") {
+        None => Ok(form.has("permissions").then_some(Permissions::All)),
+        Some(Value::String(line)) => Permissions::parse(line).map(Some).map_err(bad),
+        Some(Value::Array(words)) => {
+            let words: Option<Vec<&str>> = words.iter().map(Value::as_str).collect();
+            let words = words.ok_or_else(|| Error::invalid("permissions", sentence))?;
+            Permissions::of(words).map(Some).map_err(bad)
+        }
+        Some(_) => Err(Error::invalid("permissions", sentence)),
+    }
+}
+
+fn limits(form: &Form, least: i64) -> Result<LimitsChange, Error> {
+    let kind = if least > 0 { "positive" } else { "non-negative" };
+    // `null` says "no limit" in both.
+    let above = |name: &str, sentence: String| match form.given(name) {
+        None => Ok(form.has(name).then_some(0)),
+        Some(_) => form.whole(name, least, &sentence),
+    };
+    Ok(LimitsChange {
+        window_ms: above("rateLimitWindow", format!("Rate limit window must be a {kind} integer (minutes)"))?
+            .map(|m: i64| m.saturating_mul(MINUTE)),
+        window_requests: above("rateLimitRequests", format!("Rate limit requests must be a {kind} integer"))?,
+        window_tokens: form.whole("tokenLimit", 0, "Token limit must be a non-negative integer")?,
+        window_cost: form.dollars("rateLimitCost", "Rate limit cost must be a non-negative number")?,
+        concurrency: form.whole("concurrencyLimit", 0, "Concurrency limit must be a non-negative integer")?,
+        daily_cost: form.dollars("dailyCostLimit", "Daily cost limit must be a non-negative number")?,
+        weekly_cost: form.dollars("weeklyOpusCostLimit", "Weekly Opus cost limit must be a non-negative number")?,
+        week_start_day: form.whole("weeklyResetDay", 0, "Weekly reset day must be an integer from 1 to 7")?,
+        week_start_hour: form.whole("weeklyResetHour", 0, "Weekly reset hour must be an integer from 0 to 23")?,
+        ..LimitsChange::default()
+    })
+}
+
+/// A table of rates in this system's words, in millionths.
+pub fn rates(fields: &Form) -> Result<BTreeMap<String, i64>, Error> {
+    let bad = |name: &str| Error::invalid("serviceRates", format!("the rate of {name} must be a non-negative number"));
+    let mut out = BTreeMap::new();
+    for (word, value) in &fields.0 {
+        if value.is_null() {
+            continue;
+        }
+        let rate = value.as_f64().filter(|r| (0.0..=1_000.0).contains(r)).ok_or_else(|| bad(word))?;
+        let service = RATES.iter().find(|(w, s)| w == word || s.as_str() == word).map(|(_, s)| s.as_str());
+        match service {
+            Some(service) => {
+                out.insert(service.to_owned(), (rate * 1e6).round() as i64);
+            }
+            // Azure is charged as codex and CCR as claude; a rate of their own would do nothing.
+            None if rate == 1.0 => {}
+            None => return Err(Error::invalid("serviceRates", format!("{word} has no rate of its own"))),
+        }
+    }
+    Ok(out)
+}
+
+fn rules(form: &Form) -> Result<RulesChange, Error> {
+    Ok(RulesChange {
+        restrict_models: form.switch("enableModelRestriction")?,
+        restricted_models: form.words("restrictedModels", "Restricted models must be an array")?,
+        restrict_clients: form.switch("enableClientRestriction")?,
+        allowed_clients: form.words("allowedClients", "Allowed clients must be an array")?,
+        service_rates: form.object("serviceRates")?.map(|r| rates(&r)).transpose()?,
+        ..RulesChange::default()
+    })
+}
+
+fn tags(form: &Form) -> Result<Option<Vec<String>>, Error> {
+    let tags = form.words("tags", "Tags must be an array")?;
+    if tags.iter().flatten().any(String::is_empty) {
+        return Err(Error::invalid("tags", "All tags must be non-empty strings"));
+    }
+    Ok(tags)
+}
+
+fn expiry(form: &Form) -> Result<Option<Expiry>, Error> {
+    let mode = form.text("expirationMode")?;
+    match mode.as_deref() {
+        Some("activation") => {
+            let amount = form.whole("activationDays", 1, "Activation amount must be a positive integer")?;
+            let amount = amount.filter(|n| *n > 0);
+            let amount = amount
+                .ok_or_else(|| Error::invalid("activationDays", "Activation amount is required in activation mode"))?;
+            let unit = match form.text("activationUnit")?.as_deref() {
+                None | Some("days") => DAY,
+                Some("hours") => HOUR,
+                Some(_) => return Err(Error::invalid("activationUnit", "Activation unit must be hours or days")),
+            };
+            return Ok(Some(Expiry::FromFirstUse(amount.saturating_mul(unit))));
+        }
+        None | Some("fixed") => {}
+        Some(_) => {
+            return Err(Error::invalid("expirationMode", "Expiration mode must be either \"fixed\" or \"activation\""));
+        }
+    }
+    match form.time("expiresAt")? {
+        Some(at) => Ok(Some(Expiry::At(at))),
+        None => Ok(form.has("expiresAt").then_some(Expiry::Never)),
+    }
+}
+
+/// What a form binds to what.
+async fn rebind(app: &App, actor: &Actor, form: &Form) -> Result<Vec<(Slot, Option<BoundTo>)>, Error> {
+    let mut out = Vec::new();
+    for (field, slot) in SLOTS {
+        if !form.has(field) {
+            continue;
+        }
+        // One field of its consoles chooses among both kinds of OpenAI accounts.
+        let both = *slot == Slot::Openai && !form.has("openaiResponsesAccountId");
+        let (mut slot, mut to) = (*slot, None);
+        if let Some(id) = form.text(field)? {
+            let missing = |e| match e {
+                Error::NotFound { .. } => Error::invalid(*field, format!("{field}: there is no such account or group")),
+                other => other,
+            };
+            if let Some(group) = id.strip_prefix("group:") {
+                let group = account_group::get_by_uid(app, actor, group).await.map_err(missing)?;
+                to = Some(BoundTo::Group(group.id));
+            } else {
+                let plain = id.strip_prefix("responses:").or_else(|| id.strip_prefix("api:")).unwrap_or(&id);
+                let account = account::get_by_uid(app, actor, plain).await.map_err(missing)?;
+                if slot == Slot::Openai && account.kind.slot() == Slot::OpenaiResponses {
+                    slot = Slot::OpenaiResponses;
+                }
+                to = Some(BoundTo::Account(account.id));
+            }
+        }
+        if both {
+            let other = if slot == Slot::Openai { Slot::OpenaiResponses } else { Slot::Openai };
+            out.push((other, None));
+        }
+        out.push((slot, to));
+    }
+    Ok(out)
+}
+
+async fn owner(app: &App, actor: &Actor, form: &Form) -> Result<Option<i64>, Error> {
+    match form.any_text(&["ownerId", "userId"])?.as_deref() {
+        None => Ok(None),
+        Some("admin") => Ok(actor.user_id),
+        Some(uid) => match people::get_by_uid(app, actor, uid).await {
+            Ok(user) if user.is_active() => Ok(Some(user.id)),
+            Ok(_) => Err(Error::invalid("ownerId", "Cannot assign to inactive user")),
+            Err(Error::NotFound { .. }) => Err(Error::invalid("ownerId", "Invalid owner: User not found")),
+            Err(e) => Err(e),
+        },
+    }
+}
+
+fn budget(form: &Form) -> Result<Option<Option<Micros>>, Error> {
+    let limit = form.dollars("totalCostLimit", "Total cost limit must be a non-negative number")?;
+    Ok(limit.map(|l| (l != Micros::ZERO).then_some(l)))
+}
+
+fn extra(form: &Form) -> Map<String, Value> {
+    form.pick(EXTRA)
+}
+
+/// The key that a form asks for.
+pub async fn new_key(app: &App, actor: &Actor, form: &Form, name: String) -> Result<NewKey, Error> {
+    let description = form.text("description")?.unwrap_or_default();
+    if description.chars().count() > 500 {
+        return Err(Error::invalid("description", "Description must be a string with less than 500 characters"));
+    }
+    let l = limits(form, 1)?;
+    let r = rules(form)?;
+    let bindings = rebind(app, actor, form).await?;
+    let bindings =
+        bindings.into_iter().filter_map(|(slot, to)| Some(schema::model::api_key::Binding { slot, to: to? }));
+    Ok(NewKey {
+        owner: owner(app, actor, form).await?,
+        name,
+        description,
+        prefix: KeyPrefix::Cr,
+        permissions: permissions(form)?.unwrap_or_default(),
+        bindings: bindings.collect(),
+        limits: KeyLimits {
+            window_ms: l.window_ms.unwrap_or_default(),
+            window_requests: l.window_requests.unwrap_or_default(),
+            window_tokens: l.window_tokens.unwrap_or_default(),
+            window_cost: l.window_cost.unwrap_or_default(),
+            concurrency: l.concurrency.unwrap_or_default(),
+            daily_cost: l.daily_cost.unwrap_or_default(),
+            weekly_cost: l.weekly_cost.unwrap_or_default(),
+            week_start_day: l.week_start_day.unwrap_or_default(),
+            week_start_hour: l.week_start_hour.unwrap_or_default(),
+            ..KeyLimits::default()
+        },
+        rules: KeyRules {
+            restrict_models: r.restrict_models.unwrap_or_default(),
+            restricted_models: r.restricted_models.unwrap_or_default(),
+            restrict_clients: r.restrict_clients.unwrap_or_default(),
+            allowed_clients: r.allowed_clients.unwrap_or_default(),
+            service_rates: r.service_rates.unwrap_or_default(),
+            ..KeyRules::default()
+        },
+        tags: tags(form)?.unwrap_or_default(),
+        budget: budget(form)?.flatten(),
+        expiry: expiry(form)?.unwrap_or_default(),
+        status: status(form)?.unwrap_or(KeyStatus::Active),
+        extra: extra(form),
+        ..NewKey::default()
+    })
+}
+
+fn status(form: &Form) -> Result<Option<KeyStatus>, Error> {
+    let on = match form.switch("isActive")? {
+        Some(on) => Some(on),
+        None => form.switch("enabled")?,
+    };
+    Ok(on.map(|on| if on { KeyStatus::Active } else { KeyStatus::Disabled }))
+}
+
+/// The change that a form asks for.
+pub async fn change(app: &App, actor: &Actor, form: &Form) -> Result<KeyChange, Error> {
+    let tags = match (tags(form)?, form.text("tagOperation")?.as_deref()) {
+        (None, _) => None,
+        (Some(tags), None | Some("replace")) => Some(TagChange::Replace(tags)),
+        (Some(tags), Some("add")) => Some(TagChange::Add(tags)),
+        (Some(tags), Some("remove")) => Some(TagChange::Remove(tags)),
+        (Some(_), Some(_)) => {
+            return Err(Error::invalid("tagOperation", "Tag operation must be replace, add or remove"));
+        }
+    };
+    let name = if form.has("name") { Some(name(form)?) } else { None };
+    Ok(KeyChange {
+        name,
+        description: form.clearable("description")?,
+        status: status(form)?,
+        owner: owner(app, actor, form).await?,
+        permissions: permissions(form)?,
+        rebind: rebind(app, actor, form).await?,
+        limits: limits(form, 0)?,
+        rules: rules(form)?,
+        tags,
+        budget: budget(form)?,
+        expiry: expiry(form)?,
+        extra: extra(form),
+        ..KeyChange::default()
+    })
+}
+
+/// Names that keys are shown with: of their owners and of what they are bound to.
+#[derive(Default)]
+pub struct Names {
+    owners: HashMap<i64, (String, String, String)>,
+    accounts: HashMap<i64, String>,
+    groups: HashMap<i64, String>,
+}
+
+impl Names {
+    /// Those that these keys need, each kind asked for once.
+    pub async fn of(app: &App, actor: &Actor, keys: &[ApiKey]) -> Result<Self, Error> {
+        let mut names = Self::default();
+        let mut owners: Vec<i64> = keys.iter().map(|k| k.user_id).collect();
+        owners.sort_unstable();
+        owners.dedup();
+        for user in people::by_ids(app, actor, &owners).await? {
+            let shown = if user.display_name.is_empty() { user.username.clone() } else { user.display_name.clone() };
+            names.owners.insert(user.id, (user.uid, user.username, shown));
+        }
+        let bound = || keys.iter().flat_map(|k| &k.bindings.0);
+        let mut ids: Vec<i64> =
+            bound().filter_map(|b| if let BoundTo::Account(id) = b.to { Some(id) } else { None }).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        if !ids.is_empty() {
+            let window = Window { limit: ids.len() as i64, offset: 0 };
+            let filter = AccountFilter { ids, deleted: Deleted::With, ..AccountFilter::default() };
+            let order = (AccountOrder::CreatedAt, Direction::Asc);
+            let found = account::pages(app, actor, &filter, order, window).await?;
+            names.accounts = found.rows.into_iter().map(|a| (a.id, a.uid)).collect();
+        }
+        if bound().any(|b| matches!(b.to, BoundTo::Group(_))) {
+            let groups = account_group::all(app, actor, &GroupFilter::default()).await?;
+            names.groups = groups.into_iter().map(|g| (g.id, g.uid)).collect();
+        }
+        Ok(names)
+    }
+    fn bound(&self, key: &ApiKey, slot: Slot) -> Option<String> {
+        let binding = key.bindings.0.iter().find(|b| b.slot == slot)?;
+        match binding.to {
+            BoundTo::Account(id) => self.accounts.get(&id).cloned(),
+            BoundTo::Group(id) => self.groups.get(&id).map(|uid| format!("group:{uid}")),
+        }
+    }
+}
+
+/// One service as the word older clients know, several as the list newer ones know.
+pub fn shown_permissions(permissions: &Permissions) -> Value {
+    let words = permissions.words();
+    match words.as_slice() {
+        [one] => (*one).into(),
+        _ => words.into(),
+    }
+}
+
+/// Rates in this system's words.
+pub fn shown_rates(rates: &BTreeMap<String, i64>) -> Value {
+    let shown = RATES.iter().filter_map(|(w, s)| Some(((*w).to_owned(), json!(*rates.get(s.as_str())? as f64 / 1e6))));
+    Value::Object(shown.collect())
+}
+
+/// The accounts a key is bound to, by this system's fields.
+pub fn shown_bindings(key: &ApiKey, names: &Names) -> Map<String, Value> {
+    let mut out: Map<String, Value> =
+        SLOTS.iter().map(|(field, slot)| ((*field).to_owned(), names.bound(key, *slot).into())).collect();
+    if out.get("openaiAccountId").is_some_and(Value::is_null)
+        && let Some(id) = names.bound(key, Slot::OpenaiResponses)
+    {
+        let id = if id.starts_with("group:") { id } else { format!("responses:{id}") };
+        out.insert("openaiAccountId".into(), id.into());
+    }
+    out
+}
+
+/// A key as lists show it, without its usage.
+pub fn shown(key: &ApiKey, names: &Names) -> Map<String, Value> {
+    let limits = &key.limits.0;
+    let rules = &key.rules.0;
+    let (owner_uid, owner_name, owner_shown) = names.owners.get(&key.user_id).cloned().unwrap_or_default();
+    let hours = key.extra.0.get("activationUnit").and_then(Value::as_str) == Some("hours");
+    let unit = if hours { HOUR } else { DAY };
+    let mut out = shown_bindings(key, names);
+    let fields = json!({
+        "id": key.uid, "name": key.name, "description": key.description,
+        // What is stored is a digest, and that stays here; enough to recognise the key by.
+        "apiKey": key.hint, "maskedKey": key.hint,
+        "tokenLimit": limits.window_tokens, "concurrencyLimit": limits.concurrency,
+        "rateLimitWindow": limits.window_ms / MINUTE, "rateLimitRequests": limits.window_requests,
+        "rateLimitCost": limits.window_cost.dollars(),
+        "isActive": key.status == KeyStatus::Active,
+        "permissions": shown_permissions(&key.permissions),
+        "enableModelRestriction": rules.restrict_models, "restrictedModels": rules.restricted_models,
+        "enableClientRestriction": rules.restrict_clients, "allowedClients": rules.allowed_clients,
+        "dailyCostLimit": limits.daily_cost.dollars(),
+        "totalCostLimit": key.budget.unwrap_or_default().dollars(),
+        "weeklyOpusCostLimit": limits.weekly_cost.dollars(),
+        "weeklyResetDay": if limits.week_start_day == 0 { 1 } else { limits.week_start_day },
+        "weeklyResetHour": limits.week_start_hour,
+        "tags": key.tags.0, "serviceRates": shown_rates(&rules.service_rates),
+        "activationDays": key.activate_ms.unwrap_or(0) / unit,
+        "activationUnit": if hours { "hours" } else { "days" },
+        "expirationMode": if key.expiry_mode == ExpiryMode::Activation { "activation" } else { "fixed" },
+        "isActivated": key.is_activated(), "activatedAt": when(key.activated_at),
+        "createdAt": key.created_at.rfc3339(), "lastUsedAt": when(key.last_used_at),
+        "expiresAt": when(key.expires_at), "createdBy": key.created_by,
+        "userId": owner_uid, "userUsername": owner_name, "ownerDisplayName": owner_shown,
+        "icon": key.extra.0.get("icon").cloned().unwrap_or_else(|| "".into()),
+        "totalCost": key.spent.dollars(), "formattedTotalCost": dollars(key.spent),
+        "version": key.version,
+    });
+    if let Value::Object(fields) = fields {
+        out.extend(fields);
+    }
+    for name in EXTRA.iter().filter(|n| **n != "icon" && **n != "activationUnit") {
+        out.insert((*name).to_owned(), key.extra.0.get(*name).cloned().unwrap_or(Value::Null));
+    }
+    if let Some(at) = key.deleted_at {
+        let by = key.deleted_by.clone().unwrap_or_default();
+        let deleted = json!({
+            "isDeleted": true, "deletedAt": at.rfc3339(), "deletedBy": by, "deletedByType": "admin", "canRestore": true,
+        });
+        if let Value::Object(fields) = deleted {
+            out.extend(fields);
+        }
+    }
+    out
+}

@@ -1,0 +1,276 @@
+//! What keys may ask about themselves, without signing in: by their secret, or by their public id, which
+//! is random and therefore as good as a secret for reading.
+
+use std::collections::HashMap;
+
+use axum::extract::State;
+use http::StatusCode;
+use schema::clock::MINUTE;
+use schema::model::api_key::{ApiKey, KeyState};
+use schema::model::tally::Tally;
+use schema::service::{api_key, setting, tally};
+use schema::{Actor, App, Error};
+use serde_json::{Map, Value, json};
+
+use super::cost::model_rows;
+use super::form::Form;
+use super::key::{Names, shown, shown_bindings, shown_permissions, shown_rates};
+use super::shape::{Span, sums as shown_sums, when};
+use super::{Body, Reply, data, flat, refuse, sums};
+use crate::dialect::Maybe;
+
+type Anyone = Maybe<super::Crs>;
+
+fn is_uuid(text: &str) -> bool {
+    text.len() == 36
+        && text
+            .bytes()
+            .enumerate()
+            .all(|(i, b)| if matches!(i, 8 | 13 | 18 | 23) { b == b'-' } else { b.is_ascii_hexdigit() })
+}
+
+/// Why a key may not be shown: what is said, and with which status.
+enum Not {
+    Said(StatusCode, &'static str, String),
+    Failed(Error),
+}
+
+impl From<Error> for Not {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl Not {
+    fn reply(self) -> Reply {
+        match self {
+            Self::Said(status, error, text) => Ok(refuse(status, error, &text)),
+            Self::Failed(error) => Err(error.into()),
+        }
+    }
+}
+
+/// Keys are found for whoever can name them, so this asks as the system does.
+async fn by_uid(app: &App, uid: &str) -> Result<ApiKey, Not> {
+    if !is_uuid(uid) {
+        return Err(Not::Said(StatusCode::BAD_REQUEST, "Invalid API ID format", "API ID must be a valid UUID".into()));
+    }
+    match api_key::get_by_uid(app, &Actor::system(), uid).await {
+        Ok(key) if key.deleted_at.is_none() => Ok(key),
+        Ok(_) | Err(Error::NotFound { .. }) => {
+            Err(Not::Said(StatusCode::NOT_FOUND, "API key not found", "The specified API key does not exist".into()))
+        }
+        Err(e) => Err(e.into()),
+    }
+}
+
+async fn by_secret(app: &App, caller: &Actor, secret: &str) -> Result<ApiKey, Not> {
+    if !(10..=512).contains(&secret.len()) {
+        let text = "API key format is invalid".to_owned();
+        return Err(Not::Said(StatusCode::BAD_REQUEST, "Invalid API key format", text));
+    }
+    // Secrets cannot be guessed, but trying shall not be cheap either.
+    let now = app.clock.now();
+    let hit = app.kv.hit(&format!("crs:lookup:{}", caller.ip), 1, 600, MINUTE, now).await?;
+    if !hit.allowed {
+        let retry_after = ((hit.resets_at.0 - now.0).max(0) / 1_000) as u64 + 1;
+        return Err(Error::RateLimited { retry_after, why: "too many lookups; try again later".into() }.into());
+    }
+    api_key::find_by_secret(app, secret)
+        .await?
+        .ok_or_else(|| Not::Said(StatusCode::UNAUTHORIZED, "Invalid API key", "API key not found".into()))
+}
+
+fn usable(app: &App, key: &ApiKey) -> Result<(), Not> {
+    match key.state(app.clock.now()) {
+        KeyState::Disabled => {
+            Err(Not::Said(StatusCode::FORBIDDEN, "API key is disabled", format!("API Key \"{}\" 已被禁用", key.name)))
+        }
+        KeyState::Expired => {
+            Err(Not::Said(StatusCode::FORBIDDEN, "API key has expired", format!("API Key \"{}\" 已过期", key.name)))
+        }
+        _ => Ok(()),
+    }
+}
+
+async fn asked_for(app: &App, caller: &Actor, form: &Form) -> Result<ApiKey, Not> {
+    let key = if let Some(uid) = form.text("apiId")? {
+        by_uid(app, &uid).await?
+    } else if let Some(secret) = form.text("apiKey")? {
+        by_secret(app, caller, &secret).await?
+    } else {
+        let text = "Please provide your API Key or API ID".to_owned();
+        return Err(Not::Said(StatusCode::BAD_REQUEST, "API Key or ID is required", text));
+    };
+    usable(app, &key)?;
+    Ok(key)
+}
+
+pub async fn key_id(State(app): State<App>, caller: Anyone, form: Body<Form>) -> Reply {
+    let Some(secret) = form.0.text("apiKey")? else {
+        return Ok(refuse(StatusCode::BAD_REQUEST, "API Key is required", "Please provide your API Key"));
+    };
+    let found = by_secret(&app, &caller, &secret).await;
+    match found {
+        Ok(key) => match usable(&app, &key) {
+            Ok(()) => Ok(data(json!({ "id": key.uid }))),
+            Err(Not::Said(_, _, text)) => Ok(refuse(StatusCode::UNAUTHORIZED, "Invalid API key", &text)),
+            Err(Not::Failed(e)) => Err(e.into()),
+        },
+        Err(not) => not.reply(),
+    }
+}
+
+/// The sums of single keys in a span.
+async fn of(app: &App, span: Span, ids: &[i64]) -> Result<HashMap<i64, Tally>, Error> {
+    let rows = tally::of_keys(app, &sums::of_keys(span, ids), sums::BY_KEY).await?;
+    Ok(rows.into_iter().map(|t| (t.key_id, t)).collect())
+}
+
+pub async fn stats(State(app): State<App>, caller: Anyone, form: Body<Form>) -> Reply {
+    let key = match asked_for(&app, &caller, &form.0).await {
+        Ok(key) => key,
+        Err(not) => return not.reply(),
+    };
+    let system = Actor::system();
+    let names = Names::of(&app, &system, std::slice::from_ref(&key)).await?;
+    let total = of(&app, Span::ALL, &[key.id]).await?.remove(&key.id).unwrap_or_default();
+    let limits = &key.limits.0;
+    let rules = &key.rules.0;
+    let standing = super::standing::of(&app, &key).await?;
+    let row = shown(&key, &names);
+    let pick = |name: &str| row.get(name).cloned().unwrap_or(Value::Null);
+    let mut accounts = shown_bindings(&key, &names);
+    accounts.insert("details".into(), Value::Null);
+    let mut shown_limits = json!({
+        "tokenLimit": limits.window_tokens, "concurrencyLimit": limits.concurrency,
+        "rateLimitWindow": limits.window_ms / MINUTE, "rateLimitRequests": limits.window_requests,
+        "rateLimitCost": limits.window_cost.dollars(), "dailyCostLimit": limits.daily_cost.dollars(),
+        "totalCostLimit": key.budget.unwrap_or_default().dollars(),
+        "weeklyOpusCostLimit": limits.weekly_cost.dollars(), "weeklyResetDay": pick("weeklyResetDay"),
+        "weeklyResetHour": pick("weeklyResetHour"), "currentTotalCost": key.spent.dollars(),
+    });
+    if let (Some(fields), Value::Object(more)) = (shown_limits.as_object_mut(), standing) {
+        fields.extend(more);
+    }
+    Ok(data(json!({
+        "id": key.uid, "name": key.name, "description": key.description, "isActive": pick("isActive"),
+        "createdAt": pick("createdAt"), "expiresAt": pick("expiresAt"), "expirationMode": pick("expirationMode"),
+        "isActivated": pick("isActivated"), "activationDays": pick("activationDays"),
+        "activatedAt": when(key.activated_at), "permissions": shown_permissions(&key.permissions),
+        "usage": { "total": shown_sums(&total) },
+        "limits": shown_limits,
+        "accounts": accounts,
+        "restrictions": {
+            "enableModelRestriction": rules.restrict_models, "restrictedModels": rules.restricted_models,
+            "enableClientRestriction": rules.restrict_clients, "allowedClients": rules.allowed_clients,
+        },
+        "serviceRates": shown_rates(&rules.service_rates),
+    })))
+}
+
+/// Most keys that are asked after at a time.
+const MOST: usize = 30;
+
+async fn several(app: &App, form: &Form) -> Result<Vec<ApiKey>, Not> {
+    let said = |error, text: &str| Not::Said(StatusCode::BAD_REQUEST, error, text.to_owned());
+    let ids = form.words("apiIds", "API IDs array is required")?.unwrap_or_default();
+    if ids.is_empty() {
+        return Err(said("Invalid input", "API IDs array is required"));
+    }
+    if ids.len() > MOST {
+        return Err(said("Too many keys", "Maximum 30 API keys can be queried at once"));
+    }
+    if let Some(bad) = ids.iter().find(|id| !is_uuid(id)) {
+        return Err(said("Invalid API ID format", &format!("Invalid API IDs: {bad}")));
+    }
+    let mut keys = Vec::with_capacity(ids.len());
+    for id in &ids {
+        match by_uid(app, id).await {
+            Ok(key) => keys.push(key),
+            // Keys that are not there are left out, as long as one is.
+            Err(Not::Said(..)) => {}
+            Err(e) => return Err(e),
+        }
+    }
+    if keys.is_empty() {
+        let text = "None of the API keys exists".to_owned();
+        return Err(Not::Said(StatusCode::NOT_FOUND, "API key not found", text));
+    }
+    Ok(keys)
+}
+
+pub async fn batch(State(app): State<App>, _: Anyone, form: Body<Form>) -> Reply {
+    let keys = match several(&app, &form.0).await {
+        Ok(keys) => keys,
+        Err(not) => return not.reply(),
+    };
+    let now = app.clock.now();
+    let settings = setting::current(&app);
+    let ids: Vec<i64> = keys.iter().map(|k| k.id).collect();
+    let total = of(&app, Span::ALL, &ids).await?;
+    let daily = of(&app, Span::today(settings.zone(), now), &ids).await?;
+    let monthly = of(&app, Span::month(settings.zone(), now), &ids).await?;
+    let one = |map: &HashMap<i64, Tally>, id: i64| shown_sums(&map.get(&id).cloned().unwrap_or_default());
+    let individual: Vec<Value> = keys
+        .iter()
+        .map(|k| {
+            json!({
+                "apiId": k.uid, "name": k.name, "isActive": k.state(now) == KeyState::Active,
+                "usage": one(&total, k.id), "dailyUsage": one(&daily, k.id), "monthlyUsage": one(&monthly, k.id),
+            })
+        })
+        .collect();
+    Ok(data(json!({
+        "aggregated": {
+            "totalKeys": keys.len(), "activeKeys": keys.iter().filter(|k| k.state(now) == KeyState::Active).count(),
+            "usage": shown_sums(&sums::together(total.values())),
+            "dailyUsage": shown_sums(&sums::together(daily.values())),
+            "monthlyUsage": shown_sums(&sums::together(monthly.values())),
+        },
+        "individual": individual,
+    })))
+}
+
+async fn models(
+    app: &App,
+    keys: &[i64],
+    form: &Form,
+    default: &str,
+) -> Result<(Vec<Map<String, Value>>, String), Error> {
+    let period = form.text("period")?.unwrap_or_else(|| default.to_owned());
+    let settings = setting::current(app);
+    let span = Span::named(settings.zone(), app.clock.now(), &period);
+    let span = span.ok_or_else(|| Error::invalid("period", "Invalid period; use daily, monthly or alltime"))?;
+    let rows = tally::of_keys(app, &sums::of_keys(span, keys), sums::BY_MODEL).await?;
+    Ok((model_rows(app, rows, false).await?, period))
+}
+
+pub async fn batch_models(State(app): State<App>, _: Anyone, form: Body<Form>) -> Reply {
+    let keys = match several(&app, &form.0).await {
+        Ok(keys) => keys,
+        Err(not) => return not.reply(),
+    };
+    let ids: Vec<i64> = keys.iter().map(|k| k.id).collect();
+    let (rows, period) = models(&app, &ids, &form.0, "daily").await?;
+    Ok(flat(json!({ "data": rows, "period": period })))
+}
+
+pub async fn key_models(State(app): State<App>, caller: Anyone, form: Body<Form>) -> Reply {
+    let key = match asked_for(&app, &caller, &form.0).await {
+        Ok(key) => key,
+        Err(not) => return not.reply(),
+    };
+    let (rows, period) = models(&app, &[key.id], &form.0, "monthly").await?;
+    Ok(flat(json!({ "data": rows, "period": period })))
+}
+
+/// The key a card is to be redeemed for.
+pub async fn asked_for_card(app: &App, uid: &str) -> Result<ApiKey, Error> {
+    match by_uid(app, uid).await {
+        Ok(key) => Ok(key),
+        Err(Not::Said(StatusCode::NOT_FOUND, ..)) => Err(Error::NotFound { what: "API key" }),
+        Err(Not::Said(_, _, text)) => Err(Error::invalid("apiId", text)),
+        Err(Not::Failed(e)) => Err(e),
+    }
+}

@@ -1,0 +1,3 @@
+//! The REST faces, each through the real router.
+
+mod crs;
