@@ -1,5 +1,8 @@
 //! `/healthz`, `/readyz` and `/metrics`.
 
+use std::sync::OnceLock;
+use std::time::Instant;
+
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -7,8 +10,17 @@ use axum::{Json, Router};
 use http::{StatusCode, header};
 use schema::App;
 
+/// When this process began to serve.
+static BEGAN: OnceLock<Instant> = OnceLock::new();
+
+/// Seconds since this process began to serve.
+pub fn uptime_seconds() -> u64 {
+    BEGAN.get_or_init(Instant::now).elapsed().as_secs()
+}
+
 /// The three routes.
 pub fn router() -> Router<App> {
+    BEGAN.get_or_init(Instant::now);
     Router::new().route("/healthz", get(alive)).route("/readyz", get(ready)).route("/metrics", get(metrics))
 }
 

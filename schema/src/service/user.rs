@@ -379,6 +379,13 @@ pub async fn get_by_uid(app: &App, actor: &Actor, uid: &str) -> Result<User> {
     User::by_uid(&mut conn, uid).await?.filter(|u| u.deleted_at.is_none()).ok_or(Error::NotFound { what: "user" })
 }
 
+/// Several people, for administrators; the deleted too.
+pub async fn by_ids(app: &App, actor: &Actor, user_ids: &[i64]) -> Result<Vec<User>> {
+    actor.may(Act::ViewAll)?;
+    let mut conn = app.db.conn().await?;
+    Ok(User::by_ids(&mut conn, user_ids).await?)
+}
+
 /// People by keyset.
 pub async fn list(
     app: &App,

@@ -63,6 +63,12 @@ pub mod names {
     pub const STRIPE_BASE_URL: &str = "stripe_base_url";
     pub const BANK_TRANSFER_ENABLED: &str = "bank_transfer_enabled";
     pub const BANK_TRANSFER_INSTRUCTIONS: &str = "bank_transfer_instructions";
+    pub const MASSROUTER_USER_LIMIT: &str = "massrouter_user_limit";
+    pub const MASSROUTER_ANONYMOUS_LIMIT: &str = "massrouter_anonymous_limit";
+    pub const LEDGER_LOGIN_LIMIT: &str = "ledger_login_limit";
+    pub const LEDGER_ADMIN_LIMIT: &str = "ledger_admin_limit";
+    pub const LEDGER_BATCH_LIMIT: &str = "ledger_batch_limit";
+    pub const NEWAPI_LOGIN_LIMIT: &str = "newapi_login_limit";
 }
 
 const fn row(
@@ -257,6 +263,48 @@ pub const CATALOGUE: &[Definition] = &[
         Kind::Text(4_000),
         "",
         "Bank transfer: what the payer reads; {order}, {amount}, {currency} and {subject} are filled in",
+    ),
+    row(
+        "limit",
+        names::MASSROUTER_USER_LIMIT,
+        Kind::Int(1, 1_000_000_000),
+        "1000",
+        "massrouter: requests an hour of one signed-in caller",
+    ),
+    row(
+        "limit",
+        names::MASSROUTER_ANONYMOUS_LIMIT,
+        Kind::Int(1, 1_000_000_000),
+        "100",
+        "massrouter: requests an hour of one address without a credential",
+    ),
+    row(
+        "limit",
+        names::LEDGER_LOGIN_LIMIT,
+        Kind::Int(1, 1_000_000_000),
+        "5",
+        "ledger: sign-ins a minute of one address",
+    ),
+    row(
+        "limit",
+        names::LEDGER_ADMIN_LIMIT,
+        Kind::Int(1, 1_000_000_000),
+        "100",
+        "ledger: management requests a minute of one caller",
+    ),
+    row(
+        "limit",
+        names::LEDGER_BATCH_LIMIT,
+        Kind::Int(1, 1_000_000_000),
+        "10",
+        "ledger: batch requests a minute of one caller",
+    ),
+    row(
+        "limit",
+        names::NEWAPI_LOGIN_LIMIT,
+        Kind::Int(1, 1_000_000_000),
+        "20",
+        "newapi: sign-ins of one address in 20 minutes",
     ),
     row(
         "log",
