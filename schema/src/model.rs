@@ -22,5 +22,6 @@ pub mod rollup;
 pub mod session;
 pub mod setting;
 pub mod subscription;
+pub mod tally;
 pub mod usage;
 pub mod user;

@@ -18,6 +18,7 @@ pub mod field;
 pub mod follow;
 pub mod idempotency;
 pub mod journal;
+pub mod llm;
 pub mod order;
 pub mod password;
 pub mod plan;
@@ -29,7 +30,11 @@ pub mod session;
 pub mod setting;
 pub mod settle;
 pub mod subscription;
+<<<<<<< HEAD
 pub mod sweep;
+=======
+pub mod tally;
+>>>>>>> 5619f52 (ledger: the model service; tests of both systems)
 pub mod token;
 pub mod user;
 pub mod wallet;

@@ -81,7 +81,9 @@ pub async fn unknown(uri: Uri) -> Response {
         Some(Face::Commercial) => Commercial::refuse(&error),
         Some(Face::Crs) => Crs::refuse(&error),
         Some(Face::Newapi) => Newapi::refuse(&error),
-        _ => (StatusCode::NOT_FOUND, Json(json!({ "error": "Not found", "message": "path not found" }))).into_response(),
+        _ => {
+            (StatusCode::NOT_FOUND, Json(json!({ "error": "Not found", "message": "path not found" }))).into_response()
+        }
     }
 }
 

@@ -2,11 +2,11 @@
 
 use std::time::Instant;
 
+use axum::body::HttpBody as _;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use http::header;
-use axum::body::HttpBody as _;
 use schema::model::request_log::{LogKind, NewRequestLog};
 use schema::service::request_log;
 use schema::{App, Face};

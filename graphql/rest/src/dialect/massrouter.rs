@@ -1,24 +1,34 @@
 //! massrouter: `/api/v1/*` and `/ws`. Every answer is `{success, data, message, timestamp}`; every
 //! refusal `{success, error: {code, message, details}, timestamp}`.
 
+mod admin;
 mod auth;
+mod billing;
+mod key;
+mod page;
+mod user;
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
-use http::StatusCode;
 use http::request::Parts;
-use schema::{Actor, App, Clock, Error, Face};
+use http::{Method, StatusCode};
+use schema::model::api_key::{ApiKey, KeyState};
+use schema::service::{api_key, session, token, user as people};
+use schema::{Actor, App, Clock, Error, Face, Role};
 use serde_json::json;
 
-use super::{Dialect, bearer};
+use super::{Dialect, bearer, ledger};
 
 /// The dialect.
 #[derive(Clone, Copy)]
 pub struct Massrouter;
 
 type Reply<T = Response> = super::Reply<Massrouter, T>;
+type Caller = super::Caller<Massrouter>;
 type Maybe = super::Maybe<Massrouter>;
 type Body<T> = super::Body<Massrouter, T>;
+type Query<T> = super::Query<Massrouter, T>;
+type Path<T> = super::Path<Massrouter, T>;
 
 impl Dialect for Massrouter {
     const FACE: Face = Face::Massrouter;
@@ -27,6 +37,7 @@ impl Dialect for Massrouter {
         let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let code = match error {
             Error::Invalid { .. } | Error::Conflict { .. } => "ERR_001",
+            Error::Unauthenticated { why } if why == KEY_EXPIRED => "APIKEY_001",
             Error::Unauthenticated { .. } => "ERR_002",
             Error::Forbidden { why } if why.contains("disabled") => "USER_001",
             Error::Forbidden { .. } | Error::RateLimited { .. } => "ERR_003",
@@ -52,8 +63,31 @@ impl Dialect for Massrouter {
 
     async fn caller(app: &App, parts: &Parts, anonymous: Actor) -> Result<Actor, Error> {
         let token = bearer(parts).ok_or_else(|| Error::unauthenticated("sign in first"))?;
-        Ok(schema::service::session::by_bearer(app, token, anonymous).await?.0)
+        match api_key::find_by_secret(app, token).await? {
+            Some(key) => by_key(app, &key, parts, anonymous).await,
+            None => Ok(session::by_bearer(app, token, anonymous).await?.0),
+        }
     }
+}
+
+/// Why a key is refused that has come to its end.
+const KEY_EXPIRED: &str = "the api key has expired";
+
+/// The owner of a key, with no more rights than a user's, and none to write unless the key may.
+async fn by_key(app: &App, key: &ApiKey, parts: &Parts, anonymous: Actor) -> Result<Actor, Error> {
+    match key.state(app.clock.now()) {
+        KeyState::Active | KeyState::Exhausted => {}
+        KeyState::Expired => return Err(Error::unauthenticated(KEY_EXPIRED)),
+        KeyState::Disabled | KeyState::Deleted => return Err(Error::unauthenticated("the api key is disabled")),
+    }
+    if parts.method != Method::GET && !key::may_write(key) {
+        return Err(Error::forbidden("this api key may only read"));
+    }
+    let owner = people::get(app, &Actor::system(), key.user_id).await?;
+    if !owner.is_active() {
+        return Err(Error::forbidden("this user is disabled"));
+    }
+    Ok(Actor { role: Some(Role::User), ..token::actor_of(&owner, anonymous, None) })
 }
 
 /// The unified answer.
@@ -66,4 +100,18 @@ crate::routes! { Massrouter;
     POST "/api/v1/auth/register" => auth::register;
     POST "/api/v1/auth/login" => auth::login;
     POST "/api/v1/auth/refresh" => auth::refresh;
+    GET "/api/v1/users/me" => user::get;
+    PUT "/api/v1/users/me" => user::change;
+    GET "/api/v1/users/me/api-keys" => key::list;
+    POST "/api/v1/users/me/api-keys" => key::create;
+    DELETE "/api/v1/users/me/api-keys/{key_id}" => key::delete;
+    GET "/api/v1/billing/balance" => billing::balance;
+    GET "/api/v1/billing/transactions" => billing::transactions;
+    POST "/api/v1/billing/payments" => billing::pay;
+    GET "/api/v1/billing/payments/{payment_id}" => billing::payment;
+    GET "/api/v1/admin/users" => admin::users;
+    PUT "/api/v1/admin/users/{id}/status" => admin::set_status;
+    // The ledger's, where the two share a path.
+    POST "/api/v1/admin/users" => ledger::user::create;
+    PATCH "/api/v1/admin/users/{id}/status" => ledger::user::status;
 }

@@ -114,9 +114,8 @@ impl Form {
         word("type", self.kind.as_deref(), AnnouncementKind::parse)
     }
     fn end(&self) -> Result<Option<Option<Time>>, Error> {
-        let parse = |text: &String| {
-            Time::parse(text).ok_or_else(|| Error::invalid("expiresAt", "expiresAt must be a date"))
-        };
+        let parse =
+            |text: &String| Time::parse(text).ok_or_else(|| Error::invalid("expiresAt", "expiresAt must be a date"));
         let end = self.expires_at.as_ref().map(|e| e.as_ref().filter(|t| !t.is_empty()));
         end.map(|e| e.map(parse).transpose()).transpose()
     }

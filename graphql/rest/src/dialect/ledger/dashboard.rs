@@ -93,8 +93,7 @@ pub async fn charts(State(app): State<App>, caller: Caller, query: Query<ChartQu
 async fn registrations(app: &App, caller: &Caller, starts: &[Time]) -> Result<Vec<i64>, Error> {
     let mut values = Vec::with_capacity(starts.len());
     for day in starts.windows(2) {
-        let filter =
-            UserFilter { created_from: Some(day[0]), created_until: Some(day[1]), ..UserFilter::default() };
+        let filter = UserFilter { created_from: Some(day[0]), created_until: Some(day[1]), ..UserFilter::default() };
         values.push(people::count(app, caller, &filter).await?);
     }
     Ok(values)
@@ -104,12 +103,8 @@ async fn visits(app: &App, caller: &Caller, starts: &[Time]) -> Result<Vec<i64>,
     use schema::model::request_log::{LogFilter, LogKind};
     let mut values = Vec::with_capacity(starts.len());
     for day in starts.windows(2) {
-        let filter = LogFilter {
-            kind: Some(LogKind::Access),
-            from: Some(day[0]),
-            until: Some(day[1]),
-            ..LogFilter::default()
-        };
+        let filter =
+            LogFilter { kind: Some(LogKind::Access), from: Some(day[0]), until: Some(day[1]), ..LogFilter::default() };
         values.push(request_log::count(app, caller, &filter).await?);
     }
     Ok(values)

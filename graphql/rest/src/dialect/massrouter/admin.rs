@@ -59,8 +59,7 @@ pub async fn users(State(app): State<App>, request: Request) -> Response {
 }
 
 fn status(word: &str) -> Result<UserStatus, Error> {
-    UserStatus::parse(word)
-        .ok_or_else(|| Error::invalid("status", "status must be active, inactive or suspended"))
+    UserStatus::parse(word).ok_or_else(|| Error::invalid("status", "status must be active, inactive or suspended"))
 }
 
 async fn list(app: App, caller: Caller, paging: Paging, query: ListQuery) -> Reply {

@@ -139,11 +139,10 @@ fn shown(app: &App, order: &Order) -> Value {
 
 pub async fn pay(State(app): State<App>, caller: Caller, form: Body<Payment>) -> Reply {
     let form = form.0;
-    let method = Method::parse(&form.payment_method)
-        .filter(|m| m.is_online() || *m == Method::BankTransfer)
-        .ok_or_else(|| {
-            Error::invalid("payment_method", "payment_method must be alipay, wechat_pay, stripe or bank_transfer")
-        })?;
+    let method =
+        Method::parse(&form.payment_method).filter(|m| m.is_online() || *m == Method::BankTransfer).ok_or_else(
+            || Error::invalid("payment_method", "payment_method must be alipay, wechat_pay, stripe or bank_transfer"),
+        )?;
     let currency = form.currency.map_or_else(|| "CNY".to_owned(), |c| c.trim().to_ascii_uppercase());
     let amount = to_minor(form.amount, &currency)
         .filter(|minor| *minor > 0)

@@ -1,0 +1,4 @@
+//! The REST dialects, asked over HTTP.
+
+mod ledger;
+mod massrouter;
