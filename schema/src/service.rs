@@ -19,6 +19,7 @@ pub mod follow;
 pub mod idempotency;
 pub mod journal;
 pub mod llm;
+pub mod oauth_login;
 pub mod order;
 pub mod password;
 pub mod plan;

@@ -188,14 +188,15 @@ async fn announcements_live_are_read_and_counted() {
 async fn the_model_service_keeps_its_key_to_itself() {
     let c = cast().await;
     let upstream = harness::fake_upstream::FakeUpstream::start(harness::fake_upstream::Vendor::OpenAi).await;
+    let key = harness::fake_upstream::Vendor::OpenAi.key();
     let config =
-        json!({ "provider": "openai", "apiKey": "sk-first-key", "model": "gpt-4o-mini", "baseURL": upstream.url() });
+        json!({ "provider": "openai", "apiKey": key, "model": "gpt-4o-mini", "baseURL": upstream.url() });
     let set = c.admin.call("PUT", "/api/admin/llm/config", json!({ "enabled": true, "config": config })).await;
     assert_eq!(at(&set.json(), "data.config.apiKey"), &json!("sk-***"), "{}", set.text);
     let again = json!({ "enabled": false, "config": { "apiKey": "sk-***", "model": "gpt-4o" } });
     let set = c.admin.call("PUT", "/api/admin/llm/config", again).await;
     let seen = c.admin.get("/api/admin/llm/config").await;
-    assert!(!set.text.contains("first-key") && !seen.text.contains("first-key"));
+    assert!(!set.text.contains(key) && !seen.text.contains(key));
     assert_eq!(at(&seen.json(), "data.enabled"), &json!(false));
     assert_eq!(at(&seen.json(), "data.config.model"), &json!("gpt-4o"));
     let tested = c.admin.post("/api/admin/llm/test", json!({})).await.json();

@@ -8,7 +8,6 @@ mod fault;
 pub mod home;
 pub mod ledger;
 mod limit;
-pub mod log;
 pub mod massrouter;
 pub mod newapi;
 mod table;

@@ -6,7 +6,9 @@ mod auth;
 mod billing;
 mod key;
 mod page;
+mod oauth;
 mod user;
+mod ws;
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
@@ -15,7 +17,7 @@ use http::{Method, StatusCode};
 use schema::model::api_key::{ApiKey, KeyState};
 use schema::service::{api_key, session, token, user as people};
 use schema::{Actor, App, Clock, Error, Face, Role};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Dialect, bearer, ledger};
 
@@ -35,27 +37,9 @@ impl Dialect for Massrouter {
 
     fn refuse(error: &Error) -> Response {
         let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let code = match error {
-            Error::Invalid { .. } | Error::Conflict { .. } => "ERR_001",
-            Error::Unauthenticated { why } if why == KEY_EXPIRED => "APIKEY_001",
-            Error::Unauthenticated { .. } => "ERR_002",
-            Error::Forbidden { why } if why.contains("disabled") => "USER_001",
-            Error::Forbidden { .. } | Error::RateLimited { .. } => "ERR_003",
-            Error::NotFound { .. } => "ERR_004",
-            Error::QuotaExceeded { .. } => "BILL_001",
-            Error::Upstream { .. } => "BILL_002",
-            Error::Unavailable { .. } | Error::Internal(_) => "ERR_005",
-        };
-        let mut details = serde_json::Map::new();
-        if let Error::Invalid { field, .. } = error {
-            details.insert("field".into(), field.as_str().into());
-        }
-        if let Some(detail) = error.detail_code() {
-            details.insert("reason".into(), detail.into());
-        }
         let body = json!({
             "success": false,
-            "error": { "code": code, "message": error.to_string(), "details": details },
+            "error": told(error),
             "timestamp": Clock::System.now().rfc3339(),
         });
         (status, Json(body)).into_response()
@@ -63,10 +47,38 @@ impl Dialect for Massrouter {
 
     async fn caller(app: &App, parts: &Parts, anonymous: Actor) -> Result<Actor, Error> {
         let token = bearer(parts).ok_or_else(|| Error::unauthenticated("sign in first"))?;
-        match api_key::find_by_secret(app, token).await? {
-            Some(key) => by_key(app, &key, parts, anonymous).await,
-            None => Ok(session::by_bearer(app, token, anonymous).await?.0),
-        }
+        believe(app, token, parts.method != Method::GET, anonymous).await
+    }
+}
+
+/// `{code, message, details}` of an error.
+fn told(error: &Error) -> Value {
+    let code = match error {
+        Error::Invalid { .. } | Error::Conflict { .. } => "ERR_001",
+        Error::Unauthenticated { why } if why == KEY_EXPIRED => "APIKEY_001",
+        Error::Unauthenticated { .. } => "ERR_002",
+        Error::Forbidden { why } if why.contains("disabled") => "USER_001",
+        Error::Forbidden { .. } | Error::RateLimited { .. } => "ERR_003",
+        Error::NotFound { .. } => "ERR_004",
+        Error::QuotaExceeded { .. } => "BILL_001",
+        Error::Upstream { .. } => "BILL_002",
+        Error::Unavailable { .. } | Error::Internal(_) => "ERR_005",
+    };
+    let mut details = serde_json::Map::new();
+    if let Error::Invalid { field, .. } = error {
+        details.insert("field".into(), field.as_str().into());
+    }
+    if let Some(detail) = error.detail_code() {
+        details.insert("reason".into(), detail.into());
+    }
+    json!({ "code": code, "message": error.to_string(), "details": details })
+}
+
+/// Whom a token or key stands for.
+async fn believe(app: &App, token: &str, writes: bool, anonymous: Actor) -> Result<Actor, Error> {
+    match api_key::find_by_secret(app, token).await? {
+        Some(key) => by_key(app, &key, writes, anonymous).await,
+        None => Ok(session::by_bearer(app, token, anonymous).await?.0),
     }
 }
 
@@ -74,13 +86,13 @@ impl Dialect for Massrouter {
 const KEY_EXPIRED: &str = "the api key has expired";
 
 /// The owner of a key, with no more rights than a user's, and none to write unless the key may.
-async fn by_key(app: &App, key: &ApiKey, parts: &Parts, anonymous: Actor) -> Result<Actor, Error> {
+async fn by_key(app: &App, key: &ApiKey, writes: bool, anonymous: Actor) -> Result<Actor, Error> {
     match key.state(app.clock.now()) {
         KeyState::Active | KeyState::Exhausted => {}
         KeyState::Expired => return Err(Error::unauthenticated(KEY_EXPIRED)),
         KeyState::Disabled | KeyState::Deleted => return Err(Error::unauthenticated("the api key is disabled")),
     }
-    if parts.method != Method::GET && !key::may_write(key) {
+    if writes && !key::may_write(key) {
         return Err(Error::forbidden("this api key may only read"));
     }
     let owner = people::get(app, &Actor::system(), key.user_id).await?;
@@ -100,6 +112,9 @@ crate::routes! { Massrouter;
     POST "/api/v1/auth/register" => auth::register;
     POST "/api/v1/auth/login" => auth::login;
     POST "/api/v1/auth/refresh" => auth::refresh;
+    GET "/api/v1/auth/oauth/{provider}" => oauth::begin;
+    GET "/api/v1/auth/oauth/{provider}/callback" => oauth::finish;
+    GET "/ws" => ws::open;
     GET "/api/v1/users/me" => user::get;
     PUT "/api/v1/users/me" => user::change;
     GET "/api/v1/users/me/api-keys" => key::list;
