@@ -189,8 +189,7 @@ async fn the_model_service_keeps_its_key_to_itself() {
     let c = cast().await;
     let upstream = harness::fake_upstream::FakeUpstream::start(harness::fake_upstream::Vendor::OpenAi).await;
     let key = harness::fake_upstream::Vendor::OpenAi.key();
-    let config =
-        json!({ "provider": "openai", "apiKey": key, "model": "gpt-4o-mini", "baseURL": upstream.url() });
+    let config = json!({ "provider": "openai", "apiKey": key, "model": "gpt-4o-mini", "baseURL": upstream.url() });
     let set = c.admin.call("PUT", "/api/admin/llm/config", json!({ "enabled": true, "config": config })).await;
     assert_eq!(at(&set.json(), "data.config.apiKey"), &json!("sk-***"), "{}", set.text);
     let again = json!({ "enabled": false, "config": { "apiKey": "sk-***", "model": "gpt-4o" } });

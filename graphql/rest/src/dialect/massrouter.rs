@@ -5,8 +5,8 @@ mod admin;
 mod auth;
 mod billing;
 mod key;
-mod page;
 mod oauth;
+mod page;
 mod user;
 mod ws;
 
