@@ -31,11 +31,8 @@ pub mod session;
 pub mod setting;
 pub mod settle;
 pub mod subscription;
-<<<<<<< HEAD
 pub mod sweep;
-=======
 pub mod tally;
->>>>>>> 5619f52 (ledger: the model service; tests of both systems)
 pub mod token;
 pub mod user;
 pub mod wallet;

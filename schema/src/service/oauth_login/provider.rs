@@ -225,14 +225,7 @@ impl Setup {
     }
 
     /// Exchanges the code and asks who it is.
-    pub async fn profile(
-        &self,
-        app: &App,
-        code: &str,
-        callback: &str,
-        verifier: &str,
-        nonce: &str,
-    ) -> Result<Profile> {
+    pub async fn profile(&self, app: &App, code: &str, callback: &str, verifier: &str, nonce: &str) -> Result<Profile> {
         let secret = self.secret.reveal().as_str();
         let mut form = vec![
             ("grant_type", "authorization_code"),
