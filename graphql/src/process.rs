@@ -17,7 +17,7 @@ pub fn router(app: &App) -> Router {
         let management = rest::router(app)
             .merge(graph(app).with_state(()))
             .layer(middleware::from_fn_with_state(app.clone(), rest::log::note));
-        router = router.merge(management);
+        router = router.merge(management).fallback(rest::dialect::home::unknown);
     }
     router.layer(middleware::from_fn_with_state(app.clone(), relay::edge::origin::note)).with_state(app.clone())
 }

@@ -18,6 +18,8 @@ pub mod field;
 pub mod follow;
 pub mod idempotency;
 pub mod journal;
+pub mod llm;
+pub mod oauth_login;
 pub mod order;
 pub mod password;
 pub mod plan;

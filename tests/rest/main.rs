@@ -1,3 +1,6 @@
-//! The REST faces, each through the real router.
+//! The REST dialects, asked over HTTP through the real router.
 
 mod crs;
+mod ledger;
+mod massrouter;
+mod oauth;

@@ -5,7 +5,9 @@ pub mod commercial;
 pub mod crs;
 mod extract;
 mod fault;
+pub mod home;
 pub mod ledger;
+mod limit;
 pub mod massrouter;
 pub mod newapi;
 mod table;
@@ -55,12 +57,13 @@ pub fn cookie<'a>(parts: &'a Parts, name: &str) -> Option<&'a str> {
 }
 
 /// All dialects.
-pub fn router(_app: &App) -> Router<App> {
+pub fn router(app: &App) -> Router<App> {
     crs::routes()
         .merge(commercial::routes())
         .merge(massrouter::routes())
         .merge(newapi::routes())
         .merge(ledger::routes())
+        .route_layer(axum::middleware::from_fn_with_state(app.clone(), limit::guard))
 }
 
 /// The body of a 405, in the dialect's words.

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use axum::body::HttpBody as _;
 use axum::extract::{Request, State};
 use axum::http::header;
 use axum::middleware::Next;
@@ -50,6 +51,11 @@ fn size(headers: &header::HeaderMap) -> i64 {
     headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse().ok()).unwrap_or(0)
 }
 
+/// The size of a body that is already whole.
+fn exact(response: &Response) -> i64 {
+    response.body().size_hint().exact().and_then(|n| i64::try_from(n).ok()).unwrap_or(0)
+}
+
 /// The middleware.
 pub async fn note(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let began = Instant::now();
@@ -78,7 +84,7 @@ pub async fn note(State(app): State<App>, mut request: Request, next: Next) -> R
             agent: origin.as_ref().map_or_else(String::new, |o| o.agent.clone()),
             duration_ms: i64::try_from(took).unwrap_or(i64::MAX),
             request_size,
-            response_size: size(response.headers()),
+            response_size: size(response.headers()).max(exact(&response)),
             request_id: origin.map_or_else(String::new, |o| o.request_id),
         });
     }

@@ -72,6 +72,13 @@ pub mod names {
     pub const CRS_CONSOLE: &str = "crs_console";
     pub const BANK_TRANSFER_ENABLED: &str = "bank_transfer_enabled";
     pub const BANK_TRANSFER_INSTRUCTIONS: &str = "bank_transfer_instructions";
+    pub const MASSROUTER_USER_LIMIT: &str = "massrouter_user_limit";
+    pub const MASSROUTER_ANONYMOUS_LIMIT: &str = "massrouter_anonymous_limit";
+    pub const LEDGER_LOGIN_LIMIT: &str = "ledger_login_limit";
+    pub const LEDGER_ADMIN_LIMIT: &str = "ledger_admin_limit";
+    pub const LEDGER_BATCH_LIMIT: &str = "ledger_batch_limit";
+    pub const OAUTH_ADDRESSES: &str = "oauth_addresses";
+    pub const NEWAPI_LOGIN_LIMIT: &str = "newapi_login_limit";
 }
 
 const fn row(
@@ -275,6 +282,69 @@ pub const CATALOGUE: &[Definition] = &[
         Kind::Text(4_000),
         "",
         "Bank transfer: what the payer reads; {order}, {amount}, {currency} and {subject} are filled in",
+    ),
+    row(
+        "limit",
+        names::MASSROUTER_USER_LIMIT,
+        Kind::Int(1, 1_000_000_000),
+        "1000",
+        "massrouter: requests an hour of one signed-in caller",
+    ),
+    row(
+        "limit",
+        names::MASSROUTER_ANONYMOUS_LIMIT,
+        Kind::Int(1, 1_000_000_000),
+        "100",
+        "massrouter: requests an hour of one address without a credential",
+    ),
+    row(
+        "limit",
+        names::LEDGER_LOGIN_LIMIT,
+        Kind::Int(1, 1_000_000_000),
+        "5",
+        "ledger: sign-ins a minute of one address",
+    ),
+    row(
+        "limit",
+        names::LEDGER_ADMIN_LIMIT,
+        Kind::Int(1, 1_000_000_000),
+        "100",
+        "ledger: management requests a minute of one caller",
+    ),
+    row(
+        "limit",
+        names::LEDGER_BATCH_LIMIT,
+        Kind::Int(1, 1_000_000_000),
+        "10",
+        "ledger: batch requests a minute of one caller",
+    ),
+    row(
+        "limit",
+        names::NEWAPI_LOGIN_LIMIT,
+        Kind::Int(1, 1_000_000_000),
+        "20",
+        "newapi: sign-ins of one address in 20 minutes",
+    ),
+    row("sign_in", "oauth_github_client_id", Kind::Text(500), "", "GitHub: number of the application"),
+    secret("sign_in", "oauth_github_client_secret", Kind::Text(500), "GitHub: secret of the application"),
+    row("sign_in", "oauth_google_client_id", Kind::Text(500), "", "Google: number of the application"),
+    secret("sign_in", "oauth_google_client_secret", Kind::Text(500), "Google: secret of the application"),
+    row("sign_in", "oauth_wechat_client_id", Kind::Text(500), "", "WeChat: number of the application"),
+    secret("sign_in", "oauth_wechat_client_secret", Kind::Text(500), "WeChat: secret of the application"),
+    row("sign_in", "oauth_feishu_client_id", Kind::Text(500), "", "Feishu: number of the application"),
+    secret("sign_in", "oauth_feishu_client_secret", Kind::Text(500), "Feishu: secret of the application"),
+    row("sign_in", "oauth_twitter_client_id", Kind::Text(500), "", "Twitter: number of the application"),
+    secret("sign_in", "oauth_twitter_client_secret", Kind::Text(500), "Twitter: secret of the application"),
+    row("sign_in", "oauth_facebook_client_id", Kind::Text(500), "", "Facebook: number of the application"),
+    secret("sign_in", "oauth_facebook_client_secret", Kind::Text(500), "Facebook: secret of the application"),
+    row("sign_in", "oauth_xiaohongshu_client_id", Kind::Text(500), "", "Xiaohongshu: number of the application"),
+    secret("sign_in", "oauth_xiaohongshu_client_secret", Kind::Text(500), "Xiaohongshu: secret of the application"),
+    row(
+        "sign_in",
+        names::OAUTH_ADDRESSES,
+        Kind::Json,
+        "{}",
+        "Addresses in place of the published ones, such as {\"github\": {\"authorize\": \"…\", \"token\": \"…\", \"profile\": \"…\", \"extra\": \"…\"}}",
     ),
     row(
         "log",

@@ -19,7 +19,8 @@ pub struct Register {
     confirm_password: Option<String>,
 }
 
-fn pair(app: &App, pair: &Pair) -> Value {
+/// A signed-in person and their tokens.
+pub fn pair(app: &App, pair: &Pair) -> Value {
     let user = &pair.user;
     json!({
         "user": {

@@ -1,0 +1,252 @@
+//! `/ws`: what happens, told to whoever subscribed, as far as it is theirs to know.
+//!
+//! A caller is known by its header, by `?token=`, or, where the handshake announces it with
+//! `?auth=message`, by its first message. Whoever reads too slowly is let go.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
+use axum::extract::{FromRequestParts, Request, State};
+use axum::response::{IntoResponse, Response};
+use http::request::Parts;
+use schema::bus::Event;
+use schema::service::setting::{self, names};
+use schema::{Actor, App, Error, Face, Micros};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::super::{Fault, bearer};
+use super::{Massrouter, believe, told};
+
+/// How long the first message may take.
+const FIRST_WORD: Duration = Duration::from_secs(10);
+/// How long one message may take to leave.
+const SLOW: Duration = Duration::from_secs(5);
+/// How often the connection and the credential behind it are looked after.
+const BEAT: Duration = Duration::from_secs(30);
+/// Largest message that is read.
+const MOST: usize = 16 * 1024;
+
+const BILLING: &str = "billing.updates";
+const USAGE: &str = "model.usage";
+const ALERTS: &str = "system.alerts";
+
+#[derive(Default, Deserialize)]
+struct Credentials {
+    token: Option<String>,
+    auth: Option<String>,
+}
+
+/// Somebody listening, and the token by which they are believed.
+struct Guest {
+    actor: Actor,
+    token: String,
+}
+
+async fn welcome(app: &App, token: &str, parts: &Parts) -> Result<Guest, Error> {
+    let anonymous = relay::edge::origin::of(parts).anonymous(Face::Massrouter);
+    Ok(Guest { actor: believe(app, token, false, anonymous).await?, token: token.to_owned() })
+}
+
+pub async fn open(State(app): State<App>, request: Request) -> Response {
+    let (mut parts, _) = request.into_parts();
+    let query = axum::extract::Query::<Credentials>::try_from_uri(&parts.uri).map(|q| q.0).unwrap_or_default();
+    let token = bearer(&parts).map(str::to_owned).or(query.token);
+    let refuse = |error: Error| Fault::<Massrouter>::from(error).into_response();
+    let guest = match token {
+        Some(token) => match welcome(&app, &token, &parts).await {
+            Ok(guest) => Some(guest),
+            Err(error) => return refuse(error),
+        },
+        None if query.auth.as_deref() == Some("message") => None,
+        None => return refuse(Error::unauthenticated("sign in first")),
+    };
+    let Ok(upgrade) = WebSocketUpgrade::from_request_parts(&mut parts, &app).await else {
+        return refuse(Error::invalid("upgrade", "this address speaks WebSocket"));
+    };
+    upgrade.max_message_size(MOST).on_upgrade(move |socket| async move {
+        let mut line = Line { app, socket };
+        let guest = match guest {
+            Some(guest) => Some(guest),
+            None => line.first_word(&parts).await,
+        };
+        if let Some(guest) = guest {
+            line.serve(guest).await;
+        }
+    })
+}
+
+#[derive(Deserialize)]
+struct Order {
+    action: String,
+    topic: Option<String>,
+    token: Option<String>,
+}
+
+/// One connection.
+struct Line {
+    app: App,
+    socket: WebSocket,
+}
+
+impl Line {
+    /// Sends one message; false when the reader is gone or too slow.
+    async fn say(&mut self, message: Value) -> bool {
+        let text = Message::Text(message.to_string().into());
+        matches!(tokio::time::timeout(SLOW, self.socket.send(text)).await, Ok(Ok(())))
+    }
+
+    async fn acknowledge(&mut self, action: &str, topic: Option<&str>) -> bool {
+        let at = self.app.clock.now().rfc3339();
+        self.say(json!({ "type": "ack", "success": true, "action": action, "topic": topic, "timestamp": at })).await
+    }
+
+    async fn complain(&mut self, action: &str, topic: Option<&str>, error: &Error) -> bool {
+        let at = self.app.clock.now().rfc3339();
+        let what = told(error);
+        self.say(json!({
+            "type": "error", "success": false, "action": action, "topic": topic, "error": what, "timestamp": at,
+        }))
+        .await
+    }
+
+    /// Waits for `{"action": "auth", "token": …}`.
+    async fn first_word(&mut self, parts: &Parts) -> Option<Guest> {
+        let heard = tokio::time::timeout(FIRST_WORD, self.socket.recv()).await;
+        let order = match heard {
+            Ok(Some(Ok(Message::Text(text)))) => serde_json::from_str::<Order>(&text).ok(),
+            _ => None,
+        };
+        let token = order.filter(|o| o.action == "auth").and_then(|o| o.token);
+        let guest = match token {
+            Some(token) => welcome(&self.app, &token, parts).await,
+            None => Err(Error::unauthenticated("the first message must carry a token")),
+        };
+        match guest {
+            Ok(guest) => self.acknowledge("auth", None).await.then_some(guest),
+            Err(error) => {
+                self.complain("auth", None, &error).await;
+                None
+            }
+        }
+    }
+
+    async fn serve(&mut self, mut guest: Guest) {
+        let mut events = self.app.bus.listen();
+        let mut topics = BTreeSet::new();
+        let mut beat = tokio::time::interval(BEAT);
+        beat.tick().await;
+        let stop = self.app.stop.clone();
+        loop {
+            let goes_on = tokio::select! {
+                () = stop.cancelled() => false,
+                _ = beat.tick() => self.still(&mut guest).await && self.ping().await,
+                heard = self.socket.recv() => match heard {
+                    Some(Ok(Message::Text(text))) => self.obey(&guest, &mut topics, &text).await,
+                    Some(Ok(Message::Ping(_) | Message::Pong(_))) => true,
+                    Some(Ok(Message::Binary(_))) => {
+                        self.complain("", None, &Error::invalid("message", "messages are JSON text")).await
+                    }
+                    Some(Ok(Message::Close(_)) | Err(_)) | None => false,
+                },
+                event = events.next() => match event.as_deref() {
+                    // It fell too far behind.
+                    None | Some(Event::Resync) => false,
+                    Some(Event::UserChanged { id }) if guest.actor.user_id == Some(*id) => self.still(&mut guest).await,
+                    Some(Event::TokenRevoked { .. } | Event::KeyChanged { .. }) => self.still(&mut guest).await,
+                    Some(event) => match self.news(&guest.actor, &topics, event) {
+                        Some(news) => self.say(news).await,
+                        None => true,
+                    },
+                },
+            };
+            if !goes_on {
+                break;
+            }
+        }
+        let _ = tokio::time::timeout(SLOW, self.socket.send(Message::Close(None))).await;
+    }
+
+    async fn ping(&mut self) -> bool {
+        let ping = Message::Ping(Vec::new().into());
+        matches!(tokio::time::timeout(SLOW, self.socket.send(ping)).await, Ok(Ok(())))
+    }
+
+    /// True while the credential still stands; the guest's role is read afresh.
+    async fn still(&mut self, guest: &mut Guest) -> bool {
+        let anonymous = Actor::anonymous(Face::Massrouter, guest.actor.ip.clone(), guest.actor.request_id.clone());
+        match believe(&self.app, &guest.token, false, anonymous).await {
+            Ok(actor) => {
+                guest.actor = actor;
+                true
+            }
+            Err(error) => error.is_ours(),
+        }
+    }
+
+    async fn obey(&mut self, guest: &Guest, topics: &mut BTreeSet<&'static str>, text: &str) -> bool {
+        let Ok(order) = serde_json::from_str::<Order>(text) else {
+            let error = Error::invalid("message", "a message is {\"action\": …, \"topic\": …}");
+            return self.complain("", None, &error).await;
+        };
+        let (action, named) = (order.action.as_str(), order.topic.as_deref());
+        let topic = [BILLING, USAGE, ALERTS].into_iter().find(|t| Some(*t) == named);
+        match (action, topic) {
+            ("ping" | "auth", _) => self.acknowledge(action, None).await,
+            ("subscribe", Some(ALERTS)) if !guest.actor.is_admin() => {
+                let error = Error::forbidden("system alerts are for administrators");
+                self.complain(action, named, &error).await
+            }
+            ("subscribe", Some(topic)) => {
+                topics.insert(topic);
+                self.acknowledge(action, named).await
+            }
+            ("unsubscribe", Some(topic)) => {
+                topics.remove(topic);
+                self.acknowledge(action, named).await
+            }
+            ("subscribe" | "unsubscribe", None) => {
+                let error = Error::invalid("topic", format!("topic must be {BILLING}, {USAGE} or {ALERTS}"));
+                self.complain(action, named, &error).await
+            }
+            _ => {
+                let error = Error::invalid("action", "action must be subscribe, unsubscribe or ping");
+                self.complain(action, named, &error).await
+            }
+        }
+    }
+
+    /// What an event is to this caller, if anything.
+    fn news(&self, actor: &Actor, topics: &BTreeSet<&'static str>, event: &Event) -> Option<Value> {
+        let mine = |id: i64| actor.user_id == Some(id);
+        let (topic, data) = match event {
+            Event::WalletChanged(change) if mine(change.user_id) => {
+                let per_usd = setting::current(&self.app).number(names::CNY_PER_USD);
+                let yuan = |micros: i64| (Micros(micros).dollars() * per_usd * 1e6).round() / 1e6;
+                let data = json!({
+                    "balance": yuan(change.balance), "amount": yuan(change.amount), "currency": "CNY",
+                    "type": change.entry_kind, "sequence": change.seq,
+                });
+                (BILLING, data)
+            }
+            Event::OrderChanged { no, user_id, status } if mine(*user_id) => {
+                (BILLING, json!({ "payment_id": no, "status": status, "type": "payment" }))
+            }
+            Event::Used(call) if mine(call.user_id) || actor.is_admin() => {
+                let data = json!({
+                    "call_id": call.call_id, "user_id": call.user_id.to_string(), "model": call.model,
+                    "status": call.status, "input_tokens": call.input, "output_tokens": call.output,
+                    "cost_usd": Micros(call.cost).dollars(), "duration_ms": call.duration_ms,
+                });
+                (USAGE, data)
+            }
+            Event::Alert { level, code, message, .. } if actor.is_admin() => {
+                (ALERTS, json!({ "level": level, "code": code, "message": message }))
+            }
+            _ => return None,
+        };
+        let at = self.app.clock.now().rfc3339();
+        topics.contains(topic).then(|| json!({ "type": "event", "topic": topic, "data": data, "timestamp": at }))
+    }
+}
