@@ -74,12 +74,8 @@ fn statement(filter: &TallyFilter, apart: Apart) -> String {
     let number = |on: bool, name: &str| {
         if on { name.to_owned() } else { format!("CAST(0 AS BIGINT) AS {name}") }
     };
-    let dimensions = [
-        (apart.hour, "hour"),
-        (apart.key, "key_id"),
-        (apart.account, "account_id"),
-        (apart.user, "user_id"),
-    ];
+    let dimensions =
+        [(apart.hour, "hour"), (apart.key, "key_id"), (apart.account, "account_id"), (apart.user, "user_id")];
     let mut sql = String::from("SELECT ");
     for (on, name) in dimensions {
         sql.push_str(&number(on, name));
