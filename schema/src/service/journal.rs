@@ -244,7 +244,8 @@ impl<T: Record> Journal<T> {
     /// Makes everything durable and ends the thread; later appends are refused.
     pub async fn close(&self) {
         self.end();
-        if let Some(thread) = lock(&self.thread).take() {
+        let thread = lock(&self.thread).take();
+        if let Some(thread) = thread {
             // A panicked thread has said so on the error stream; there is nothing left to wait for.
             let _ = tokio::task::spawn_blocking(move || thread.join()).await;
         }

@@ -160,7 +160,8 @@ pub async fn entries(app: &App, actor: &Actor, filter: &PlanFilter, seek: &Seek)
 pub async fn get(app: &App, actor: &Actor, slug: &str) -> Result<Plan> {
     let mut conn = app.db.conn().await?;
     let plan = Plan::by_slug(&mut conn, slug).await?.ok_or(NOT_FOUND)?;
-    if !actor.is_admin() && !(plan.is_available() && plan.is_visible) {
+    let offered = plan.is_available() && plan.is_visible;
+    if !actor.is_admin() && !offered {
         return Err(NOT_FOUND);
     }
     Ok(plan)

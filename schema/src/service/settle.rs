@@ -150,9 +150,8 @@ pub async fn flush(app: &App) -> Result<()> {
             return Ok(());
         }
         // The writer may have looked before the urge came; ask again rather than hang.
-        match tokio::time::timeout(Duration::from_millis(250), carried.changed()).await {
-            Ok(Err(_)) => return Err(Error::unavailable("usage is not being carried", "the writer has ended")),
-            Ok(Ok(())) | Err(_) => {}
+        if let Ok(Err(_)) = tokio::time::timeout(Duration::from_millis(250), carried.changed()).await {
+            return Err(Error::unavailable("usage is not being carried", "the writer has ended"));
         }
     }
 }
