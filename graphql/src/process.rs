@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use axum::Router;
-use axum::middleware;
+use axum::extract::{Request, State};
+use axum::response::Response;
+use axum::{Router, middleware};
 use schema::App;
 
 use crate::budget::SharedBuckets;
@@ -17,9 +18,24 @@ pub fn router(app: &App) -> Router {
         let management = rest::router(app)
             .merge(graph(app).with_state(()))
             .layer(middleware::from_fn_with_state(app.clone(), rest::log::note));
-        router = router.merge(management).fallback(rest::dialect::home::unknown);
+        router = router.merge(management).fallback(elsewhere);
+        if app.config.roles.relay {
+            // What only the relay can mean does not even ask the others.
+            router = router.layer(middleware::from_fn_with_state(app.clone(), relay::ingress::front));
+        }
+    } else if app.config.roles.relay {
+        router = router.merge(relay::router(app));
     }
     router.layer(middleware::from_fn_with_state(app.clone(), relay::edge::origin::note)).with_state(app.clone())
+}
+
+/// A path that no management face has: the relay's, if it is a model client's, else nobody's.
+async fn elsewhere(State(app): State<App>, request: Request) -> Response {
+    let relays = app.config.roles.relay && relay::ingress::may_mean(request.uri().path(), request.headers());
+    if relays {
+        return relay::ingress::handle(State(app), request).await;
+    }
+    rest::dialect::home::unknown(request.uri().clone()).await
 }
 
 /// The graph and its console.

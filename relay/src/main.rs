@@ -1,1 +1,33 @@
-fn main() {}
+//! The relay alone: model calls on one port, for installations that scale it apart from the management server.
+
+use relay::edge::{self, health, origin, start, telemetry};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+#[tokio::main]
+async fn main() {
+    let (command, config) = start::read("relay", "127.0.0.1:18081");
+    if let Err(fault) = telemetry::start(&config) {
+        start::fail(&[fault]);
+    }
+    let Some(app) = start::run(command, config).await else { return };
+    if let Err(e) = schema::service::settle::start(&app).await {
+        start::fail(&[e.to_string()]);
+    }
+    let listener = match edge::bind(app.config.listen).await {
+        Ok(listener) => listener,
+        Err(e) => start::fail(&[e.to_string()]),
+    };
+    start::say(&format!("serving model calls on http://{}", app.config.listen));
+    let stop = app.stop.clone();
+    tokio::spawn(async move {
+        start::stopped().await;
+        tracing::info!("stopping");
+        stop.cancel();
+    });
+    let router = health::router().merge(relay::router(&app));
+    let router = router.layer(axum::middleware::from_fn_with_state(app.clone(), origin::note)).with_state(app.clone());
+    edge::serve(&app, listener, router).await;
+    app.shut_down().await;
+}

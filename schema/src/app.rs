@@ -14,6 +14,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::{Db, PoolSize};
 use crate::error::{Error, Result};
+use crate::extras::Extras;
 use crate::kv::Kv;
 use crate::kv::admission::Counters;
 use crate::seal::Sealer;
@@ -57,6 +58,8 @@ pub struct Inner {
     pub stop: CancellationToken,
     /// Background tasks that a graceful stop waits for.
     pub tasks: TaskTracker,
+    /// What the floors above keep here.
+    pub extras: Extras,
 }
 
 impl std::ops::Deref for App {
@@ -105,6 +108,7 @@ impl App {
             tasks: TaskTracker::new(),
             counters: Counters::beside(&kv),
             books: Books::default(),
+            extras: Extras::default(),
             config,
             db,
             kv,

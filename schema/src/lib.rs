@@ -11,6 +11,7 @@ pub mod clock;
 pub mod config;
 pub mod db;
 pub mod error;
+pub mod extras;
 pub mod id;
 pub mod kv;
 pub mod metrics;

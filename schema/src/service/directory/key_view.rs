@@ -149,6 +149,11 @@ impl KeyView {
         Ok(())
     }
 
+    /// True when its owner's wallet pays for its calls: nobody's plan covers them, and it is not the house's own.
+    pub fn pays_by_wallet(&self) -> bool {
+        !self.owner.is_admin && self.plan.plan_id.is_none()
+    }
+
     /// True while the key's life waits for its first use.
     pub fn waits_for_first_use(&self) -> bool {
         !self.key.is_activated()

@@ -16,6 +16,17 @@ pub mod names {
     pub const REGISTRATION_ENABLED: &str = "registration_enabled";
     pub const COOKIE_DOMAIN: &str = "cookie_domain";
     pub const LLM_ENABLED: &str = "llm_enabled";
+    pub const MOST_TRIES: &str = "most_tries";
+    pub const FIRST_BYTE_SECONDS: &str = "first_byte_seconds";
+    pub const ANSWER_SECONDS: &str = "answer_seconds";
+    pub const STREAM_IDLE_SECONDS: &str = "stream_idle_seconds";
+    pub const KEEP_ALIVE_SECONDS: &str = "keep_alive_seconds";
+    pub const EARLY_KEEP_ALIVE: &str = "early_keep_alive";
+    pub const CLIENT_GONE_SECONDS: &str = "client_gone_seconds";
+    pub const BODY_LIMIT_MIB: &str = "body_limit_mib";
+    pub const DEFAULT_MAX_OUTPUT: &str = "default_max_output";
+    pub const FETCH_ALLOWED_HOSTS: &str = "fetch_allowed_hosts";
+    pub const LOG_CALLS_EVERY: &str = "log_calls_every";
     pub const USER_KEY_PERMISSIONS: &str = "user_key_permissions";
     pub const USER_USABLE_GROUPS: &str = "user_usable_groups";
     pub const AUTO_GROUPS: &str = "auto_groups";
@@ -182,6 +193,47 @@ pub const CATALOGUE: &[Definition] = &[
         "Domain of the session cookie, such as .example.com; empty: this host alone",
     ),
     row("llm", names::LLM_ENABLED, Kind::Bool, "true", "Whether model calls are served at all"),
+    row("llm", names::MOST_TRIES, Kind::Int(1, 20), "4", "Accounts that one call may try"),
+    row("llm", names::FIRST_BYTE_SECONDS, Kind::Int(1, 3_600), "120", "Longest wait for a stream to begin"),
+    row("llm", names::ANSWER_SECONDS, Kind::Int(5, 7_200), "600", "Longest wait for an answer that is no stream"),
+    row("llm", names::STREAM_IDLE_SECONDS, Kind::Int(5, 3_600), "300", "Longest silence inside a stream"),
+    row("llm", names::KEEP_ALIVE_SECONDS, Kind::Int(0, 600), "15", "Silence after which a waiting client is kept alive; 0: never"),
+    row(
+        "llm",
+        names::EARLY_KEEP_ALIVE,
+        Kind::Bool,
+        "false",
+        "Whether clients are kept alive before the vendor has begun, which commits the status",
+    ),
+    row(
+        "llm",
+        names::CLIENT_GONE_SECONDS,
+        Kind::Int(0, 60),
+        "3",
+        "How long a vendor is still read, for its usage, after the client has gone",
+    ),
+    row("llm", names::BODY_LIMIT_MIB, Kind::Int(1, 1_024), "128", "Largest request body, in MiB"),
+    row(
+        "llm",
+        names::DEFAULT_MAX_OUTPUT,
+        Kind::Int(1, 1_000_000),
+        "8192",
+        "Output limit where a vendor demands one and the caller gives none",
+    ),
+    row(
+        "llm",
+        names::FETCH_ALLOWED_HOSTS,
+        Kind::Text(4_000),
+        "",
+        "Hosts, separated by commas, from which files in prompts are fetched although they are not public",
+    ),
+    row(
+        "llm",
+        names::LOG_CALLS_EVERY,
+        Kind::Int(0, 1_000_000),
+        "100",
+        "One call in so many is logged (failed ones always); 0: none but those",
+    ),
     row(
         "llm",
         names::USER_KEY_PERMISSIONS,

@@ -1,0 +1,176 @@
+//! Which account holds a piece of a vendor's state: a response, a conversation, a thread, a cached content.
+//!
+//! The client names it in a later call, which then must go to that account. What was pinned is known here at
+//! once and written to the database soon after, so no call waits for the database but the one that names
+//! something this process has not seen.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use memchr::memmem;
+use schema::clock::DAY;
+use schema::model::pin::Pin;
+use schema::{App, Result};
+use tokio::sync::mpsc;
+
+use super::{Call, Content};
+use crate::provider::{Dialect, Operation};
+
+/// How long a pin lives.
+const LIFE: i64 = 30 * DAY;
+/// How many pins a process remembers.
+const REMEMBERED: usize = 100_000;
+/// How many may wait for the database.
+const QUEUE: usize = 16_384;
+
+/// A piece of state by its kind and the vendor's name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Held {
+    /// What kind of thing.
+    pub scope: &'static str,
+    /// The vendor's name of it.
+    pub name: String,
+}
+
+/// What is pinned where.
+pub struct Pins {
+    known: Mutex<HashMap<(i64, Held), i64>>,
+    writes: mpsc::Sender<Pin>,
+}
+
+impl Pins {
+    /// Starts writing what is pinned.
+    pub fn start(app: &App) -> Self {
+        let (writes, queue) = mpsc::channel(QUEUE);
+        app.spawn(write(app.clone(), queue));
+        Self { known: Mutex::default(), writes }
+    }
+
+    /// The account that holds something of a key's.
+    pub async fn find(&self, app: &App, key_id: i64, held: &Held) -> Result<Option<i64>> {
+        if let Some(account) = self.known().get(&(key_id, held.clone())) {
+            return Ok(Some(*account));
+        }
+        let mut conn = app.db.conn().await?;
+        let pin = Pin::find(&mut conn, held.scope, key_id, &held.name, app.clock.now()).await?;
+        if let Some(pin) = &pin {
+            self.remember(key_id, held.clone(), pin.account_id);
+        }
+        Ok(pin.map(|pin| pin.account_id))
+    }
+
+    /// Notes which account holds something of a key's.
+    pub fn pin(&self, app: &App, key_id: i64, held: Held, account_id: i64) {
+        let now = app.clock.now();
+        let pin = Pin { scope: held.scope.to_owned(), key_id, resource: held.name.clone(), account_id, created_at: now, expires_at: now.plus(LIFE) };
+        self.remember(key_id, held, account_id);
+        if self.writes.try_send(pin).is_err() {
+            tracing::warn!(key_id, account_id, "a pin is known to this process only: the database is too far behind");
+        }
+    }
+
+    fn remember(&self, key_id: i64, held: Held, account_id: i64) {
+        let mut known = self.known();
+        if known.len() >= REMEMBERED {
+            // The database has them all.
+            known.clear();
+        }
+        known.insert((key_id, held), account_id);
+    }
+
+    fn known(&self) -> MutexGuard<'_, HashMap<(i64, Held), i64>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn write(app: App, mut queue: mpsc::Receiver<Pin>) {
+    let mut batch = Vec::new();
+    loop {
+        let got = tokio::select! {
+            got = queue.recv_many(&mut batch, 256) => got,
+            // What is queued by then is still written.
+            () = app.stop.cancelled() => {
+                queue.close();
+                queue.recv_many(&mut batch, QUEUE).await
+            }
+        };
+        if got == 0 {
+            return;
+        }
+        if let Err(error) = put(&app, &batch).await {
+            tracing::warn!(cause = error.cause(), pins = batch.len(), "pins could not be written");
+        }
+        batch.clear();
+    }
+}
+
+async fn put(app: &App, pins: &[Pin]) -> Result<()> {
+    let mut tx = app.db.begin().await?;
+    for pin in pins {
+        pin.put(&mut tx).await?;
+    }
+    tx.commit().await
+}
+
+/// What a call builds on.
+pub fn named(call: &Call) -> Option<Held> {
+    let held = |scope, name: &str| (!name.is_empty()).then(|| Held { scope, name: name.chars().take(200).collect() });
+    if call.operation == Operation::Stored {
+        let mut segments = call.tail.trim_start_matches('/').split('/');
+        let scope = match segments.next()? {
+            "responses" => "response",
+            "conversations" => "conversation",
+            "cachedContents" => "cached_content",
+            _ => return None,
+        };
+        return held(scope, segments.next()?);
+    }
+    let Content::Json(body) = &call.content else { return None };
+    match call.dialect {
+        Dialect::Responses => {
+            if let Some(id) = body.str("previous_response_id").ok().flatten() {
+                return held("response", &id);
+            }
+            let by_name = body.str("conversation").ok().flatten().map(std::borrow::Cow::into_owned);
+            held("conversation", &by_name.or_else(|| body.str_in("conversation", "id").ok().flatten())?)
+        }
+        Dialect::Messages => held("thread", &body.str_in("thread", "previous_message_id").ok().flatten()?),
+        Dialect::Gemini => {
+            let name = body.str("cachedContent").ok().flatten().or_else(|| body.str("cached_content").ok().flatten())?;
+            held("cached_content", name.strip_prefix("cachedContents/").unwrap_or(&name))
+        }
+        _ => None,
+    }
+}
+
+/// What the vendor holds from now on, by the beginning of its answer.
+pub fn made(call: &Call, answer: &[u8]) -> Option<Held> {
+    let (scope, field) = match (call.dialect, call.operation) {
+        (Dialect::Responses, Operation::Generate) if keeps_response(call) => ("response", "id"),
+        (Dialect::Responses, Operation::Stored) if call.method == http::Method::POST && call.tail == "/conversations" => ("conversation", "id"),
+        (Dialect::Messages, Operation::Generate) if has(call, "thread") => ("thread", "id"),
+        (Dialect::Gemini, Operation::Stored) if call.method == http::Method::POST => ("cached_content", "name"),
+        _ => return None,
+    };
+    let name = first_text(answer.get(..4096).unwrap_or(answer), field)?;
+    let name = name.strip_prefix("cachedContents/").unwrap_or(&name).to_owned();
+    (!name.is_empty()).then_some(Held { scope, name })
+}
+
+fn keeps_response(call: &Call) -> bool {
+    !matches!(&call.content, Content::Json(body) if body.bool("store").ok().flatten() == Some(false))
+}
+
+fn has(call: &Call, field: &str) -> bool {
+    matches!(&call.content, Content::Json(body) if body.has(field))
+}
+
+/// The value of the first text member of that name.
+fn first_text(json: &[u8], field: &str) -> Option<String> {
+    let key = format!("\"{field}\"");
+    memmem::find_iter(json, key.as_bytes()).find_map(|at| {
+        let rest = json.get(at + key.len()..)?.trim_ascii_start().strip_prefix(b":")?.trim_ascii_start().strip_prefix(b"\"")?;
+        let end = memchr::memchr(b'"', rest)?;
+        std::str::from_utf8(rest.get(..end)?).ok().map(str::to_owned)
+    })
+}

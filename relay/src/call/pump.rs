@@ -1,0 +1,185 @@
+//! The pump: carries a stream that has begun to its client, at the client's pace, until either is done.
+//!
+//! It runs on a task of its own. A client that hangs up does not stop the metering: the vendor is read a
+//! little longer, for its figures, and then let go.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::time::{Instant, sleep_until};
+
+use super::attempt::Begun;
+use super::carry::Carry;
+use crate::convert::{Fault, fault};
+use crate::ingress::answer::{Aborted, Sender};
+use crate::sse::tap::End;
+use crate::upstream::{Answer, Broken};
+
+/// How long a vendor may keep silent after its own terminal event before the connection is given up.
+const AFTERWORD: Duration = Duration::from_secs(5);
+
+/// How long things may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// The vendor's silence between two events.
+    pub idle: Duration,
+    /// The client's silence before it is told that the call lives; zero for never.
+    pub keep_alive: Duration,
+    /// How long a vendor is still read after the client has gone.
+    pub client_gone: Duration,
+}
+
+/// How a stream ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// As the vendor meant it.
+    Whole,
+    /// By the vendor's own error.
+    Failed,
+    /// By the vendor's silence or a cut.
+    Cut,
+    /// By the client.
+    ClientGone,
+}
+
+/// Carries a stream to its end.
+pub async fn run(begun: Begun, client: Sender, pace: Pace) -> (Carry, Ended) {
+    let Begun { mut answer, mut carry, ready, ended, .. } = begun;
+    let mut line = Line { client, there: true, patience: pace.idle };
+    line.send(ready).await;
+    if !ended {
+        loop {
+            let done = carry.end() == End::Done;
+            match next(&mut answer, done, carry.keep_alive(), &line, pace).await {
+                Next::Chunk(chunk) => {
+                    let mut out = Vec::new();
+                    carry.feed(chunk, &mut out);
+                    line.send(out).await;
+                    if carry.failure().is_some() {
+                        break;
+                    }
+                }
+                Next::End => {
+                    let mut out = Vec::new();
+                    carry.finish(&mut out);
+                    line.send(out).await;
+                    break;
+                }
+                // Said its last word and did not hang up: that is its end, too.
+                Next::Broken(Broken::Silent) if carry.end() == End::Done => break,
+                Next::Broken(broken) => {
+                    line.tell(&mut carry, &cut(broken)).await;
+                    return (carry, if line.there { Ended::Cut } else { Ended::ClientGone });
+                }
+                Next::ClientGone => {
+                    rest(&mut answer, &mut carry, pace).await;
+                    return (carry, Ended::ClientGone);
+                }
+            }
+        }
+    }
+    let how = match (carry.failure().cloned(), carry.end()) {
+        (Some(fault), _) => {
+            line.tell(&mut carry, &fault).await;
+            Ended::Failed
+        }
+        (None, End::Done) => Ended::Whole,
+        (None, End::Failed) => Ended::Failed,
+        (None, End::Open) => {
+            line.tell(&mut carry, &cut(Broken::Cut)).await;
+            Ended::Cut
+        }
+    };
+    (carry, how)
+}
+
+enum Next {
+    Chunk(Bytes),
+    End,
+    Broken(Broken),
+    ClientGone,
+}
+
+async fn next(answer: &mut Answer, done: bool, keep_alive: Option<Bytes>, line: &Line, pace: Pace) -> Next {
+    let began = Instant::now();
+    let idle = if done { AFTERWORD } else { pace.idle };
+    let quiet = keep_alive.filter(|_| !pace.keep_alive.is_zero() && pace.keep_alive < idle);
+    let chunk = answer.chunk();
+    tokio::pin!(chunk);
+    let mut told = began;
+    loop {
+        tokio::select! {
+            biased;
+            chunk = &mut chunk => return match chunk {
+                Ok(Some(chunk)) => Next::Chunk(chunk),
+                Ok(None) => Next::End,
+                Err(broken) => Next::Broken(broken),
+            },
+            () = line.gone() => return Next::ClientGone,
+            () = sleep_until(began + idle) => return Next::Broken(Broken::Silent),
+            () = sleep_until(told + pace.keep_alive), if quiet.is_some() => {
+                // A client that does not even take a keep-alive is slow, not gone.
+                if let Some(bytes) = &quiet {
+                    let _full = line.client.try_send(Ok(bytes.clone()));
+                }
+                told = Instant::now();
+            }
+        }
+    }
+}
+
+/// Reads on for the vendor's figures after the client has gone.
+async fn rest(answer: &mut Answer, carry: &mut Carry, pace: Pace) {
+    let reading = async {
+        let mut unread = Vec::new();
+        while let Ok(Some(chunk)) = answer.chunk().await {
+            carry.feed(chunk, &mut unread);
+            unread.clear();
+        }
+        carry.finish(&mut unread);
+    };
+    // What came until then is billed.
+    let _done_or_not = tokio::time::timeout(pace.client_gone, reading).await;
+}
+
+fn cut(broken: Broken) -> Fault {
+    let kind = if broken == Broken::Silent { fault::Kind::Timeout } else { fault::Kind::Server };
+    Fault::new(kind, format!("The answer broke off: {broken}."))
+}
+
+/// The client's end.
+struct Line {
+    client: Sender,
+    there: bool,
+    patience: Duration,
+}
+
+impl Line {
+    /// Returns once the client has hung up, or at once when it had gone without a word.
+    async fn gone(&self) {
+        if self.there {
+            self.client.closed().await;
+        }
+    }
+
+    async fn send(&mut self, pieces: Vec<Bytes>) {
+        for piece in pieces {
+            if piece.is_empty() || !self.there {
+                continue;
+            }
+            // A client that takes nothing for that long has gone without a word.
+            let sent = tokio::time::timeout(self.patience, self.client.send(Ok(piece))).await;
+            self.there = matches!(sent, Ok(Ok(())));
+        }
+    }
+
+    async fn tell(&mut self, carry: &mut Carry, fault: &Fault) {
+        let mut out = Vec::new();
+        if carry.fail(fault, &mut out) {
+            self.send(out).await;
+        } else if self.there {
+            let sent = tokio::time::timeout(self.patience, self.client.send(Err(Aborted))).await;
+            self.there = matches!(sent, Ok(Ok(())));
+        }
+    }
+}

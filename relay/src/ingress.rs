@@ -1,0 +1,270 @@
+//! Hearing a call: the door, the key, the body. Denied unless a route and a key say otherwise.
+
+pub mod answer;
+pub mod body;
+pub mod key;
+pub mod models;
+pub mod own;
+pub mod refuse;
+pub mod route;
+pub mod task_route;
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
+use schema::model::catalog::Category;
+use schema::service::directory::{self, KeyView};
+use schema::service::{api_key, routing};
+use schema::App;
+use serde_json::json;
+
+use self::key::Presented;
+use self::models::Sought;
+use self::refuse::{Ear, KeyFault, plain};
+use self::route::{CallRoute, Mount, Own, Target};
+use crate::call::engine::Engine;
+use crate::call::socket::Wish;
+use crate::call::{self, Call, admit, choose};
+use crate::convert::fault::Kind;
+use crate::convert::Fault;
+use crate::edge::origin;
+use crate::provider::{Dialect, Operation};
+
+/// Answers every path of the relay's; what is none of them is not found.
+pub async fn handle(State(app): State<App>, request: Request) -> Response<Body> {
+    let (mut parts, body) = request.into_parts();
+    let path = parts.uri.path().to_owned();
+    if parts.method == Method::OPTIONS {
+        return preflight();
+    }
+    let Some(route) = route::read(&parts.method, &path) else {
+        let body = json!({"error": {"message": format!("There is nothing at {path}."), "type": "not_found", "param": null, "code": "not_found"}});
+        return plain(StatusCode::NOT_FOUND, body.to_string().into_bytes());
+    };
+    let origin = origin::of(&parts);
+    let query = parts.uri.query().unwrap_or_default().to_owned();
+    let dialect = match &route.target {
+        Target::Call(call) => call.dialect,
+        Target::Models { dialect, .. } => dialect.unwrap_or_else(|| models::dialect(&parts.headers, &query)),
+        Target::Own(_) | Target::Health if route.mount == Mount::Gemini => Dialect::Gemini,
+        Target::Own(_) | Target::Health if matches!(route.mount, Mount::Api | Mount::Claude | Mount::Bedrock) => Dialect::Messages,
+        Target::Own(_) | Target::Health => Dialect::Chat,
+        Target::Task(task) => task.dialect(),
+        Target::Unknown { dialect } => *dialect,
+    };
+    let ear = Ear { mount: route.mount, dialect };
+    if route.target == Target::Health {
+        return own::health(&app, route.mount).await;
+    }
+    let view = match holder(&app, ear, &parts.headers, &query, &origin.ip).await {
+        Ok(view) => view,
+        Err(no) => return *no,
+    };
+    let engine = Engine::of(&app);
+    let rules = engine.rules.current(&app);
+    if !rules.open {
+        return ear.refuse(&Fault::new(Kind::Unavailable, "Model calls are switched off at the moment."), Some(60));
+    }
+    match route.target {
+        Target::Call(call) if call.operation == Operation::Realtime => {
+            let wish = Wish::of(&mut parts);
+            realtime(&app, &engine, call, ear, parts, origin, query, view, wish).await
+        }
+        Target::Call(call) => {
+            let limit = usize::try_from(view.key.rules.body_limit).ok().filter(|limit| *limit > 0).unwrap_or(rules.body_limit);
+            let body = match body::read(body, &mut parts.headers, limit).await {
+                Ok(body) => body,
+                Err(fault) => return ear.refuse(&too_much(&fault), None),
+            };
+            let heard = call::Request { origin, ear, method: parts.method, query, headers: parts.headers, body, at: app.clock.now() };
+            match Call::read(call.clone(), heard, || default_model(&app, &view, call.operation)) {
+                Ok(call) => call::run(&app, &engine, call, view).await,
+                Err(unheard) => ear.refuse(&bad_request(&unheard), None),
+            }
+        }
+        Target::Models { id, .. } => models::answer(&app, &view, ear, &Sought { id: id.as_deref(), query: &query }),
+        Target::Own(Own::Telemetry) => plain(StatusCode::OK, b"{}".to_vec()),
+        Target::Own(own) => own::answer(&app, &view, ear, own, &query).await,
+        Target::Task(task) => {
+            let text = format!("Tasks of {} are not served here.", task.platform.as_str());
+            ear.refuse(&Fault::new(Kind::NotFound, text), None)
+        }
+        Target::Unknown { .. } | Target::Health => {
+            let fault = Fault::new(Kind::NotFound, format!("Invalid URL ({} {path})", parts.method)).with_code("unknown_url");
+            ear.refuse(&fault, None)
+        }
+    }
+}
+
+/// Gives the relay what is the relay's before the rest of the process sees it.
+pub async fn front(State(app): State<App>, request: Request, next: Next) -> Response<Body> {
+    if claims(request.method(), request.uri().path(), request.headers()) { handle(State(app), request).await } else { next.run(request).await }
+}
+
+/// Whether a request is the relay's although other faces live on the same port.
+///
+/// Everything but `/api` belongs to one side alone. Under `/api` stand the management paths, too: of those
+/// only the Claude paths that none of them has are taken here, and the list of models, which both have, by
+/// what its caller proves itself with.
+pub fn claims(method: &Method, path: &str, headers: &HeaderMap) -> bool {
+    let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();
+    match first {
+        "v1" | "v1beta" | "claude" | "gemini" | "openai" | "azure" | "bedrock" => true,
+        "api" => {
+            let calls = matches!(
+                path,
+                "/api/messages" | "/api/v1/messages" | "/api/v1/messages/count_tokens" | "/api/v1/chat/completions" | "/api/v1/completions"
+            ) || path.starts_with("/api/claude/");
+            let asks = matches!(path, "/api/v1/me" | "/api/v1/key-info" | "/api/v1/usage" | "/api/health");
+            let lists = path == "/api/v1/models" || path.starts_with("/api/v1/models/");
+            match *method {
+                Method::GET if lists => comes_for_models(headers),
+                Method::GET => asks,
+                _ => calls,
+            }
+        }
+        "dashboard" => path.starts_with("/dashboard/billing/"),
+        _ => task_route::read(method, path).is_some(),
+    }
+}
+
+/// Whether a path that no management face has may be the relay's: of `/api` only for who comes with a key.
+pub fn may_mean(path: &str, headers: &HeaderMap) -> bool {
+    let under_api = path == "/api" || path.starts_with("/api/");
+    !under_api && route::read(&Method::POST, path).is_some() || under_api && comes_for_models(headers)
+}
+
+/// Whether the caller is a model client rather than a management one.
+fn comes_for_models(headers: &HeaderMap) -> bool {
+    let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| value.strip_prefix("Bearer "));
+    headers.contains_key("x-api-key")
+        || headers.contains_key("anthropic-version")
+        || bearer.is_some_and(|token| token.starts_with("claude-relay-") || token.starts_with("cr_"))
+}
+
+/// The holder of the presented key, if they may come through this door.
+async fn holder(app: &App, ear: Ear, headers: &HeaderMap, query: &str, ip: &str) -> Result<Arc<KeyView>, admit::No> {
+    let secret = match key::find(headers, query) {
+        Presented::Key(secret) => secret,
+        Presented::Nothing => return Err(Box::new(ear.bad_key(KeyFault::Missing))),
+        Presented::Malformed => return Err(Box::new(ear.bad_key(KeyFault::Wrong))),
+    };
+    let view = match lookup(app, &secret).await {
+        Ok(Some(view)) => view,
+        Ok(None) => return Err(Box::new(ear.bad_key(KeyFault::Wrong))),
+        Err(error) => {
+            tracing::error!(cause = error.cause(), "a key could not be looked up");
+            return Err(Box::new(ear.refuse(&Fault::new(Kind::Unavailable, "Keys cannot be checked right now."), Some(5))));
+        }
+    };
+    admit::door(app, ear, &view, ip)?;
+    if view.waits_for_first_use() {
+        first_use(app, view.key.id);
+    }
+    Ok(view)
+}
+
+async fn lookup(app: &App, secret: &str) -> schema::Result<Option<Arc<KeyView>>> {
+    if let Some(view) = directory::key(app, secret).await? {
+        return Ok(Some(view));
+    }
+    // Some clients leave the customary beginning out.
+    if secret.starts_with("sk-") || secret.contains('_') {
+        return Ok(None);
+    }
+    directory::key(app, &format!("sk-{secret}")).await
+}
+
+/// Starts the life of a key that waited for this call; the call does not wait for it.
+fn first_use(app: &App, key_id: i64) {
+    let begun = app.clone();
+    app.spawn(async move {
+        if let Err(error) = api_key::first_use(&begun, key_id).await {
+            tracing::warn!(key = key_id, cause = error.cause(), "a key's first use could not be noted");
+        }
+    });
+}
+
+async fn realtime(
+    app: &App,
+    engine: &Arc<Engine>,
+    route: CallRoute<'_>,
+    ear: Ear,
+    parts: http::request::Parts,
+    origin: origin::Origin,
+    query: String,
+    view: Arc<KeyView>,
+    wish: Option<Wish>,
+) -> Response<Body> {
+    let Some(wish) = wish else {
+        let fault = Fault::new(Kind::InvalidRequest, "This endpoint speaks websocket; send a websocket handshake.");
+        let mut response = ear.refuse(&Fault { status: Some(426), ..fault }, None);
+        response.headers_mut().insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+        return response;
+    };
+    let heard = call::Request { origin, ear, method: parts.method, query, headers: parts.headers, body: bytes::Bytes::new(), at: app.clock.now() };
+    match Call::read(route, heard, || default_model(app, &view, Operation::Realtime)) {
+        Ok(call) => call::realtime::run(app, engine, call, view, wish).await,
+        Err(unheard) => ear.refuse(&bad_request(&unheard), None),
+    }
+}
+
+/// The model of a call that names none, where there is a customary one: the first that is served, else the
+/// vendor's own default.
+fn default_model(app: &App, view: &KeyView, operation: Operation) -> Option<String> {
+    let (category, customary) = match operation {
+        Operation::Moderate => (Category::Moderation, "omni-moderation-latest"),
+        Operation::Rerank => (Category::Rerank, "rerank-v3.5"),
+        Operation::ImageGenerate => (Category::Image, "dall-e-3"),
+        Operation::ImageEdit => (Category::Image, "gpt-image-1"),
+        Operation::ImageVary => (Category::Image, "dall-e-2"),
+        Operation::Speak => (Category::Speech, "tts-1"),
+        Operation::Transcribe | Operation::Translate => (Category::Transcription, "whisper-1"),
+        Operation::Realtime => (Category::Realtime, "gpt-realtime"),
+        _ => return None,
+    };
+    let accounts = directory::accounts(app);
+    let served = |model: &str| accounts.iter().any(|account| account.account.enabled && routing::serves(account, model));
+    if served(customary) {
+        return Some(customary.to_owned());
+    }
+    let kinds = |model: &str| choose::kinds(view, model);
+    let models = directory::models(app);
+    let mut names: Vec<&str> =
+        models.iter().filter(|model| model.enabled && model.category == category && kinds(&model.name) != 0).map(|model| model.name.as_str()).collect();
+    names.sort_unstable();
+    let listed = |model: &str| accounts.iter().any(|account| account.account.enabled && account.lists(model) == Some(true));
+    Some(names.into_iter().find(|name| listed(name)).unwrap_or(customary).to_owned())
+}
+
+fn too_much(fault: &body::BodyFault) -> Fault {
+    let kind = match fault {
+        body::BodyFault::TooLarge { .. } => Kind::TooLarge,
+        body::BodyFault::Slow => Kind::Timeout,
+        _ => Kind::InvalidRequest,
+    };
+    Fault { status: Some(fault.status()), ..Fault::new(kind, fault.to_string()) }
+}
+
+fn bad_request(unheard: &call::Unheard) -> Fault {
+    let mut fault = Fault::new(Kind::InvalidRequest, unheard.to_string());
+    if matches!(unheard, call::Unheard::NoModel | call::Unheard::BadModel) {
+        fault.param = Some("model".into());
+    }
+    fault
+}
+
+/// Browsers may call the relay from anywhere: the key alone decides, and no cookie counts.
+fn preflight() -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    let headers = response.headers_mut();
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST, PATCH, DELETE, OPTIONS"));
+    headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("*, authorization"));
+    headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));
+    response
+}

@@ -1,0 +1,197 @@
+//! Saying no, in the words of whoever asked: the vendor's form at the vendor's paths, the documented bodies of
+//! the commercial doors, the task services' envelopes.
+//!
+//! Why something is refused is decided elsewhere.
+
+use axum::body::Body;
+use http::{HeaderName, HeaderValue, Response, StatusCode, header};
+use schema::model::api_key::{Permissions, Service};
+use serde_json::{Value, json};
+
+use super::route::Mount;
+use crate::convert::fault::Kind;
+use crate::convert::{self, Fault};
+use crate::provider::Dialect;
+
+/// Tells the vendors' SDKs whether trying again can help.
+const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+
+/// Whom a refusal is said to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ear {
+    /// The door.
+    pub mount: Mount,
+    /// The client's dialect.
+    pub dialect: Dialect,
+}
+
+/// What was wrong with a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyFault {
+    /// There was none.
+    Missing,
+    /// It is not known, or not any more; which of them is not told to strangers.
+    Wrong,
+}
+
+/// The dialect whose error form a client of `dialect` reads.
+pub const fn spoken(dialect: Dialect) -> convert::Dialect {
+    match dialect {
+        Dialect::Messages => convert::Dialect::Messages,
+        Dialect::Gemini | Dialect::CodeAssist => convert::Dialect::Gemini,
+        Dialect::Invoke | Dialect::Converse => convert::Dialect::Converse,
+        Dialect::Responses => convert::Dialect::Responses,
+        Dialect::Completions => convert::Dialect::Completions,
+        _ => convert::Dialect::Chat,
+    }
+}
+
+impl Ear {
+    const fn is_task(self) -> bool {
+        matches!(self.dialect, Dialect::Midjourney | Dialect::Suno | Dialect::Kling | Dialect::Video)
+    }
+
+    /// A refusal with the moment, in seconds from now, from which asking again makes sense.
+    pub fn refuse(self, fault: &Fault, retry_after: Option<u64>) -> Response<Body> {
+        let dialect = spoken(self.dialect);
+        let status = StatusCode::from_u16(fault.status(dialect)).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let body = if self.is_task() { task_body(fault).to_string().into_bytes() } else { fault.body(dialect) };
+        let mut response = plain(status, body);
+        if dialect == convert::Dialect::Converse {
+            error_type(&mut response, fault.bedrock_type());
+        }
+        if let Some(seconds) = retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+        }
+        // Neither a wrong key nor an empty purse gets better by asking again at once.
+        if matches!(fault.kind, Kind::Authentication | Kind::Permission | Kind::Billing) {
+            response.headers_mut().insert(SHOULD_RETRY, HeaderValue::from_static("false"));
+        }
+        response
+    }
+
+    /// A key that is missing or wrong.
+    pub fn bad_key(self, what: KeyFault) -> Response<Body> {
+        let mut response = if self.mount.is_commercial() {
+            let body = json!({"error": "Invalid API key", "message": "API key is invalid or expired"});
+            plain(StatusCode::UNAUTHORIZED, body.to_string().into_bytes())
+        } else if self.mount == Mount::Azure {
+            let body = json!({"error": {"code": "401", "message": "Access denied due to invalid subscription key or wrong API endpoint. Make sure to provide a valid key for an active subscription and use a correct regional API endpoint for your resource."}});
+            plain(StatusCode::UNAUTHORIZED, body.to_string().into_bytes())
+        } else {
+            self.vendors_bad_key(what)
+        };
+        if spoken(self.dialect) == convert::Dialect::Converse {
+            error_type(&mut response, "UnrecognizedClientException");
+        }
+        response.headers_mut().insert(SHOULD_RETRY, HeaderValue::from_static("false"));
+        response
+    }
+
+    fn vendors_bad_key(self, what: KeyFault) -> Response<Body> {
+        let missing = what == KeyFault::Missing;
+        if self.is_task() {
+            let text = if missing { "No API key was given." } else { "The API key is invalid or expired." };
+            return plain(StatusCode::UNAUTHORIZED, task_body(&Fault::new(Kind::Authentication, text)).to_string().into_bytes());
+        }
+        match spoken(self.dialect) {
+            convert::Dialect::Gemini => gemini_bad_key(missing),
+            convert::Dialect::Messages => {
+                let text = if missing { "x-api-key header is required" } else { "invalid x-api-key" };
+                plain(StatusCode::UNAUTHORIZED, Fault::new(Kind::Authentication, text).body(convert::Dialect::Messages))
+            }
+            other => {
+                let fault = if missing {
+                    json!({"error": {"message": "You didn't provide an API key. You need to provide your API key in an Authorization header using Bearer auth (i.e. Authorization: Bearer YOUR_KEY).", "type": "invalid_request_error", "param": null, "code": null}}).to_string().into_bytes()
+                } else {
+                    Fault::new(Kind::Authentication, "Incorrect API key provided. The key is unknown, disabled or expired.").with_code("invalid_api_key").body(other)
+                };
+                plain(StatusCode::UNAUTHORIZED, fault)
+            }
+        }
+    }
+
+    /// A key that may not use a service.
+    pub fn denied(self, permissions: &Permissions, service: Service) -> Response<Body> {
+        let message = format!("This API key does not have permission to access {service} service");
+        if !self.mount.is_commercial() {
+            return self.refuse(&Fault::new(Kind::Permission, message).with_code("permission_denied"), None);
+        }
+        let body = json!({
+            "error": "Access denied",
+            "message": message,
+            "keyPermissions": permissions.render(),
+            "requestedService": service.as_str(),
+        });
+        let mut response = plain(StatusCode::FORBIDDEN, body.to_string().into_bytes());
+        if spoken(self.dialect) == convert::Dialect::Converse {
+            error_type(&mut response, "AccessDeniedException");
+        }
+        response.headers_mut().insert(SHOULD_RETRY, HeaderValue::from_static("false"));
+        response
+    }
+}
+
+/// Google calls a wrong key a bad request and a missing one a missing permission.
+fn gemini_bad_key(missing: bool) -> Response<Body> {
+    if missing {
+        let body = json!({"error": {
+            "code": 403,
+            "message": "Method doesn't allow unregistered callers (callers without established identity). Please use API Key or other form of API consumer identity to call this API.",
+            "status": "PERMISSION_DENIED",
+        }});
+        return plain(StatusCode::FORBIDDEN, body.to_string().into_bytes());
+    }
+    let body = json!({"error": {
+        "code": 400,
+        "message": "API key not valid. Please pass a valid API key.",
+        "status": "INVALID_ARGUMENT",
+        "details": [{
+            "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+            "reason": "API_KEY_INVALID",
+            "domain": "googleapis.com",
+            "metadata": {"service": "generativelanguage.googleapis.com"},
+        }],
+    }});
+    plain(StatusCode::BAD_REQUEST, body.to_string().into_bytes())
+}
+
+/// What the task services' clients read, all at once: New-API's envelope, Midjourney's description, Suno's code.
+fn task_body(fault: &Fault) -> Value {
+    json!({
+        "success": false,
+        "message": fault.message,
+        "code": fault.code.as_deref().unwrap_or(word(fault.kind)),
+        "description": fault.message,
+        "error": {"message": fault.message, "type": word(fault.kind), "code": fault.code},
+    })
+}
+
+const fn word(kind: Kind) -> &'static str {
+    match kind {
+        Kind::InvalidRequest => "invalid_request",
+        Kind::Authentication => "invalid_api_key",
+        Kind::Permission => "permission_denied",
+        Kind::Billing => "insufficient_quota",
+        Kind::NotFound => "not_found",
+        Kind::Conflict => "conflict",
+        Kind::TooLarge => "request_too_large",
+        Kind::RateLimit => "rate_limit_exceeded",
+        Kind::Overloaded => "overloaded",
+        Kind::Timeout => "timeout",
+        Kind::Unavailable => "unavailable",
+        Kind::Server => "server_error",
+    }
+}
+
+fn error_type(response: &mut Response<Body>, kind: &'static str) {
+    response.headers_mut().insert("x-amzn-errortype", HeaderValue::from_static(kind));
+}
+
+/// A JSON answer.
+pub fn plain(status: StatusCode, body: Vec<u8>) -> Response<Body> {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}

@@ -1,0 +1,462 @@
+//! Which call a method and path mean: pure, one table, deny by default.
+//!
+//! A path is read in two steps: the mount (`/openai`, `/claude/v1`, …) says whose door it is, the rest says
+//! what is wanted. Doors that share a dialect share its rows.
+
+use std::borrow::Cow;
+
+use http::Method;
+use schema::model::api_key::Service;
+
+use crate::provider::{Dialect, Operation};
+use crate::wire::percent;
+
+/// The door a request came through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Mount {
+    /// The vendors' own paths at the root: `/v1`, `/v1beta`.
+    Root,
+    /// `/api`.
+    Api,
+    /// `/claude`.
+    Claude,
+    /// `/gemini`.
+    Gemini,
+    /// `/openai`.
+    Openai,
+    /// `/azure`.
+    Azure,
+    /// `/bedrock`.
+    Bedrock,
+    /// `/mj`, `/suno`, `/kling` and video paths.
+    Tasks,
+}
+
+impl Mount {
+    /// The service whose permission this door asks for; the doors at the root ask by the account that serves.
+    pub const fn service(self) -> Option<Service> {
+        match self {
+            Self::Api | Self::Claude => Some(Service::Claude),
+            Self::Gemini => Some(Service::Gemini),
+            Self::Openai | Self::Azure => Some(Service::Openai),
+            Self::Bedrock => Some(Service::Bedrock),
+            Self::Root | Self::Tasks => None,
+        }
+    }
+
+    /// Whether refusals of keys have the body that the commercial documentation fixes.
+    pub const fn is_commercial(self) -> bool {
+        matches!(self, Self::Api | Self::Claude | Self::Gemini | Self::Openai | Self::Bedrock)
+    }
+}
+
+/// A model call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallRoute<'a> {
+    /// The client's dialect.
+    pub dialect: Dialect,
+    /// What is to be done.
+    pub operation: Operation,
+    /// The model, where the path names it.
+    pub model: Option<Cow<'a, str>>,
+    /// Whether the answer streams, where the path says so.
+    pub stream: Option<bool>,
+    /// The path behind the dialect's root, for calls that follow it.
+    pub tail: &'a str,
+}
+
+/// What a key's owner may ask about the key itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Own {
+    /// OpenAI's `dashboard/billing/subscription`.
+    Subscription,
+    /// OpenAI's `dashboard/billing/usage`.
+    Usage,
+    /// Who the key belongs to.
+    Me,
+    /// The key's limits, as the Claude door words them.
+    KeyInfo,
+    /// The key's consumption, as the Claude door words it.
+    KeyUsage,
+    /// Anthropic-style usage of an organisation.
+    OrganizationUsage,
+    /// The key's limits, as the other doors word them.
+    ServiceKeyInfo,
+    /// The key's consumption, as the other doors word it.
+    ServiceUsage,
+    /// A client's telemetry, taken and forgotten.
+    Telemetry,
+}
+
+/// What a path means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target<'a> {
+    /// A model call.
+    Call(CallRoute<'a>),
+    /// The models a key may call, or one of them; the dialect is decided by what the client sends where the path leaves it open.
+    Models {
+        /// The form of the list, where the path decides it.
+        dialect: Option<Dialect>,
+        /// The one asked for.
+        id: Option<Cow<'a, str>>,
+    },
+    /// A question about the key.
+    Own(Own),
+    /// A task.
+    Task(super::task_route::TaskRoute<'a>),
+    /// Whether this door is open; the only thing that is answered without a key.
+    Health,
+    /// Nothing that is served; keys are still checked first, so that a stranger learns nothing.
+    Unknown {
+        /// The dialect in which that is said.
+        dialect: Dialect,
+    },
+}
+
+/// A request's meaning.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route<'a> {
+    /// The door.
+    pub mount: Mount,
+    /// What is behind it.
+    pub target: Target<'a>,
+}
+
+/// Reads a method and path; `None` for paths that are no business of the relay's.
+pub fn read<'a>(method: &Method, path: &'a str) -> Option<Route<'a>> {
+    let (head, rest) = split(path);
+    let (mount, target) = match head {
+        "v1" => (Mount::Root, v1(method, rest)),
+        "v1beta" => (Mount::Root, v1beta(method, rest)),
+        "dashboard" if rest.starts_with("/billing/") => (Mount::Root, billing(method, rest)),
+        "api" => (Mount::Api, claude(method, rest)),
+        "claude" => (Mount::Claude, claude(method, rest)),
+        "gemini" => (Mount::Gemini, gemini(method, rest)),
+        "openai" => return Some(openai(method, rest)),
+        "azure" => (Mount::Azure, azure(method, rest)),
+        "bedrock" => (Mount::Bedrock, bedrock(method, rest)),
+        _ => (Mount::Tasks, super::task_route::read(method, path).map(Target::Task)),
+    };
+    if mount == Mount::Tasks {
+        return target.map(|target| Route { mount, target });
+    }
+    // Tasks live behind the doors of the root, too (`/v1/video/generations`).
+    if mount == Mount::Root
+        && let Some(task) = super::task_route::read(method, path)
+    {
+        return Some(Route { mount: Mount::Tasks, target: Target::Task(task) });
+    }
+    let target = target.unwrap_or(Target::Unknown { dialect: fallback(mount, rest) });
+    Some(Route { mount, target })
+}
+
+/// The first segment without its slashes, and what follows it with its slash.
+fn split(path: &str) -> (&str, &str) {
+    let bare = path.strip_prefix('/').unwrap_or(path);
+    match bare.find('/') {
+        Some(at) => bare.split_at(at),
+        None => (bare, ""),
+    }
+}
+
+fn fallback(mount: Mount, rest: &str) -> Dialect {
+    match mount {
+        Mount::Api | Mount::Claude => Dialect::Messages,
+        Mount::Gemini => Dialect::Gemini,
+        Mount::Bedrock => Dialect::Converse,
+        Mount::Root if rest.starts_with("/messages") => Dialect::Messages,
+        Mount::Root if rest.contains(':') => Dialect::Gemini,
+        Mount::Root | Mount::Openai | Mount::Azure | Mount::Tasks => Dialect::Chat,
+    }
+}
+
+fn call<'a>(dialect: Dialect, operation: Operation) -> Target<'a> {
+    Target::Call(CallRoute { dialect, operation, model: None, stream: None, tail: "" })
+}
+
+fn decoded(text: &str) -> Cow<'_, str> {
+    if text.contains('%') { Cow::Owned(percent::decode(text, false)) } else { Cow::Borrowed(text) }
+}
+
+/// `/v1/…` at the root: OpenAI's paths, Anthropic's, and those of Gemini's clients that say `v1`.
+fn v1<'a>(method: &Method, rest: &'a str) -> Option<Target<'a>> {
+    messages(method, rest)
+        .or_else(|| model_paths(method, rest, None))
+        .or_else(|| own(method, rest))
+        .or_else(|| billing(method, rest.strip_prefix("/dashboard")?))
+        .or_else(|| openai_paths(method, rest))
+        .or_else(|| cached(method, rest))
+}
+
+/// `/v1beta/…`: Gemini's, and the list in OpenAI's form that Google keeps beside it.
+fn v1beta<'a>(method: &Method, rest: &'a str) -> Option<Target<'a>> {
+    if let Some(rest) = rest.strip_prefix("/openai") {
+        return model_paths(method, rest, Some(Dialect::Chat)).or_else(|| openai_paths(method, rest));
+    }
+    model_paths(method, rest, Some(Dialect::Gemini)).or_else(|| cached(method, rest))
+}
+
+/// `…/messages` and its counting.
+fn messages<'a>(method: &Method, rest: &str) -> Option<Target<'a>> {
+    if *method != Method::POST {
+        return None;
+    }
+    match rest {
+        "/messages" => Some(call(Dialect::Messages, Operation::Generate)),
+        "/messages/count_tokens" => Some(call(Dialect::Messages, Operation::CountTokens)),
+        _ => None,
+    }
+}
+
+/// `/models`, `/models/{id}` and `/models/{id}:{action}`.
+fn model_paths<'a>(method: &Method, rest: &'a str, form: Option<Dialect>) -> Option<Target<'a>> {
+    let tail = rest.strip_prefix("/models")?;
+    if *method == Method::GET {
+        let id = match tail {
+            "" | "/" => None,
+            tail => Some(decoded(tail.strip_prefix('/')?)),
+        };
+        return Some(Target::Models { dialect: form, id });
+    }
+    if *method != Method::POST || form == Some(Dialect::Chat) {
+        return None;
+    }
+    let (model, action) = tail.strip_prefix('/')?.rsplit_once(':')?;
+    let (operation, stream) = match action {
+        "generateContent" => (Operation::Generate, Some(false)),
+        "streamGenerateContent" => (Operation::Generate, Some(true)),
+        "countTokens" => (Operation::CountTokens, Some(false)),
+        "embedContent" => (Operation::Embed, Some(false)),
+        "batchEmbedContents" => (Operation::EmbedBatch, Some(false)),
+        _ => return None,
+    };
+    let model = Some(decoded(model)).filter(|model| !model.is_empty());
+    Some(Target::Call(CallRoute { dialect: Dialect::Gemini, operation, model, stream, tail: "" }))
+}
+
+/// Gemini's cached contents.
+fn cached<'a>(method: &Method, rest: &'a str) -> Option<Target<'a>> {
+    let tail = rest.strip_prefix("/cachedContents")?;
+    let fits = match tail {
+        "" => matches!(*method, Method::POST | Method::GET),
+        tail => tail.starts_with('/') && tail.len() > 1 && matches!(*method, Method::GET | Method::PATCH | Method::DELETE),
+    };
+    fits.then_some(Target::Call(CallRoute {
+        dialect: Dialect::Gemini,
+        operation: Operation::Stored,
+        model: None,
+        stream: Some(false),
+        tail: rest,
+    }))
+}
+
+/// What stands behind OpenAI's `/v1`.
+fn openai_paths<'a>(method: &Method, rest: &'a str) -> Option<Target<'a>> {
+    let post = *method == Method::POST;
+    if let Some(tail) = rest.strip_prefix("/responses") {
+        return responses(method, rest, tail);
+    }
+    if rest == "/realtime" && *method == Method::GET {
+        return Some(call(Dialect::Realtime, Operation::Realtime));
+    }
+    if let Some(tail) = rest.strip_prefix("/conversations") {
+        let fits = tail.is_empty() && post || tail.starts_with('/');
+        return fits.then_some(stored(rest));
+    }
+    if !post {
+        return None;
+    }
+    // The oldest form names the model in the path.
+    if let Some(model) = rest.strip_prefix("/engines/").and_then(|tail| tail.strip_suffix("/embeddings")) {
+        return Some(Target::Call(CallRoute {
+            dialect: Dialect::Embeddings,
+            operation: Operation::Embed,
+            model: Some(decoded(model)),
+            stream: Some(false),
+            tail: "",
+        }));
+    }
+    let (dialect, operation) = match rest {
+        "/chat/completions" => (Dialect::Chat, Operation::Generate),
+        "/completions" => (Dialect::Completions, Operation::Complete),
+        "/embeddings" => (Dialect::Embeddings, Operation::Embed),
+        "/images/generations" => (Dialect::Images, Operation::ImageGenerate),
+        "/images/edits" => (Dialect::Images, Operation::ImageEdit),
+        "/images/variations" => (Dialect::Images, Operation::ImageVary),
+        "/audio/transcriptions" => (Dialect::Audio, Operation::Transcribe),
+        "/audio/translations" => (Dialect::Audio, Operation::Translate),
+        "/audio/speech" => (Dialect::Audio, Operation::Speak),
+        "/moderations" => (Dialect::Moderations, Operation::Moderate),
+        "/rerank" => (Dialect::Rerank, Operation::Rerank),
+        _ => return None,
+    };
+    Some(call(dialect, operation))
+}
+
+fn responses<'a>(method: &Method, rest: &'a str, tail: &str) -> Option<Target<'a>> {
+    let post = *method == Method::POST;
+    match tail {
+        "" if post => Some(call(Dialect::Responses, Operation::Generate)),
+        "/compact" if post => Some(call(Dialect::Responses, Operation::Compact)),
+        "/input_tokens" if post => Some(call(Dialect::Responses, Operation::CountTokens)),
+        tail => {
+            let id = tail.strip_prefix('/')?;
+            let (id, below) = id.split_once('/').unwrap_or((id, ""));
+            let fits = match below {
+                "" => matches!(*method, Method::GET | Method::DELETE),
+                "cancel" => post,
+                "input_items" => *method == Method::GET,
+                _ => false,
+            };
+            (fits && !id.is_empty()).then(|| stored(rest))
+        }
+    }
+}
+
+fn stored(rest: &str) -> Target<'_> {
+    Target::Call(CallRoute { dialect: Dialect::Responses, operation: Operation::Stored, model: None, stream: None, tail: rest })
+}
+
+/// Questions about the key that stand beside Anthropic's and OpenAI's paths.
+fn own<'a>(method: &Method, rest: &str) -> Option<Target<'a>> {
+    if *method != Method::GET {
+        return None;
+    }
+    let own = match rest {
+        "/me" => Own::Me,
+        "/key-info" => Own::KeyInfo,
+        "/usage" => Own::KeyUsage,
+        _ if rest.starts_with("/organizations/") && rest.ends_with("/usage") => Own::OrganizationUsage,
+        _ => return None,
+    };
+    Some(Target::Own(own))
+}
+
+/// `/dashboard/billing/…`, given what follows `/dashboard`.
+fn billing<'a>(method: &Method, rest: &str) -> Option<Target<'a>> {
+    match (method, rest) {
+        (&Method::GET, "/billing/subscription") => Some(Target::Own(Own::Subscription)),
+        (&Method::GET, "/billing/usage") => Some(Target::Own(Own::Usage)),
+        _ => None,
+    }
+}
+
+/// `/api/…` and `/claude/…`: Anthropic's paths with or without `/v1`, and chat for those who want it there.
+fn claude<'a>(method: &Method, rest: &'a str) -> Option<Target<'a>> {
+    if *method == Method::GET && rest == "/health" {
+        return Some(Target::Health);
+    }
+    if *method == Method::POST && matches!(rest, "/api/event_logging/batch" | "/event_logging/batch") {
+        return Some(Target::Own(Own::Telemetry));
+    }
+    let rest = rest.strip_prefix("/claude").unwrap_or(rest);
+    let inner = rest.strip_prefix("/v1").filter(|inner| inner.starts_with('/')).unwrap_or(rest);
+    messages(method, inner)
+        .or_else(|| model_paths(method, inner, Some(Dialect::Messages)).filter(|target| matches!(target, Target::Models { .. })))
+        .or_else(|| own(method, inner))
+        .or_else(|| match (method, inner) {
+            (&Method::POST, "/chat/completions") => Some(call(Dialect::Chat, Operation::Generate)),
+            (&Method::POST, "/completions") => Some(call(Dialect::Completions, Operation::Complete)),
+            _ => None,
+        })
+}
+
+/// `/gemini/…`: Gemini's paths, Code Assist's, and messages for those who want them there.
+fn gemini<'a>(method: &Method, rest: &'a str) -> Option<Target<'a>> {
+    if let Some(action) = rest.strip_prefix("/v1internal").filter(|action| action.starts_with(':')) {
+        return code_assist(method, action);
+    }
+    let inner = ["/v1beta", "/v1"].iter().find_map(|version| rest.strip_prefix(version).filter(|inner| inner.starts_with('/'))).unwrap_or(rest);
+    model_paths(method, inner, Some(Dialect::Gemini))
+        .or_else(|| messages(method, inner))
+        .or_else(|| cached(method, inner))
+        .or_else(|| service_own(method, inner))
+}
+
+/// Code Assist names the model in the body and everything else in the action.
+fn code_assist<'a>(method: &Method, action: &'a str) -> Option<Target<'a>> {
+    if *method != Method::POST {
+        return None;
+    }
+    let (operation, stream) = match action {
+        ":generateContent" => (Operation::Generate, false),
+        ":streamGenerateContent" => (Operation::Generate, true),
+        ":countTokens" => (Operation::CountTokens, false),
+        ":loadCodeAssist" | ":onboardUser" | ":retrieveUserQuota" | ":listExperiments" | ":recordCodeAssistMetrics" | ":fetchAdminControls" => {
+            (Operation::Side, false)
+        }
+        _ => return None,
+    };
+    Some(Target::Call(CallRoute { dialect: Dialect::CodeAssist, operation, model: None, stream: Some(stream), tail: action }))
+}
+
+fn service_own<'a>(method: &Method, rest: &str) -> Option<Target<'a>> {
+    match (method, rest) {
+        (&Method::GET, "/usage") => Some(Target::Own(Own::ServiceUsage)),
+        (&Method::GET, "/key-info") => Some(Target::Own(Own::ServiceKeyInfo)),
+        _ => None,
+    }
+}
+
+/// `/openai/…`: OpenAI's paths with or without `/v1`, Azure's clients, and the other services in OpenAI's dialect.
+fn openai<'a>(method: &Method, rest: &'a str) -> Route<'a> {
+    let (mount, rest) = match rest {
+        _ if rest.starts_with("/claude/") => (Mount::Claude, rest.strip_prefix("/claude").unwrap_or(rest)),
+        _ if rest.starts_with("/gemini/") => (Mount::Gemini, rest.strip_prefix("/gemini").unwrap_or(rest)),
+        _ => (Mount::Openai, rest),
+    };
+    let inner = rest.strip_prefix("/v1").filter(|inner| inner.starts_with('/')).unwrap_or(rest);
+    let target = deployment(method, inner)
+        .or_else(|| model_paths(method, inner, Some(Dialect::Chat)))
+        .or_else(|| service_own(method, inner))
+        .or_else(|| openai_paths(method, inner));
+    Route { mount, target: target.unwrap_or(Target::Unknown { dialect: Dialect::Chat }) }
+}
+
+/// `/azure/…`: Azure's clients' paths, and the short ones.
+fn azure<'a>(method: &Method, rest: &'a str) -> Option<Target<'a>> {
+    if *method == Method::GET && rest == "/health" {
+        return Some(Target::Health);
+    }
+    let inner = rest.strip_prefix("/openai").filter(|inner| inner.starts_with('/')).unwrap_or(rest);
+    let inner = inner.strip_prefix("/v1").filter(|inner| inner.starts_with('/')).unwrap_or(inner);
+    deployment(method, inner)
+        .or_else(|| model_paths(method, inner, Some(Dialect::Chat)))
+        .or_else(|| service_own(method, inner))
+        .or_else(|| openai_paths(method, inner))
+}
+
+/// `/deployments/{deployment}/…`: the deployment stands for the model.
+fn deployment<'a>(method: &Method, rest: &'a str) -> Option<Target<'a>> {
+    let (name, below) = rest.strip_prefix("/deployments/").and_then(|tail| tail.split_at_checked(tail.find('/')?))?;
+    match openai_paths(method, below)? {
+        Target::Call(call) if call.operation != Operation::Stored && !name.is_empty() => {
+            Some(Target::Call(CallRoute { model: Some(decoded(name)), ..call }))
+        }
+        _ => None,
+    }
+}
+
+/// `/bedrock/…`: Bedrock's runtime paths, and messages for those who want them there.
+fn bedrock<'a>(method: &Method, rest: &'a str) -> Option<Target<'a>> {
+    if let Some(tail) = rest.strip_prefix("/model/") {
+        let (model, action) = tail.rsplit_once('/')?;
+        let (dialect, operation, stream) = match action {
+            _ if *method != Method::POST => return None,
+            "invoke" => (Dialect::Invoke, Operation::Generate, false),
+            "invoke-with-response-stream" => (Dialect::Invoke, Operation::Generate, true),
+            "converse" => (Dialect::Converse, Operation::Generate, false),
+            "converse-stream" => (Dialect::Converse, Operation::Generate, true),
+            _ => return None,
+        };
+        let model = Some(decoded(model)).filter(|model| !model.is_empty());
+        return Some(Target::Call(CallRoute { dialect, operation, model, stream: Some(stream), tail: "" }));
+    }
+    let inner = rest.strip_prefix("/v1").filter(|inner| inner.starts_with('/')).unwrap_or(rest);
+    messages(method, inner)
+        .or_else(|| model_paths(method, inner, Some(Dialect::Messages)).filter(|target| matches!(target, Target::Models { .. })))
+        .or_else(|| service_own(method, inner))
+}
+
+#[cfg(test)]
+mod tests;
