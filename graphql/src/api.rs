@@ -1,24 +1,60 @@
 //! The graph: one file a resource, merged here.
 
+mod account;
+mod announcement;
+mod api_key;
 mod audit;
+mod card;
 pub mod cost;
 mod events;
 mod ledger;
 mod node;
+mod order;
+mod plan;
+mod request_log;
 mod session;
 mod setting;
+mod subscription;
 mod user;
 
 use async_graphql::{MergedObject, MergedSubscription, SDLExportOptions, Schema};
 
 /// Everything that can be read.
 #[derive(MergedObject, Default)]
-pub struct Query(audit::AuditQuery, ledger::LedgerQuery, node::NodeQuery, setting::SettingQuery, user::UserQuery);
+pub struct Query(
+    account::AccountQuery,
+    account::AccountGroupQuery,
+    announcement::AnnouncementQuery,
+    api_key::ApiKeyQuery,
+    audit::AuditQuery,
+    card::CardQuery,
+    ledger::LedgerQuery,
+    node::NodeQuery,
+    order::OrderQuery,
+    plan::PlanQuery,
+    request_log::RequestLogQuery,
+    setting::SettingQuery,
+    subscription::PlanSubscriptionQuery,
+    user::UserQuery,
+);
 
 /// Everything that can be changed. Every change takes one `input` and answers with what it changed, or with
 /// `userErrors` that say why it did not.
 #[derive(MergedObject, Default)]
-pub struct Mutation(ledger::LedgerMutation, session::SessionMutation, setting::SettingMutation, user::UserMutation);
+pub struct Mutation(
+    account::AccountMutation,
+    account::AccountGroupMutation,
+    announcement::AnnouncementMutation,
+    api_key::ApiKeyMutation,
+    card::CardMutation,
+    ledger::LedgerMutation,
+    order::OrderMutation,
+    plan::PlanMutation,
+    session::SessionMutation,
+    setting::SettingMutation,
+    subscription::PlanSubscriptionMutation,
+    user::UserMutation,
+);
 
 /// Everything that can be watched.
 #[derive(MergedSubscription, Default)]

@@ -77,7 +77,8 @@ impl Gate for Door {
 
     fn prepare(&self, guest: &Guest, info: &OperationInfo, request: Request) -> Request {
         let actor = Actor { request_id: info.request_id.to_string(), ..guest.actor.clone() };
-        request.data(self.app.clone()).data(actor).data(loader::loaders(&self.app)).data(self.live.clone())
+        let loaders = loader::loaders(&self.app, &actor);
+        request.data(self.app.clone()).data(actor).data(loaders).data(self.live.clone())
     }
 
     async fn still_valid(&self, guest: &Guest) -> bool {

@@ -3,11 +3,20 @@
 
 use async_graphql::{Context, ID, Interface, Object};
 use schema::Error;
-use schema::service::{audit, setting, user, wallet};
+use schema::service::{
+    account, account_group, announcement, api_key, audit, card, order, plan, setting, subscription, user, wallet,
+};
 
+use super::account::{Account, AccountGroup};
+use super::announcement::Announcement;
+use super::api_key::ApiKey;
 use super::audit::AuditEntry;
+use super::card::Card;
 use super::ledger::LedgerEntry;
+use super::order::Order;
+use super::plan::Plan;
 use super::setting::Setting;
+use super::subscription::PlanSubscription;
 use super::user::User;
 use crate::context::Reach;
 use crate::fault::Result;
@@ -17,8 +26,16 @@ use crate::node::{number, split};
 #[derive(Interface)]
 #[graphql(field(name = "id", ty = "&ID", desc = "Opaque id."))]
 pub enum Node {
+    Account(Account),
+    AccountGroup(AccountGroup),
+    Announcement(Announcement),
+    ApiKey(ApiKey),
     AuditEntry(AuditEntry),
+    Card(Card),
     LedgerEntry(LedgerEntry),
+    Order(Order),
+    Plan(Plan),
+    PlanSubscription(PlanSubscription),
     Setting(Setting),
     User(User),
 }
@@ -53,8 +70,16 @@ async fn find(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>> {
     let (kind, name) = split(id).ok_or_else(bad)?;
     let row = || number(&name).ok_or_else(bad);
     let found = match kind.as_str() {
+        "Account" => account::get(app, actor, row()?).await.map(|r| Node::Account(r.into())),
+        "AccountGroup" => account_group::get(app, actor, row()?).await.map(|r| Node::AccountGroup(r.into())),
+        "Announcement" => announcement::get(app, actor, row()?).await.map(|r| Node::Announcement(r.into())),
+        "ApiKey" => api_key::get(app, actor, row()?).await.map(|r| Node::ApiKey(r.into())),
         "AuditEntry" => audit::get(app, actor, row()?).await.map(|r| Node::AuditEntry(r.into())),
+        "Card" => card::get(app, actor, row()?).await.map(|r| Node::Card(r.into())),
         "LedgerEntry" => wallet::entry(app, actor, row()?).await.map(|r| Node::LedgerEntry(r.into())),
+        "Order" => order::get(app, actor, &name).await.map(|placed| Node::Order(placed.order.into())),
+        "Plan" => plan::get_by_id(app, actor, row()?).await.map(|r| Node::Plan(r.into())),
+        "PlanSubscription" => subscription::get(app, actor, row()?).await.map(|r| Node::PlanSubscription(r.into())),
         "Setting" => setting::get(app, actor, &name).map(|s| Node::Setting(s.into())),
         "User" => user::get(app, actor, row()?).await.map(|r| Node::User(r.into())),
         _ => return Err(bad().into()),

@@ -12,7 +12,11 @@ use crate::page::{self, Connection, OrderDirection};
 use crate::scalar::{BigInt, DateTime, Decimal, Json};
 use crate::{count_by, loader, node};
 
+use super::api_key::{ApiKey, ApiKeyFilter, ApiKeyOrder};
+use super::card::{CardRedemption, CardRedemptionFilter};
 use super::ledger::{LedgerEntry, LedgerEntryFilter};
+use super::order::{Order, OrderFilter, OrderOrder};
+use super::subscription::{HeldPlan, PlanSubscription, PlanSubscriptionFilter};
 
 /// A person who may sign in, with a wallet.
 #[derive(SimpleObject, Clone)]
@@ -147,6 +151,64 @@ impl User {
         #[graphql(desc = "Only these.")] filter: Option<LedgerEntryFilter>,
     ) -> Option<Result<Connection<LedgerEntry>>> {
         Some(super::ledger::list(ctx, Some(self.row), page::seek(first, after, last, before), filter).await)
+    }
+    /// This person's API keys, newest first unless told otherwise.
+    async fn api_keys(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "This many from the start: 1 to 100; 20 when nothing is said.")] first: Option<i32>,
+        #[graphql(desc = "Behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "This many from the end: 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Only these.")] filter: Option<ApiKeyFilter>,
+        #[graphql(desc = "In this order.")] order_by: Option<ApiKeyOrder>,
+    ) -> Option<Result<Connection<ApiKey>>> {
+        let seek = page::seek(first, after, last, before);
+        Some(super::api_key::list(ctx, Some(self.row), seek, filter, order_by).await)
+    }
+    /// The plan this person is on now, and what it admits.
+    async fn plan(&self, ctx: &Context<'_>) -> Option<Result<HeldPlan>> {
+        Some(super::subscription::held(ctx, self.row).await)
+    }
+    /// This person's subscriptions, newest first.
+    async fn subscriptions(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "This many from the start: 1 to 100; 20 when nothing is said.")] first: Option<i32>,
+        #[graphql(desc = "Behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "This many from the end: 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Only these.")] filter: Option<PlanSubscriptionFilter>,
+    ) -> Option<Result<Connection<PlanSubscription>>> {
+        let seek = page::seek(first, after, last, before);
+        Some(super::subscription::list(ctx, Some(self.row), seek, filter, OrderDirection::Desc).await)
+    }
+    /// This person's orders, newest first unless told otherwise.
+    async fn orders(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "This many from the start: 1 to 100; 20 when nothing is said.")] first: Option<i32>,
+        #[graphql(desc = "Behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "This many from the end: 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Only these.")] filter: Option<OrderFilter>,
+        #[graphql(desc = "In this order.")] order_by: Option<OrderOrder>,
+    ) -> Option<Result<Connection<Order>>> {
+        let seek = page::seek(first, after, last, before);
+        Some(super::order::list(ctx, Some(self.row), seek, filter, order_by).await)
+    }
+    /// The cards this person redeemed, newest first.
+    async fn card_redemptions(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "This many from the start: 1 to 100; 20 when nothing is said.")] first: Option<i32>,
+        #[graphql(desc = "Behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "This many from the end: 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Only these.")] filter: Option<CardRedemptionFilter>,
+    ) -> Option<Result<Connection<CardRedemption>>> {
+        let seek = page::seek(first, after, last, before);
+        Some(super::card::redemptions(ctx, Some(self.row), seek, filter).await)
     }
 }
 

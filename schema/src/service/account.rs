@@ -423,6 +423,12 @@ pub(crate) async fn free_keys(tx: &mut Tx, to: BoundTo, now: Time) -> Result<Vec
     Ok(freed)
 }
 
+/// Every account that was not deleted; for the server's own use.
+pub async fn all(app: &App) -> Result<Vec<Account>> {
+    let mut conn = app.db.conn().await?;
+    Ok(Account::all(&mut conn).await?)
+}
+
 /// One account; the deleted are not found.
 pub async fn get(app: &App, actor: &Actor, account_id: i64) -> Result<Account> {
     actor.may(Act::ViewAll)?;

@@ -352,6 +352,22 @@ pub async fn mark_many_read(app: &App, actor: &Actor, uids: &[String]) -> Result
     Ok(new)
 }
 
+/// As [`mark_many_read`], by the announcements' numbers.
+pub async fn mark_rows_read(app: &App, actor: &Actor, ids: &[i64]) -> Result<i64> {
+    let me = actor.signed_in()?;
+    let mut new = 0;
+    let now = app.clock.now();
+    let mut tx = app.db.begin().await?;
+    for found in Announcement::by_ids(&mut tx, ids).await? {
+        let id = found.id;
+        if visible(app, actor, found).is_ok() {
+            new += i64::from(Reading::insert(&mut tx, id, me, now).await?);
+        }
+    }
+    tx.commit().await?;
+    Ok(new)
+}
+
 /// How many people have read each of these.
 pub async fn read_counts(app: &App, actor: &Actor, ids: &[i64]) -> Result<HashMap<i64, i64>> {
     actor.may(Act::ViewAll)?;

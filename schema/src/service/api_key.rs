@@ -158,6 +158,8 @@ macro_rules! partial {
         impl $name {
             /// True when nothing changes.
             pub fn is_empty(&self) -> bool { true $(&& self.$field.is_none())+ }
+            /// The whole of a new key's: everything else at its default.
+            pub fn whole(&self) -> $whole { self.over(&$whole::default()) }
             fn over(&self, whole: &$whole) -> $whole {
                 let mut whole = whole.clone();
                 $(if let Some(value) = &self.$field { whole.$field = value.clone(); })+

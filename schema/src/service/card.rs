@@ -15,7 +15,7 @@ use crate::service::audit::{self, Target};
 use crate::service::plan::stale;
 
 pub use mint::{CodeForm, MOST, Mint, Minted, Worth, mint};
-pub use redeem::{Redeemed, redeem};
+pub use redeem::{Redeemed, redeem, redeemed};
 
 /// Where codes are sealed.
 pub(super) const PLACE: &str = "cards.code";
@@ -175,6 +175,22 @@ pub async fn redemption_entries(
     visible(actor, filter)?;
     let mut conn = app.db.conn().await?;
     Ok(Page::cut(Redemption::seek(&mut conn, filter, direction, seek).await?, seek))
+}
+
+/// How many redemptions there are.
+pub async fn redemption_count(app: &App, actor: &Actor, filter: &RedemptionFilter) -> Result<i64> {
+    visible(actor, filter)?;
+    let mut conn = app.db.conn().await?;
+    Ok(Redemption::count(&mut conn, filter).await?)
+}
+
+/// The cards of a batch and their codes, opened for an administrator.
+pub async fn batch(app: &App, actor: &Actor, batch: &str) -> Result<Vec<Minted>> {
+    actor.may(Act::Manage)?;
+    let mut conn = app.db.conn().await?;
+    let cards = Card::of_batch(&mut conn, batch).await?;
+    drop(conn);
+    cards.into_iter().map(|card| Ok(Minted { code: reveal(app, actor, &card)?, card })).collect()
 }
 
 /// Redemptions by numbered page.

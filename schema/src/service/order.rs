@@ -163,6 +163,13 @@ pub async fn payment_events(
     Ok(Page::cut(PaymentEvent::seek(&mut conn, filter, seek).await?, seek))
 }
 
+/// How much the providers said, for administrators.
+pub async fn payment_count(app: &App, actor: &Actor, filter: &PaymentEventFilter) -> Result<i64> {
+    actor.may(Act::ViewAll)?;
+    let mut conn = app.db.conn().await?;
+    Ok(PaymentEvent::count(&mut conn, filter).await?)
+}
+
 /// What the providers said, by numbered page, for administrators.
 pub async fn payment_history(
     app: &App,

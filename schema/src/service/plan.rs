@@ -147,24 +147,41 @@ pub async fn list(app: &App, actor: &Actor, with_inactive: bool) -> Result<Vec<P
 }
 
 /// By keyset: what is offered for anybody, everything for administrators.
-pub async fn entries(app: &App, actor: &Actor, filter: &PlanFilter, seek: &Seek) -> Result<(Page<Plan>, i64)> {
+pub async fn entries(app: &App, actor: &Actor, filter: &PlanFilter, seek: &Seek) -> Result<Page<Plan>> {
+    visible(actor, filter)?;
+    let mut conn = app.db.conn().await?;
+    Ok(Page::cut(Plan::seek(&mut conn, filter, seek).await?, seek))
+}
+
+/// How many there are.
+pub async fn count(app: &App, actor: &Actor, filter: &PlanFilter) -> Result<i64> {
+    visible(actor, filter)?;
+    let mut conn = app.db.conn().await?;
+    Ok(Plan::count(&mut conn, filter).await?)
+}
+
+fn visible(actor: &Actor, filter: &PlanFilter) -> Result<()> {
     if filter.with_hidden || filter.with_inactive || filter.with_deleted {
         actor.may(Act::ViewAll)?;
     }
+    Ok(())
+}
+
+/// One plan by its id, as [`get`] by its slug.
+pub async fn get_by_id(app: &App, actor: &Actor, plan_id: i64) -> Result<Plan> {
     let mut conn = app.db.conn().await?;
-    let total = Plan::count(&mut conn, filter).await?;
-    Ok((Page::cut(Plan::seek(&mut conn, filter, seek).await?, seek), total))
+    shown_to(actor, Plan::find(&mut conn, plan_id).await?.filter(|p| p.deleted_at.is_none()))
+}
+
+fn shown_to(actor: &Actor, plan: Option<Plan>) -> Result<Plan> {
+    let offered = |p: &Plan| p.is_available() && p.is_visible;
+    plan.filter(|p| actor.is_admin() || offered(p)).ok_or(NOT_FOUND)
 }
 
 /// One plan by its slug: an offered one for anybody, any living one for administrators.
 pub async fn get(app: &App, actor: &Actor, slug: &str) -> Result<Plan> {
     let mut conn = app.db.conn().await?;
-    let plan = Plan::by_slug(&mut conn, slug).await?.ok_or(NOT_FOUND)?;
-    let offered = plan.is_available() && plan.is_visible;
-    if !actor.is_admin() && !offered {
-        return Err(NOT_FOUND);
-    }
-    Ok(plan)
+    shown_to(actor, Plan::by_slug(&mut conn, slug).await?)
 }
 
 pub(crate) const NOT_FOUND: Error = Error::NotFound { what: "plan" };

@@ -93,6 +93,14 @@ pub async fn count(app: &App, actor: &Actor, filter: &SubscriptionFilter) -> Res
     Ok(Subscription::count(&mut conn, filter).await?)
 }
 
+/// One subscription: one's own, or anybody's for administrators.
+pub async fn get(app: &App, actor: &Actor, id: i64) -> Result<Subscription> {
+    let mut conn = app.db.conn().await?;
+    let found = Subscription::find(&mut conn, id).await?.ok_or(NONE)?;
+    actor.owns_or_admin(found.user_id, "subscription")?;
+    Ok(found)
+}
+
 fn visible(actor: &Actor, filter: &SubscriptionFilter) -> Result<()> {
     match filter.user_id {
         Some(id) => actor.owns_or_admin(id, "user"),

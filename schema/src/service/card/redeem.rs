@@ -7,7 +7,7 @@ use crate::bus::Event;
 use crate::clock::{DAY, SECOND};
 use crate::db::Tx;
 use crate::error::{Error, Result};
-use crate::model::card::{Card, CardKind, CardStatus, NewRedemption, Redemption};
+use crate::model::card::{Card, CardKind, CardStatus, NewRedemption, Redemption, RedemptionFilter};
 use crate::model::ledger::EntryKind;
 use crate::model::plan::Plan;
 use crate::model::subscription::{Subscription, SubscriptionSource};
@@ -54,6 +54,27 @@ pub async fn redeem(app: &App, actor: &Actor, code: &str) -> Result<Redeemed> {
         app.bus.publish(Event::PlanChanged { user_id: Some(user_id) }).await;
     }
     Ok(redeemed)
+}
+
+/// What redeeming a code brought the signed-in person before, with their wallet and subscription as they are now.
+pub async fn redeemed(app: &App, actor: &Actor, code: &str) -> Result<Redeemed> {
+    let user_id = actor.signed_in()?;
+    let mut conn = app.db.conn().await?;
+    let card = Card::by_digest(&mut conn, &digest_of(code.trim())).await?;
+    let card = card.ok_or(Error::NotFound { what: "card" })?;
+    let mine = RedemptionFilter { user_id: Some(user_id), card_id: Some(card.id), ..RedemptionFilter::default() };
+    if Redemption::count(&mut conn, &mine).await? == 0 {
+        return Err(Error::NotFound { what: "card" });
+    }
+    let user = User::find(&mut conn, user_id).await?.ok_or(Error::NotFound { what: "user" })?;
+    let subscription = match card.kind {
+        CardKind::Credit => None,
+        CardKind::Plan => {
+            let held = subscription::held(&mut conn, user_id, app.clock.now()).await?;
+            held.subscription.zip(held.plan)
+        }
+    };
+    Ok(Redeemed { amount: card.value, balance: user.balance, card, subscription })
 }
 
 async fn in_one_transaction(app: &App, actor: &Actor, user_id: i64, digest: &str) -> Result<(Redeemed, Option<Moved>)> {
