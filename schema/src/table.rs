@@ -438,6 +438,7 @@ diesel::table! {
         result -> Text,
         fail_reason -> Text,
         cost -> BigInt,
+        from_wallet -> Bool,
         refunded_at -> Nullable<BigInt>,
         notify_url -> Nullable<Text>,
         submitted_at -> Nullable<BigInt>,

@@ -24,6 +24,12 @@ impl<T: std::fmt::Debug> std::ops::Deref for Doc<T> {
     }
 }
 
+impl<T: std::fmt::Debug> From<T> for Doc<T> {
+    fn from(value: T) -> Self {
+        Self(value)
+    }
+}
+
 impl<T: std::fmt::Debug> std::ops::DerefMut for Doc<T> {
     fn deref_mut(&mut self) -> &mut T {
         &mut self.0

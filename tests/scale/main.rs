@@ -1,6 +1,7 @@
 //! Several processes as one: PostgreSQL and Redis underneath, two applications over them.
 
 mod limits;
+mod months;
 mod settling;
 
 use std::path::PathBuf;

@@ -115,6 +115,8 @@ CREATE TABLE tasks (
     result TEXT NOT NULL DEFAULT '{}',
     fail_reason TEXT NOT NULL DEFAULT '',
     cost BIGINT NOT NULL DEFAULT 0,
+    -- Whether the owner's wallet paid it, and is to be refunded when the task fails.
+    from_wallet BOOLEAN NOT NULL DEFAULT TRUE,
     refunded_at BIGINT,
     notify_url TEXT,
     submitted_at BIGINT,
@@ -128,4 +130,5 @@ CREATE TABLE tasks (
 );
 CREATE INDEX tasks_due ON tasks (status, next_poll_at);
 CREATE INDEX tasks_key ON tasks (key_id, id);
+CREATE INDEX tasks_user ON tasks (user_id, id);
 CREATE INDEX tasks_upstream ON tasks (account_id, upstream_id);

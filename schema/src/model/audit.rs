@@ -90,6 +90,10 @@ macro_rules! filtered {
 }
 
 impl AuditEntry {
+    /// Removes what is older than a moment.
+    pub async fn delete_before(conn: &mut Conn, before: Time) -> QueryResult<usize> {
+        on!(conn, |c| diesel::delete(audit_log::table.filter(audit_log::at.lt(before))).execute(c).await)
+    }
     pub async fn find(conn: &mut Conn, id: i64) -> QueryResult<Option<Self>> {
         on!(conn, |c| audit_log::table.find(id).select(Self::as_select()).first(c).await.optional())
     }

@@ -1,6 +1,6 @@
 //! Models and what they cost.
 
-mod price;
+pub mod price;
 
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
@@ -159,6 +159,9 @@ impl Model {
     }
     pub async fn by_ids(conn: &mut Conn, ids: &[i64]) -> QueryResult<Vec<Self>> {
         on!(conn, |c| models::table.filter(models::id.eq_any(ids)).select(Self::as_select()).load(c).await)
+    }
+    pub async fn by_names(conn: &mut Conn, names: &[String]) -> QueryResult<Vec<Self>> {
+        on!(conn, |c| models::table.filter(models::name.eq_any(names)).select(Self::as_select()).load(c).await)
     }
     pub async fn by_name(conn: &mut Conn, name: &str) -> QueryResult<Option<Self>> {
         on!(conn, |c| models::table.filter(models::name.eq(name)).select(Self::as_select()).first(c).await.optional())

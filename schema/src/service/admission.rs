@@ -23,7 +23,7 @@ pub use crate::kv::admission::{Ask, KeyBooks, Limit, Refusal, WindowLimits};
 use crate::kv::admission::{Demand, Held, Span, Verdict};
 use crate::model::ledger::EntryKind;
 pub(crate) use account::AccountDays;
-pub use account::{Slot, accounts_today, slots_taken, stick, stuck, take_slot, unstick};
+pub use account::{Slot, accounts_spent, slots_taken, stick, stuck, take_slot, unstick};
 
 /// Why a call may not begin.
 #[derive(Clone, Debug)]
@@ -142,6 +142,7 @@ pub(super) async fn heed(app: &App, event: &Event) {
         }
         Event::Used(call) => {
             app.books.accounts.used(call);
+            app.books.ring.used(call, app.clock.now());
             Ok(())
         }
         Event::Resync => {

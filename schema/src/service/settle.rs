@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::admission::{AccountDays, Days, Ticket};
 use super::journal::{self, Journal, Position};
-use super::setting;
+use super::setting::{self, names};
 use crate::App;
 use crate::bus::{Event, UsedCall};
 use crate::error::{Error, Result};
@@ -35,6 +35,8 @@ pub struct Books {
     priming: [tokio::sync::Mutex<()>; 32],
     pub(crate) days: Days,
     pub(crate) accounts: AccountDays,
+    /// How busy the last hour was.
+    pub(crate) ring: super::report::Ring,
 }
 
 impl Books {
@@ -64,6 +66,9 @@ pub async fn start_with(app: &App, bounds: journal::Bounds) -> Result<()> {
     if app.books.running.get().is_some() {
         return Ok(());
     }
+    super::guard::claim(app).await?;
+    // Before the first call is booked, so that it finds its month.
+    super::sweep::partition::tend(app).await?;
     let dir = app.config.data_dir.join("journal");
     let unusable = |cause| Error::unavailable(format!("the journal in {} cannot be used", dir.display()), cause);
     let (own, left) = journal::claim(&dir).map_err(unusable)?;
@@ -239,10 +244,7 @@ fn clean(app: &App, mut call: Settlement) -> (Settlement, Spend) {
     ] {
         cut(text, most);
     }
-    let object = |text: &str| serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text).is_ok();
-    if call.meta.len() <= 2 || call.meta.len() > 8000 || call.meta.contains('\0') || !object(&call.meta) {
-        "{}".clone_into(&mut call.meta);
-    }
+    call.meta = document(&call.meta);
     let counts = &mut call.counts;
     for count in [
         &mut counts.input,
@@ -263,8 +265,8 @@ fn clean(app: &App, mut call: Settlement) -> (Settlement, Spend) {
     }
     if call.content.is_some() {
         let settings = setting::current(app);
-        if settings.bool(RECORD_CONTENT) {
-            let most = usize::try_from(settings.int(RECORD_CONTENT_CHARS)).unwrap_or_default();
+        if settings.bool(names::RECORD_CONTENT) {
+            let most = usize::try_from(settings.int(names::RECORD_CONTENT_CHARS)).unwrap_or_default();
             if let Some(said) = &mut call.content {
                 for text in [
                     &mut said.system_prompt,
@@ -291,9 +293,6 @@ fn clean(app: &App, mut call: Settlement) -> (Settlement, Spend) {
     (call, spend)
 }
 
-const RECORD_CONTENT: &str = "record_content";
-const RECORD_CONTENT_CHARS: &str = "record_content_chars";
-
 /// True for a call that counts in its key's week, which is of Claude models only.
 fn weekly(call: &Settlement) -> bool {
     call.model.to_ascii_lowercase().contains("claude")
@@ -301,6 +300,17 @@ fn weekly(call: &Settlement) -> bool {
 
 /// No single count or cost is larger (a million dollars; a trillion tokens).
 const MOST: i64 = 1_000_000_000_000;
+
+/// A document as the tables keep it: a JSON object without blanks, empty when it was none or too large.
+fn document(text: &str) -> String {
+    if text.len() > 2
+        && text.len() <= 8000
+        && let Ok(object) = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text)
+    {
+        return serde_json::Value::Object(object).to_string();
+    }
+    "{}".to_owned()
+}
 
 /// Cuts a text to so many characters and takes out NULs, which PostgreSQL does not store.
 fn cut(text: &mut String, most: usize) {

@@ -12,6 +12,7 @@ use diesel::QueryResult;
 
 use crate::clock::Time;
 use crate::db::Conn;
+pub use crate::model::rollup::Sums;
 use crate::on;
 
 /// What a call used, in the units prices are in.
@@ -95,20 +96,8 @@ impl Settlement {
     }
 }
 
-/// Sums of calls, as the rollups keep them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Sums {
-    pub requests: i64,
-    pub errors: i64,
-    pub counts: Counts,
-    pub cost: i64,
-    pub raw_cost: i64,
-    pub first_byte_ms: i64,
-    pub duration_ms: i64,
-}
-
 impl Sums {
-    fn add(&mut self, call: &Settlement) {
+    fn count(&mut self, call: &Settlement) {
         self.requests += 1;
         self.errors += i64::from(call.failed());
         self.counts.add(&call.counts);
@@ -172,8 +161,8 @@ impl Moves {
         for call in calls {
             let hour = call.at.hour();
             let place = (hour, call.key_id, call.account_id, call.user_id, call.model.clone(), call.dialect.clone());
-            moves.hourly.entry(place).or_default().add(call);
-            moves.totals.entry((hour, call.model.clone(), call.dialect.clone())).or_default().add(call);
+            moves.hourly.entry(place).or_default().count(call);
+            moves.totals.entry((hour, call.model.clone(), call.dialect.clone())).or_default().count(call);
             let user = moves.users.entry(call.user_id).or_default();
             user.requests += 1;
             user.cost += call.cost;

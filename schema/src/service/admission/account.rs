@@ -7,7 +7,6 @@ use crate::App;
 use crate::bus::UsedCall;
 use crate::clock::Time;
 use crate::error::Result;
-use crate::kv::admission::Span;
 use crate::model::rollup;
 
 /// One of an account's slots, free again when this is dropped.
@@ -38,18 +37,19 @@ impl Drop for Slot {
     }
 }
 
-/// What accounts have cost today: read from the rollups once, then moved by what every process settles.
+/// What accounts have cost since their quotas' days began: read from the books once, then moved by what
+/// every process settles.
 #[derive(Default)]
-pub(crate) struct AccountDays(Mutex<HashMap<i64, (Span, i64)>>);
+pub(crate) struct AccountDays(Mutex<HashMap<i64, (Time, i64)>>);
 
 impl AccountDays {
-    fn lock(&self) -> MutexGuard<'_, HashMap<i64, (Span, i64)>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<i64, (Time, i64)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
     pub(super) fn used(&self, call: &UsedCall) {
         if call.account_id != 0
-            && let Some((day, cost)) = self.lock().get_mut(&call.account_id)
-            && day.holds(Time(call.at))
+            && let Some((since, cost)) = self.lock().get_mut(&call.account_id)
+            && call.at >= since.0
         {
             *cost += call.cost;
         }
@@ -59,30 +59,23 @@ impl AccountDays {
     }
 }
 
-/// What each of these accounts has cost today, in micro-dollars and the same order. Waits for the
-/// database only for accounts that were not asked about today.
-pub async fn accounts_today(app: &App, ids: &[i64]) -> Result<Vec<i64>> {
-    let day = super::day_of(app, app.clock.now());
-    let known = |id: &i64| app.books.accounts.lock().get(id).filter(|(of, _)| *of == day).map(|(_, cost)| *cost);
-    let mut costs = Vec::with_capacity(ids.len());
-    for id in ids {
-        if let Some(cost) = known(id) {
+/// What each of these accounts has cost since its moment (the start of its quota's day), in micro-dollars
+/// and the same order. Waits for the database only where another moment was asked about before.
+pub async fn accounts_spent(app: &App, wanted: &[(i64, Time)]) -> Result<Vec<i64>> {
+    let known = |(id, since): &(i64, Time)| {
+        app.books.accounts.lock().get(id).filter(|(from, _)| from == since).map(|(_, cost)| *cost)
+    };
+    let mut costs = Vec::with_capacity(wanted.len());
+    for one in wanted {
+        if let Some(cost) = known(one) {
             costs.push(cost);
             continue;
         }
         let _gate = app.books.gate.read().await;
         let mut conn = app.db.conn().await?;
-        let cost = rollup::account_cost(&mut conn, *id, day.start).await?;
-        let mut accounts = app.books.accounts.lock();
-        let (_, kept) = accounts
-            .entry(*id)
-            .and_modify(|kept| {
-                if kept.0 != day {
-                    *kept = (day, cost);
-                }
-            })
-            .or_insert((day, cost));
-        costs.push(*kept);
+        let cost = rollup::account_cost(&mut conn, one.0, one.1).await?;
+        app.books.accounts.lock().insert(one.0, (one.1, cost));
+        costs.push(cost);
     }
     Ok(costs)
 }

@@ -291,12 +291,14 @@ async fn accounts(t: &App, ann: i64, key: i64) {
     unstick(t, key, "talk").await.expect("forgotten");
     assert_eq!(stuck(t, key, "talk").await.expect("an answer"), None);
 
-    assert_eq!(accounts_today(t, &[91, 92]).await.expect("costs"), [0, 0]);
+    let since = day_of(t, t.clock.now()).start;
+    let day = [(91, since), (92, since)];
+    assert_eq!(accounts_spent(t, &day).await.expect("costs"), [0, 0]);
     let mut call = a_call(ann, key, t.clock.now(), 70);
     call.account_id = 92;
     settle::record(t, call, None).await.expect("durable");
     let mut tries = 0;
-    while accounts_today(t, &[91, 92]).await.expect("costs") != [0, 70] {
+    while accounts_spent(t, &day).await.expect("costs") != [0, 70] {
         tries += 1;
         assert!(tries < 100, "the day moves with what is settled");
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;

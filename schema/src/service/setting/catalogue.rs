@@ -41,6 +41,11 @@ pub mod names {
     pub const CNY_PER_USD: &str = "cny_per_usd";
     pub const LOGIN_LIMIT: &str = "login_limit";
     pub const LOGIN_WINDOW_SECONDS: &str = "login_window_seconds";
+    pub const RECORD_CONTENT: &str = "record_content";
+    pub const RECORD_CONTENT_CHARS: &str = "record_content_chars";
+    pub const CONTENT_RETENTION_DAYS: &str = "content_retention_days";
+    pub const EVENT_RETENTION_DAYS: &str = "event_retention_days";
+    pub const AUDIT_RETENTION_DAYS: &str = "audit_retention_days";
     pub const USAGE_RETENTION_DAYS: &str = "usage_retention_days";
     pub const LOG_SAMPLE_PERCENT: &str = "log_sample_percent";
     pub const LOG_RETENTION_DAYS: &str = "log_retention_days";
@@ -383,6 +388,17 @@ pub const CATALOGUE: &[Definition] = &[
         "",
         "Bank transfer: what the payer reads; {order}, {amount}, {currency} and {subject} are filled in",
     ),
+    row("log", names::RECORD_CONTENT, Kind::Bool, "false", "Whether prompts and answers are stored"),
+    row(
+        "log",
+        names::RECORD_CONTENT_CHARS,
+        Kind::Int(100, 200_000),
+        "8000",
+        "Characters of each prompt and answer that are stored",
+    ),
+    row("log", names::CONTENT_RETENTION_DAYS, Kind::Int(1, 3650), "30", "Days that prompts and answers are kept"),
+    row("log", names::EVENT_RETENTION_DAYS, Kind::Int(1, 3650), "90", "Days that health events of accounts are kept"),
+    row("log", names::AUDIT_RETENTION_DAYS, Kind::Int(30, 36_500), "1095", "Days that the audit log is kept"),
     row(
         "limit",
         names::MASSROUTER_USER_LIMIT,

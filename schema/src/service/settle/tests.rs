@@ -253,4 +253,17 @@ async fn nonsense_from_a_vendor_is_made_to_fit() {
     flush(&t).await.expect("carried");
     let (calls, cost, .., contents) = books(&t).await;
     assert_eq!((calls, cost, contents), (1, 0, 0), "and nothing said is kept while recording is off");
+
+    let admin = t.admin().await;
+    let changes = [(names::RECORD_CONTENT, "true"), (names::RECORD_CONTENT_CHARS, "100")];
+    let changes = changes.map(|(n, v)| (n.to_owned(), Some(v.to_owned()))).into();
+    setting::put(&t, &admin, &changes).await.expect("set");
+    let mut call = a_call(ann, 1, t.clock.now(), 5);
+    call.content = Some(Recorded { user_message: "long ".repeat(100), ..Recorded::default() });
+    record(&t, call, None).await.expect("durable");
+    flush(&t).await.expect("carried");
+    let mut conn = t.db.conn().await.expect("a connection");
+    let said: Vec<String> =
+        on!(&mut conn, |c| call_contents::table.select(call_contents::user_message).load(c).await).expect("rows");
+    assert_eq!(said.iter().map(String::len).collect::<Vec<_>>(), [100]);
 }

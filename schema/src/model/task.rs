@@ -1,0 +1,298 @@
+//! Asynchronous generation: pictures, music, video that a vendor works on while the client asks how far it is.
+
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+
+use crate::clock::Time;
+use crate::db::Conn;
+use crate::money::Micros;
+use crate::page::{CursorKey, Seek, Window};
+use crate::table::tasks;
+use crate::value::{Doc, escape_like};
+use crate::{on, text_enum};
+
+text_enum! {
+    /// How far a task is.
+    pub enum TaskStatus {
+        /// The row is there; the vendor has not taken it yet.
+        Created = "created",
+        Submitted = "submitted",
+        Queued = "queued",
+        Running = "running",
+        Succeeded = "succeeded",
+        Failed = "failed",
+    }
+}
+
+impl TaskStatus {
+    /// True when nothing more will happen.
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Failed)
+    }
+    /// Those from which something more will happen.
+    pub const OPEN: &'static [Self] = &[Self::Created, Self::Submitted, Self::Queued, Self::Running];
+}
+
+/// A document of a task.
+pub type TaskDoc = Doc<serde_json::Map<String, serde_json::Value>>;
+
+/// One task.
+#[derive(Clone, Debug, Queryable, Selectable, Identifiable)]
+pub struct Task {
+    pub id: i64,
+    /// What the client is told.
+    pub uid: String,
+    /// The call that began it, under which it was billed.
+    pub call_id: String,
+    pub user_id: i64,
+    pub key_id: i64,
+    /// The account that works on it; follow-ups go there too.
+    pub account_id: i64,
+    pub platform: String,
+    pub action: String,
+    pub model: String,
+    /// The vendor's name for it.
+    pub upstream_id: Option<String>,
+    pub status: TaskStatus,
+    /// Per cent.
+    pub progress: i64,
+    pub request: TaskDoc,
+    pub result: TaskDoc,
+    pub fail_reason: String,
+    pub cost: Micros,
+    pub from_wallet: bool,
+    pub refunded_at: Option<Time>,
+    pub notify_url: Option<String>,
+    pub submitted_at: Option<Time>,
+    pub started_at: Option<Time>,
+    pub finished_at: Option<Time>,
+    pub next_poll_at: Time,
+    pub polls: i64,
+    pub created_at: Time,
+    pub updated_at: Time,
+    pub version: i64,
+}
+
+/// A task to be made.
+#[derive(Clone, Debug, Insertable)]
+#[diesel(table_name = tasks)]
+pub struct NewTask {
+    pub uid: String,
+    pub call_id: String,
+    pub user_id: i64,
+    pub key_id: i64,
+    pub account_id: i64,
+    pub platform: String,
+    pub action: String,
+    pub model: String,
+    pub upstream_id: Option<String>,
+    pub status: TaskStatus,
+    pub request: TaskDoc,
+    pub cost: Micros,
+    pub from_wallet: bool,
+    pub notify_url: Option<String>,
+    pub next_poll_at: Time,
+    pub created_at: Time,
+    pub updated_at: Time,
+}
+
+/// What of a task changes; `None` leaves a field as it is.
+#[derive(Clone, Debug, Default, AsChangeset)]
+#[diesel(table_name = tasks)]
+pub struct TaskChange {
+    pub account_id: Option<i64>,
+    pub upstream_id: Option<Option<String>>,
+    pub status: Option<TaskStatus>,
+    pub progress: Option<i64>,
+    pub result: Option<TaskDoc>,
+    pub fail_reason: Option<String>,
+    pub cost: Option<Micros>,
+    pub submitted_at: Option<Option<Time>>,
+    pub started_at: Option<Option<Time>>,
+    pub finished_at: Option<Option<Time>>,
+    pub next_poll_at: Option<Time>,
+    pub polls: Option<i64>,
+}
+
+/// Which tasks.
+#[derive(Clone, Debug, Default)]
+pub struct TaskFilter {
+    pub user_id: Option<i64>,
+    pub key_id: Option<i64>,
+    pub account_id: Option<i64>,
+    pub platform: Option<String>,
+    pub action: Option<String>,
+    pub status: Option<TaskStatus>,
+    /// Any of these public ids.
+    pub uids: Option<Vec<String>>,
+    /// Part of the public id.
+    pub search: Option<String>,
+    pub from: Option<Time>,
+    pub until: Option<Time>,
+}
+
+macro_rules! filtered {
+    ($query:expr, $filter:expr) => {{
+        let mut query = $query;
+        let filter: &TaskFilter = $filter;
+        if let Some(id) = filter.user_id {
+            query = query.filter(tasks::user_id.eq(id));
+        }
+        if let Some(id) = filter.key_id {
+            query = query.filter(tasks::key_id.eq(id));
+        }
+        if let Some(id) = filter.account_id {
+            query = query.filter(tasks::account_id.eq(id));
+        }
+        if let Some(platform) = &filter.platform {
+            query = query.filter(tasks::platform.eq(platform));
+        }
+        if let Some(action) = &filter.action {
+            query = query.filter(tasks::action.eq(action));
+        }
+        if let Some(status) = filter.status {
+            query = query.filter(tasks::status.eq(status));
+        }
+        if let Some(uids) = &filter.uids {
+            query = query.filter(tasks::uid.eq_any(uids.clone()));
+        }
+        if let Some(text) = &filter.search {
+            query = query.filter(tasks::uid.like(format!("%{}%", escape_like(text.trim()))).escape('\\'));
+        }
+        if let Some(from) = filter.from {
+            query = query.filter(tasks::created_at.ge(from));
+        }
+        if let Some(until) = filter.until {
+            query = query.filter(tasks::created_at.lt(until));
+        }
+        query
+    }};
+}
+
+impl Task {
+    pub async fn find(conn: &mut Conn, id: i64) -> QueryResult<Option<Self>> {
+        on!(conn, |c| tasks::table.find(id).select(Self::as_select()).first(c).await.optional())
+    }
+    pub async fn by_ids(conn: &mut Conn, ids: &[i64]) -> QueryResult<Vec<Self>> {
+        on!(conn, |c| tasks::table.filter(tasks::id.eq_any(ids)).select(Self::as_select()).load(c).await)
+    }
+    pub async fn by_uid(conn: &mut Conn, uid: &str) -> QueryResult<Option<Self>> {
+        on!(conn, |c| tasks::table.filter(tasks::uid.eq(uid)).select(Self::as_select()).first(c).await.optional())
+    }
+    pub async fn by_upstream(conn: &mut Conn, account_id: i64, upstream_id: &str) -> QueryResult<Option<Self>> {
+        on!(conn, |c| tasks::table
+            .filter(tasks::account_id.eq(account_id))
+            .filter(tasks::upstream_id.eq(upstream_id))
+            .select(Self::as_select())
+            .first(c)
+            .await
+            .optional())
+    }
+    pub async fn insert(conn: &mut Conn, new: &NewTask) -> QueryResult<Self> {
+        on!(conn, |c| diesel::insert_into(tasks::table).values(new).returning(Self::as_returning()).get_result(c).await)
+    }
+    /// Changes a task that is still open and whose version is still `version`; `None` when somebody was faster.
+    pub async fn update(
+        conn: &mut Conn,
+        id: i64,
+        version: i64,
+        change: &TaskChange,
+        now: Time,
+    ) -> QueryResult<Option<Self>> {
+        on!(conn, |c| diesel::update(
+            tasks::table
+                .filter(tasks::id.eq(id))
+                .filter(tasks::version.eq(version))
+                .filter(tasks::status.eq_any(TaskStatus::OPEN))
+        )
+        .set((change, tasks::updated_at.eq(now), tasks::version.eq(tasks::version + 1)))
+        .returning(Self::as_returning())
+        .get_result(c)
+        .await
+        .optional())
+    }
+    /// Marks a failed task as refunded; false when it was before.
+    pub async fn mark_refunded(conn: &mut Conn, id: i64, now: Time) -> QueryResult<bool> {
+        let n = on!(conn, |c| diesel::update(
+            tasks::table
+                .filter(tasks::id.eq(id))
+                .filter(tasks::status.eq(TaskStatus::Failed))
+                .filter(tasks::refunded_at.is_null())
+        )
+        .set((tasks::refunded_at.eq(now), tasks::updated_at.eq(now), tasks::version.eq(tasks::version + 1)))
+        .execute(c)
+        .await)?;
+        Ok(n == 1)
+    }
+    /// Open tasks the vendor should be asked about, longest waiting first.
+    pub async fn due(conn: &mut Conn, now: Time, most: i64) -> QueryResult<Vec<Self>> {
+        on!(conn, |c| tasks::table
+            .filter(tasks::status.eq_any(TaskStatus::OPEN))
+            .filter(tasks::next_poll_at.le(now))
+            .order((tasks::next_poll_at.asc(), tasks::id.asc()))
+            .limit(most)
+            .select(Self::as_select())
+            .load(c)
+            .await)
+    }
+    /// Claims a due task until a moment; false when somebody else did.
+    pub async fn claim(conn: &mut Conn, id: i64, due: Time, until: Time) -> QueryResult<bool> {
+        let n =
+            on!(conn, |c| diesel::update(tasks::table.filter(tasks::id.eq(id)).filter(tasks::next_poll_at.eq(due)))
+                .set((tasks::next_poll_at.eq(until), tasks::polls.eq(tasks::polls + 1)))
+                .execute(c)
+                .await)?;
+        Ok(n == 1)
+    }
+    /// Failed tasks that were paid and not refunded.
+    pub async fn owed(conn: &mut Conn, most: i64) -> QueryResult<Vec<Self>> {
+        on!(conn, |c| tasks::table
+            .filter(tasks::status.eq(TaskStatus::Failed))
+            .filter(tasks::refunded_at.is_null())
+            .filter(tasks::cost.gt(Micros::ZERO))
+            .order(tasks::id.asc())
+            .limit(most)
+            .select(Self::as_select())
+            .load(c)
+            .await)
+    }
+    /// Open tasks that began before a moment.
+    pub async fn stale(conn: &mut Conn, before: Time, most: i64) -> QueryResult<Vec<Self>> {
+        on!(conn, |c| tasks::table
+            .filter(tasks::status.eq_any(TaskStatus::OPEN))
+            .filter(tasks::created_at.lt(before))
+            .order(tasks::id.asc())
+            .limit(most)
+            .select(Self::as_select())
+            .load(c)
+            .await)
+    }
+    pub async fn count(conn: &mut Conn, filter: &TaskFilter) -> QueryResult<i64> {
+        on!(conn, |c| filtered!(tasks::table.into_boxed(), filter).count().get_result(c).await)
+    }
+    /// Newest first, one numbered page.
+    pub async fn window(conn: &mut Conn, filter: &TaskFilter, window: Window) -> QueryResult<Vec<Self>> {
+        on!(conn, |c| filtered!(tasks::table.select(Self::as_select()).into_boxed(), filter)
+            .order(tasks::id.desc())
+            .limit(window.limit)
+            .offset(window.offset)
+            .load(c)
+            .await)
+    }
+    /// Newest first, one keyset page and one row more.
+    pub async fn seek(conn: &mut Conn, filter: &TaskFilter, seek: &Seek) -> QueryResult<Vec<Self>> {
+        on!(conn, |c| {
+            let mut query = filtered!(tasks::table.select(Self::as_select()).into_boxed(), filter);
+            if let Some(cursor) = &seek.after {
+                let CursorKey::Number(_) = cursor.key else { return Ok(Vec::new()) };
+                query = if seek.backward {
+                    query.filter(tasks::id.gt(cursor.id))
+                } else {
+                    query.filter(tasks::id.lt(cursor.id))
+                };
+            }
+            query = if seek.backward { query.order(tasks::id.asc()) } else { query.order(tasks::id.desc()) };
+            query.limit(seek.take + 1).load(c).await
+        })
+    }
+}
