@@ -183,7 +183,8 @@ impl Life {
             // Where only one account could know it, its vendor may say whether it does.
             Ok(None) if self.call.operation != Operation::Stored => Ok(None),
             Ok(None) => {
-                let text = format!("No {} with the id '{}' was made with this key.", held.scope.replace('_', " "), held.name);
+                let text =
+                    format!("No {} with the id '{}' was made with this key.", held.scope.replace('_', " "), held.name);
                 Err(Box::new(self.call.ear.refuse(&Fault::new(Kind::NotFound, text), None)))
             }
             Err(error) => {
@@ -195,7 +196,13 @@ impl Life {
     }
 
     /// An account with a free place, its token good as far as is known.
-    async fn place(&self, view: &Arc<KeyView>, tried: &mut Vec<i64>, sticky: Option<i64>, pinned: Option<i64>) -> Result<Place, Nobody> {
+    async fn place(
+        &self,
+        view: &Arc<KeyView>,
+        tried: &mut Vec<i64>,
+        sticky: Option<i64>,
+        pinned: Option<i64>,
+    ) -> Result<Place, Nobody> {
         let Some(meter) = &self.meter else { return Err(Nobody::NotNow(None)) };
         loop {
             let now = self.app.clock.now();
@@ -203,7 +210,9 @@ impl Life {
             let wanted = Wanted { call: &self.call, view, terms: meter.bill().terms(), tried, sticky, pinned };
             let random = u64::from_le_bytes(schema::id::random::<8>());
             let choice = choose::choose(&self.engine, &accounts, &wanted, now, random);
-            let Some(picked) = choice.picked else { return Err(choose::nobody(&self.engine, &accounts, &choice, &wanted, now)) };
+            let Some(picked) = choice.picked else {
+                return Err(choose::nobody(&self.engine, &accounts, &choice, &wanted, now));
+            };
             let chosen = accounts.get(picked.account_id).cloned();
             let Some(chosen) = chosen else { return Err(Nobody::NotNow(None)) };
             if let Some(place) = self.enter(&chosen, picked).await {
@@ -229,7 +238,11 @@ impl Life {
 
     /// One account's turn, with a second attempt where only its token was stale. `Err(None)` says that the
     /// client has gone and nothing is owed.
-    async fn try_at(&mut self, mut place: Place, answer: &mut Answer) -> Result<(Tried, Place, usize, String), Option<Miss>> {
+    async fn try_at(
+        &mut self,
+        mut place: Place,
+        answer: &mut Answer,
+    ) -> Result<(Tried, Place, usize, String), Option<Miss>> {
         place = match tokens::arm(&self.app, &self.engine, place.ready.clone()).await {
             Ok(Armed { ready, bought }) => Place { ready, bought, ..place },
             Err(no) => return Err(Some(self.tokenless(&place, no))),
@@ -280,7 +293,14 @@ impl Life {
     }
 
     /// One attempt. A client that goes while it runs leaves it a short while for the vendor's figures.
-    async fn attempt(&self, place: &Place, key: usize, model: &str, refreshed: bool, answer: &mut Answer) -> Option<Tried> {
+    async fn attempt(
+        &self,
+        place: &Place,
+        key: usize,
+        model: &str,
+        refreshed: bool,
+        answer: &mut Answer,
+    ) -> Option<Tried> {
         let means = Means {
             upstreams: &self.engine.upstreams,
             fetcher: &self.rules.fetcher,
@@ -324,7 +344,13 @@ impl Life {
             key: (key, place.ready.keys()),
             now: self.app.clock.now().0,
         };
-        tracing::warn!(account = place.ready.id(), call = self.call.id, status = miss.status, why = miss.why, "an account failed a call");
+        tracing::warn!(
+            account = place.ready.id(),
+            call = self.call.id,
+            status = miss.status,
+            why = miss.why,
+            "an account failed a call"
+        );
         self.engine.accounts.failed(&place.ready.view, &found);
     }
 

@@ -15,10 +15,10 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
+use schema::App;
 use schema::model::catalog::Category;
 use schema::service::directory::{self, KeyView};
 use schema::service::{api_key, routing};
-use schema::App;
 use serde_json::json;
 
 use self::key::Presented;
@@ -28,8 +28,8 @@ use self::route::{CallRoute, Mount, Own, Target};
 use crate::call::engine::Engine;
 use crate::call::socket::Wish;
 use crate::call::{self, Call, admit, choose};
-use crate::convert::fault::Kind;
 use crate::convert::Fault;
+use crate::convert::fault::Kind;
 use crate::edge::origin;
 use crate::provider::{Dialect, Operation};
 
@@ -50,7 +50,9 @@ pub async fn handle(State(app): State<App>, request: Request) -> Response<Body> 
         Target::Call(call) => call.dialect,
         Target::Models { dialect, .. } => dialect.unwrap_or_else(|| models::dialect(&parts.headers, &query)),
         Target::Own(_) | Target::Health if route.mount == Mount::Gemini => Dialect::Gemini,
-        Target::Own(_) | Target::Health if matches!(route.mount, Mount::Api | Mount::Claude | Mount::Bedrock) => Dialect::Messages,
+        Target::Own(_) | Target::Health if matches!(route.mount, Mount::Api | Mount::Claude | Mount::Bedrock) => {
+            Dialect::Messages
+        }
         Target::Own(_) | Target::Health => Dialect::Chat,
         Target::Task(task) => task.dialect(),
         Target::Unknown { dialect } => *dialect,
@@ -74,12 +76,21 @@ pub async fn handle(State(app): State<App>, request: Request) -> Response<Body> 
             realtime(&app, &engine, call, ear, parts, origin, query, view, wish).await
         }
         Target::Call(call) => {
-            let limit = usize::try_from(view.key.rules.body_limit).ok().filter(|limit| *limit > 0).unwrap_or(rules.body_limit);
+            let limit =
+                usize::try_from(view.key.rules.body_limit).ok().filter(|limit| *limit > 0).unwrap_or(rules.body_limit);
             let body = match body::read(body, &mut parts.headers, limit).await {
                 Ok(body) => body,
                 Err(fault) => return ear.refuse(&too_much(&fault), None),
             };
-            let heard = call::Request { origin, ear, method: parts.method, query, headers: parts.headers, body, at: app.clock.now() };
+            let heard = call::Request {
+                origin,
+                ear,
+                method: parts.method,
+                query,
+                headers: parts.headers,
+                body,
+                at: app.clock.now(),
+            };
             match Call::read(call.clone(), heard, || default_model(&app, &view, call.operation)) {
                 Ok(call) => call::run(&app, &engine, call, view).await,
                 Err(unheard) => ear.refuse(&bad_request(&unheard), None),
@@ -93,7 +104,8 @@ pub async fn handle(State(app): State<App>, request: Request) -> Response<Body> 
             ear.refuse(&Fault::new(Kind::NotFound, text), None)
         }
         Target::Unknown { .. } | Target::Health => {
-            let fault = Fault::new(Kind::NotFound, format!("Invalid URL ({} {path})", parts.method)).with_code("unknown_url");
+            let fault =
+                Fault::new(Kind::NotFound, format!("Invalid URL ({} {path})", parts.method)).with_code("unknown_url");
             ear.refuse(&fault, None)
         }
     }
@@ -101,7 +113,11 @@ pub async fn handle(State(app): State<App>, request: Request) -> Response<Body> 
 
 /// Gives the relay what is the relay's before the rest of the process sees it.
 pub async fn front(State(app): State<App>, request: Request, next: Next) -> Response<Body> {
-    if claims(request.method(), request.uri().path(), request.headers()) { handle(State(app), request).await } else { next.run(request).await }
+    if claims(request.method(), request.uri().path(), request.headers()) {
+        handle(State(app), request).await
+    } else {
+        next.run(request).await
+    }
 }
 
 /// Whether a request is the relay's although other faces live on the same port.
@@ -116,7 +132,11 @@ pub fn claims(method: &Method, path: &str, headers: &HeaderMap) -> bool {
         "api" => {
             let calls = matches!(
                 path,
-                "/api/messages" | "/api/v1/messages" | "/api/v1/messages/count_tokens" | "/api/v1/chat/completions" | "/api/v1/completions"
+                "/api/messages"
+                    | "/api/v1/messages"
+                    | "/api/v1/messages/count_tokens"
+                    | "/api/v1/chat/completions"
+                    | "/api/v1/completions"
             ) || path.starts_with("/api/claude/");
             let asks = matches!(path, "/api/v1/me" | "/api/v1/key-info" | "/api/v1/usage" | "/api/health");
             let lists = path == "/api/v1/models" || path.starts_with("/api/v1/models/");
@@ -139,7 +159,10 @@ pub fn may_mean(path: &str, headers: &HeaderMap) -> bool {
 
 /// Whether the caller is a model client rather than a management one.
 fn comes_for_models(headers: &HeaderMap) -> bool {
-    let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| value.strip_prefix("Bearer "));
+    let bearer = headers
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.strip_prefix("Bearer "));
     headers.contains_key("x-api-key")
         || headers.contains_key("anthropic-version")
         || bearer.is_some_and(|token| token.starts_with("claude-relay-") || token.starts_with("cr_"))
@@ -157,7 +180,9 @@ async fn holder(app: &App, ear: Ear, headers: &HeaderMap, query: &str, ip: &str)
         Ok(None) => return Err(Box::new(ear.bad_key(KeyFault::Wrong))),
         Err(error) => {
             tracing::error!(cause = error.cause(), "a key could not be looked up");
-            return Err(Box::new(ear.refuse(&Fault::new(Kind::Unavailable, "Keys cannot be checked right now."), Some(5))));
+            return Err(Box::new(
+                ear.refuse(&Fault::new(Kind::Unavailable, "Keys cannot be checked right now."), Some(5)),
+            ));
         }
     };
     admit::door(app, ear, &view, ip)?;
@@ -205,7 +230,15 @@ async fn realtime(
         response.headers_mut().insert(header::UPGRADE, HeaderValue::from_static("websocket"));
         return response;
     };
-    let heard = call::Request { origin, ear, method: parts.method, query, headers: parts.headers, body: bytes::Bytes::new(), at: app.clock.now() };
+    let heard = call::Request {
+        origin,
+        ear,
+        method: parts.method,
+        query,
+        headers: parts.headers,
+        body: bytes::Bytes::new(),
+        at: app.clock.now(),
+    };
     match Call::read(route, heard, || default_model(app, &view, Operation::Realtime)) {
         Ok(call) => call::realtime::run(app, engine, call, view, wish).await,
         Err(unheard) => ear.refuse(&bad_request(&unheard), None),
@@ -227,16 +260,21 @@ fn default_model(app: &App, view: &KeyView, operation: Operation) -> Option<Stri
         _ => return None,
     };
     let accounts = directory::accounts(app);
-    let served = |model: &str| accounts.iter().any(|account| account.account.enabled && routing::serves(account, model));
+    let served =
+        |model: &str| accounts.iter().any(|account| account.account.enabled && routing::serves(account, model));
     if served(customary) {
         return Some(customary.to_owned());
     }
     let kinds = |model: &str| choose::kinds(view, model);
     let models = directory::models(app);
-    let mut names: Vec<&str> =
-        models.iter().filter(|model| model.enabled && model.category == category && kinds(&model.name) != 0).map(|model| model.name.as_str()).collect();
+    let mut names: Vec<&str> = models
+        .iter()
+        .filter(|model| model.enabled && model.category == category && kinds(&model.name) != 0)
+        .map(|model| model.name.as_str())
+        .collect();
     names.sort_unstable();
-    let listed = |model: &str| accounts.iter().any(|account| account.account.enabled && account.lists(model) == Some(true));
+    let listed =
+        |model: &str| accounts.iter().any(|account| account.account.enabled && account.lists(model) == Some(true));
     Some(names.into_iter().find(|name| listed(name)).unwrap_or(customary).to_owned())
 }
 

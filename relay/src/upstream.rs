@@ -119,7 +119,9 @@ impl Upstreams {
                 let request = reqwest::Request::try_from(request).map_err(|_| Broken::Address)?;
                 let answer = client.execute(request).await.map_err(|e| why_proxied(&e))?;
                 if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
-                    return Answer::new(Response::<reqwest::Body>::from(answer), Body::Proxied).map(Box::new).map(Upgrade::Refused);
+                    return Answer::new(Response::<reqwest::Body>::from(answer), Body::Proxied)
+                        .map(Box::new)
+                        .map(Upgrade::Refused);
                 }
                 let headers = answer.headers().clone();
                 let io = answer.upgrade().await.map_err(|_| Broken::NotUpgraded)?;

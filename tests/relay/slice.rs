@@ -19,7 +19,10 @@ async fn a_call_is_served_and_booked() {
     assert_eq!((seen.bearer(), seen.json()), (Some(Vendor::OpenAi.key()), chat(false)));
     let booked = world.booked_when(1).await;
     let row = &booked[0];
-    assert_eq!((row["model"].as_str(), row["status"].as_i64(), row["account"].as_i64()), (Some("gpt-4o"), Some(200), Some(account.id)));
+    assert_eq!(
+        (row["model"].as_str(), row["status"].as_i64(), row["account"].as_i64()),
+        (Some("gpt-4o"), Some(200), Some(account.id))
+    );
     assert_eq!((row["dialect"].as_str(), row["operation"].as_str()), (Some("openai"), Some("chat")));
     assert_eq!(row["input"], body["usage"]["prompt_tokens"]);
     assert_eq!(row["output"], body["usage"]["completion_tokens"]);
@@ -46,5 +49,8 @@ async fn a_stream_is_served_and_booked() {
     let booked = world.booked_when(1).await;
     let row = &booked[0];
     assert!(row["output"].as_i64().unwrap() > 0 && row["cost"].as_i64().unwrap() > 0);
-    assert_eq!((row["stream"].as_bool(), row["estimated"].as_bool(), row["error"].as_str()), (Some(true), Some(false), Some("")));
+    assert_eq!(
+        (row["stream"].as_bool(), row["estimated"].as_bool(), row["error"].as_str()),
+        (Some(true), Some(false), Some(""))
+    );
 }

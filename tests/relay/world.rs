@@ -8,8 +8,8 @@ use schema::model::account::{Account, AccountKind};
 use schema::model::api_key::ApiKey;
 use schema::service::account::{self, AccountDraft, Credentials};
 use schema::service::api_key::{self, NewKey};
-use schema::service::settle;
 use schema::service::setting;
+use schema::service::settle;
 use schema::{Actor, Micros, Role};
 use serde_json::{Value, json};
 
@@ -39,7 +39,13 @@ impl World {
         self.account_with(fake, kind, vendor, |_| {}).await
     }
 
-    pub async fn account_with(&self, fake: &FakeUpstream, kind: AccountKind, vendor: Vendor, bend: impl FnOnce(&mut AccountDraft)) -> Account {
+    pub async fn account_with(
+        &self,
+        fake: &FakeUpstream,
+        kind: AccountKind,
+        vendor: Vendor,
+        bend: impl FnOnce(&mut AccountDraft),
+    ) -> Account {
         let mut draft = AccountDraft::new(kind, format!("{kind}"), Credentials::lines(vendor.key()));
         draft.base_url = Some(fake.url());
         bend(&mut draft);
@@ -95,11 +101,25 @@ async fn rows(t: &TestApp) -> Vec<HashMap<String, Value>> {
     use diesel_async::RunQueryDsl;
     use schema::table::usage::dsl as u;
     let mut conn = t.app.db.conn().await.expect("a connection");
-    let columns = (u::model, u::upstream_model, u::dialect, u::operation, u::status, u::error_code, u::account_id, u::key_id);
-    let figures = (u::input, u::cache_read, u::output, u::reasoning, u::images, u::cost, u::raw_cost, u::estimated, u::stream, u::first_byte_ms);
+    let columns =
+        (u::model, u::upstream_model, u::dialect, u::operation, u::status, u::error_code, u::account_id, u::key_id);
+    let figures = (
+        u::input,
+        u::cache_read,
+        u::output,
+        u::reasoning,
+        u::images,
+        u::cost,
+        u::raw_cost,
+        u::estimated,
+        u::stream,
+        u::first_byte_ms,
+    );
     type Words = (String, String, String, String, i64, String, i64, i64);
     type Figures = (i64, i64, i64, i64, i64, i64, i64, bool, bool, i64);
-    let found: Vec<(Words, Figures)> = schema::on!(&mut conn, |c| u::usage.order((u::at, u::call_id)).select((columns, figures)).load(c).await).expect("rows");
+    let found: Vec<(Words, Figures)> =
+        schema::on!(&mut conn, |c| u::usage.order((u::at, u::call_id)).select((columns, figures)).load(c).await)
+            .expect("rows");
     found
         .into_iter()
         .map(|(words, figures)| {

@@ -1,7 +1,7 @@
 //! Monthly partitions of single calls.
 
-use schema::Time;
 use schema::App;
+use schema::Time;
 use schema::service::{settle, sweep};
 
 use crate::{Pair, call};

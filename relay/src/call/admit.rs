@@ -16,8 +16,8 @@ use schema::{App, Micros, Time};
 
 use super::Call;
 use super::units::{self, Size};
-use crate::convert::fault::Kind;
 use crate::convert::Fault;
+use crate::convert::fault::Kind;
 use crate::ingress::refuse::{Ear, KeyFault};
 use crate::provider::{Client, Operation};
 
@@ -81,11 +81,13 @@ fn some_service(permissions: &Permissions) -> Service {
 }
 
 fn say(ear: Ear, view: &KeyView, refusal: &Refusal) -> No {
-    let permission = |text: String, code: &str| ear.refuse(&Fault::new(Kind::Permission, text).with_code(code.to_lowercase()), None);
+    let permission =
+        |text: String, code: &str| ear.refuse(&Fault::new(Kind::Permission, text).with_code(code.to_lowercase()), None);
     Box::new(match refusal {
-        Refusal::State(KeyState::Exhausted) => {
-            ear.refuse(&Fault::new(Kind::Billing, "The budget of this API key is spent.").with_code("insufficient_quota"), None)
-        }
+        Refusal::State(KeyState::Exhausted) => ear.refuse(
+            &Fault::new(Kind::Billing, "The budget of this API key is spent.").with_code("insufficient_quota"),
+            None,
+        ),
         Refusal::State(_) => ear.bad_key(KeyFault::Wrong),
         Refusal::Service(service) => ear.denied(&view.key.permissions, *service),
         other => permission(sentence(&other.to_string()), other.code()),
@@ -101,15 +103,21 @@ pub async fn admit(app: &App, call: &Call, view: &KeyView) -> Result<Admitted, N
     let models = directory::models(app);
     let known = models.find(&call.model);
     if known.is_some_and(|model| !model.enabled) && !call.model.is_empty() {
-        let fault = Fault::new(Kind::NotFound, format!("The model '{}' is not available.", call.model)).with_code("model_not_found");
+        let fault = Fault::new(Kind::NotFound, format!("The model '{}' is not available.", call.model))
+            .with_code("model_not_found");
         return Err(Box::new(ear.refuse(&fault, None)));
     }
     let size = units::size(call);
     let guessed = units::guess(call.operation, &size, known.and_then(|model| model.max_output));
     let price = models.price(&call.model).cloned();
     if price.is_none() && terms.unpriced == Unpriced::Refuse && costs(call.operation) {
-        let text = format!("No price is set for the model '{}'; the operator has to set one before it can be called.", call.model);
-        return Err(Box::new(ear.refuse(&Fault::new(Kind::InvalidRequest, text).with_code("model_price_not_set"), None)));
+        let text = format!(
+            "No price is set for the model '{}'; the operator has to set one before it can be called.",
+            call.model
+        );
+        return Err(Box::new(
+            ear.refuse(&Fault::new(Kind::InvalidRequest, text).with_code("model_price_not_set"), None),
+        ));
     }
     let bill = Bill { price, terms, from_wallet: view.pays_by_wallet() };
     let estimate = bill.estimate(view, &call.model, &guessed);
@@ -150,7 +158,9 @@ pub const fn client_word(client: Client) -> Option<&'static str> {
 
 /// What is asked of the counters for a call of this key.
 pub fn demand(view: &KeyView, model: &str, estimate: Micros, tokens: i64, now: Time, wallet: bool) -> admission::Ask {
-    let KeyLimits { window_ms, window_requests, window_tokens, window_cost, concurrency, daily_cost, weekly_cost, .. } = view.key.limits.0;
+    let KeyLimits {
+        window_ms, window_requests, window_tokens, window_cost, concurrency, daily_cost, weekly_cost, ..
+    } = view.key.limits.0;
     let some = |n: i64| (n > 0).then_some(n);
     let limits = &view.key.limits.0;
     // Without a window, tokens are counted altogether, and the other two not at all.
@@ -165,7 +175,12 @@ pub fn demand(view: &KeyView, model: &str, estimate: Micros, tokens: i64, now: T
         estimate: estimate.0,
         estimate_tokens: tokens,
         concurrency: some(concurrency),
-        window: windowed.then(|| WindowLimits { length_ms: window_ms, requests: some(window_requests), tokens: some(window_tokens), cost: some(window_cost.0) }),
+        window: windowed.then(|| WindowLimits {
+            length_ms: window_ms,
+            requests: some(window_requests),
+            tokens: some(window_tokens),
+            cost: some(window_cost.0),
+        }),
         requests_per_minute: some(limits.rpm),
         tokens_per_minute: some(limits.tpm),
         daily_requests: some(limits.daily_requests),
@@ -184,7 +199,13 @@ pub fn demand(view: &KeyView, model: &str, estimate: Micros, tokens: i64, now: T
 const fn costs(operation: Operation) -> bool {
     !matches!(
         operation,
-        Operation::CountTokens | Operation::ListModels | Operation::GetModel | Operation::Stored | Operation::Side | Operation::Fetch | Operation::Moderate
+        Operation::CountTokens
+            | Operation::ListModels
+            | Operation::GetModel
+            | Operation::Stored
+            | Operation::Side
+            | Operation::Fetch
+            | Operation::Moderate
     )
 }
 
@@ -210,8 +231,12 @@ pub fn refusal(denied: &Denied) -> Fault {
     let limit = refusal.limit;
     let dollars = Micros(limit).decimal();
     let (kind, text) = match refusal.kind {
-        Limit::Concurrency => (Kind::RateLimit, format!("Too many concurrent requests. Limit: {limit} concurrent requests.")),
-        Limit::WindowRequests => (Kind::RateLimit, format!("Rate limit of {limit} requests in this key's window reached.")),
+        Limit::Concurrency => {
+            (Kind::RateLimit, format!("Too many concurrent requests. Limit: {limit} concurrent requests."))
+        }
+        Limit::WindowRequests => {
+            (Kind::RateLimit, format!("Rate limit of {limit} requests in this key's window reached."))
+        }
         Limit::WindowTokens => (Kind::RateLimit, format!("Rate limit of {limit} tokens in this key's window reached.")),
         Limit::WindowCost => (Kind::RateLimit, format!("Cost limit of ${dollars} in this key's window reached.")),
         Limit::RequestsPerMinute => (Kind::RateLimit, format!("Rate limit of {limit} requests a minute reached.")),

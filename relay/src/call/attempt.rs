@@ -217,7 +217,11 @@ impl Trial<'_> {
                 return self.refused(&mut answer).await;
             }
             // A vendor may answer a wish for a stream with one body.
-            if streams && !is_one_json(&answer, self.ask) { self.begin(answer, framing, warnings).await } else { self.whole(answer, warnings).await }
+            if streams && !is_one_json(&answer, self.ask) {
+                self.begin(answer, framing, warnings).await
+            } else {
+                self.whole(answer, warnings).await
+            }
         };
         match tokio::time::timeout(time, work).await {
             Ok(tried) => tried,
@@ -243,7 +247,15 @@ impl Trial<'_> {
 
     /// Decides what a refusal is: the caller's to see, or a reason to go elsewhere.
     fn judge(&self, status: StatusCode, headers: &HeaderMap, body: Bytes) -> Tried {
-        let failure = Failure { status, headers, body: &body, model: self.ask.model, refreshed: self.means.refreshed, rest: self.account.rest_ms(), now: self.means.now };
+        let failure = Failure {
+            status,
+            headers,
+            body: &body,
+            model: self.ask.model,
+            refreshed: self.means.refreshed,
+            rest: self.account.rest_ms(),
+            now: self.means.now,
+        };
         let hidden = self.upstream.hidden(&self.address);
         match self.vendor.blame(&failure) {
             Blame::Caller => {
@@ -259,7 +271,11 @@ impl Trial<'_> {
             blame => {
                 let text = message(&body).unwrap_or_default();
                 let text = hidden.scrub_text(&text).unwrap_or(text);
-                let why = if text.is_empty() { format!("the vendor answered {}", status.as_u16()) } else { format!("{}: {text}", status.as_u16()) };
+                let why = if text.is_empty() {
+                    format!("the vendor answered {}", status.as_u16())
+                } else {
+                    format!("{}: {text}", status.as_u16())
+                };
                 Tried::Missed(Miss { blame, status: status.as_u16(), why })
             }
         }
@@ -335,7 +351,8 @@ impl Trial<'_> {
             }
         }
         if let Some(fault) = carry.failure() {
-            let status = StatusCode::from_u16(fault.status(spoken(self.ask.dialect))).unwrap_or(StatusCode::BAD_GATEWAY);
+            let status =
+                StatusCode::from_u16(fault.status(spoken(self.ask.dialect))).unwrap_or(StatusCode::BAD_GATEWAY);
             let body = fault.body(spoken(self.ask.dialect));
             return self.judge(status, &answer.headers, body.into());
         }
@@ -353,9 +370,10 @@ impl Trial<'_> {
                 why: "the vendor's stream was empty".into(),
             });
         }
-        let content_type = (!events && framing == Framing::Whole || matches!(self.ask.dialect, Dialect::Audio | Dialect::Images))
-            .then(|| answer.headers.get(http::header::CONTENT_TYPE).cloned())
-            .flatten();
+        let content_type = (!events && framing == Framing::Whole
+            || matches!(self.ask.dialect, Dialect::Audio | Dialect::Images))
+        .then(|| answer.headers.get(http::header::CONTENT_TYPE).cloned())
+        .flatten();
         let headers = headers::answer(&answer.headers);
         Tried::Stream(Box::new(Begun { headers, answer, carry, ready, content_type, ended, warnings }))
     }
@@ -399,7 +417,13 @@ struct Reading {
 
 impl Reading {
     fn of(ask: &Ask<'_>) -> Self {
-        Self { operation: ask.operation, dialect: ask.dialect, model: ask.model.to_owned(), headers: HeaderMap::new(), now: ask.now }
+        Self {
+            operation: ask.operation,
+            dialect: ask.dialect,
+            model: ask.model.to_owned(),
+            headers: HeaderMap::new(),
+            now: ask.now,
+        }
     }
 
     fn ask(&self) -> Ask<'_> {

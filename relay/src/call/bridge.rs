@@ -56,7 +56,9 @@ pub struct Bridge {
 
 /// What a call is asked of a vendor as: its own operation and dialect, or the nearest that the vendor knows.
 pub fn native(vendor: &dyn Provider, account: &Upstream<'_>, call: &Call, model: &str) -> Option<(Operation, Dialect)> {
-    let ask = |operation, dialect| vendor.native(account, Wish { operation, dialect, model }).map(|native| (operation, native));
+    let ask = |operation, dialect| {
+        vendor.native(account, Wish { operation, dialect, model }).map(|native| (operation, native))
+    };
     ask(call.operation, call.dialect).or_else(|| match (call.operation, call.dialect) {
         (Operation::Complete, Dialect::Completions) => ask(Operation::Generate, Dialect::Completions),
         (Operation::Embed | Operation::EmbedBatch, Dialect::Gemini) => ask(Operation::Embed, Dialect::Embeddings),
@@ -78,7 +80,13 @@ pub struct Crossed {
 
 impl Bridge {
     /// Crosses with a call's request to a vendor that speaks `vendor` and calls the model `model`.
-    pub async fn cross(call: &Call, vendor: Dialect, model: &str, limits: &Limits, fetcher: &Fetcher) -> Result<Crossed, Fault> {
+    pub async fn cross(
+        call: &Call,
+        vendor: Dialect,
+        model: &str,
+        limits: &Limits,
+        fetcher: &Fetcher,
+    ) -> Result<Crossed, Fault> {
         let bridge = |way| Bridge {
             way,
             client: call.dialect,
@@ -111,7 +119,12 @@ impl Bridge {
                 }
                 let messages = Body::scan(messages).map_err(bad_body)?;
                 if vendor == Dialect::Messages {
-                    return Ok(Crossed { bridge: bridge(Way::Invoke), body: Some(messages), headers: Some(sent), warnings: Vec::new() });
+                    return Ok(Crossed {
+                        bridge: bridge(Way::Invoke),
+                        body: Some(messages),
+                        headers: Some(sent),
+                        warnings: Vec::new(),
+                    });
                 }
                 hub(call, &messages, convert::Dialect::Messages, vendor, model, limits, fetcher, bridge).await
             }
@@ -158,7 +171,9 @@ impl Bridge {
             Way::Same | Way::Invoke => (unpack, self.watch()),
             Way::Envelope => (Unpack::enveloped(Box::new(|data| enveloped(&data))), Middle::watch(Kind::Gemini, false)),
             Way::Embeddings { .. } => (unpack, Middle::raw()),
-            Way::Hub { client, vendor, reply } => (unpack, Middle::Translate(Box::new(Stream::new(*vendor, *client, reply.clone())?))),
+            Way::Hub { client, vendor, reply } => {
+                (unpack, Middle::Translate(Box::new(Stream::new(*vendor, *client, reply.clone())?)))
+            }
         };
         let pack = match (self.client, &self.way) {
             (Dialect::Invoke, _) => Pack::invoke(),
@@ -203,7 +218,12 @@ async fn hub(
     reply.model.clone_from(&call.model);
     reply.json_array = call.json_array;
     let body = Body::scan(written.body.into()).map_err(bad_body)?;
-    Ok(Crossed { bridge: bridge(Way::Hub { client, vendor, reply }), body: Some(body), headers: None, warnings: written.warnings })
+    Ok(Crossed {
+        bridge: bridge(Way::Hub { client, vendor, reply }),
+        body: Some(body),
+        headers: None,
+        warnings: written.warnings,
+    })
 }
 
 /// The hub's name of a dialect.
@@ -248,5 +268,6 @@ fn missing(field: &str) -> Fault {
 }
 
 fn unspeakable() -> Fault {
-    Fault::new(fault::Kind::InvalidRequest, "This model's vendor does not offer this kind of call.").with_code("unsupported_operation")
+    Fault::new(fault::Kind::InvalidRequest, "This model's vendor does not offer this kind of call.")
+        .with_code("unsupported_operation")
 }

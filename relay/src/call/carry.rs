@@ -224,7 +224,8 @@ impl Carry {
         match &mut self.middle {
             Middle::Watch(tap) => {
                 if let Err(error) = tap.feed(chunk, &mut passed) {
-                    self.broken = Some(Fault { status: Some(502), ..Fault::new(fault::Kind::Server, error.to_string()) });
+                    self.broken =
+                        Some(Fault { status: Some(502), ..Fault::new(fault::Kind::Server, error.to_string()) });
                     return;
                 }
                 hold_back(&mut self.rest, &mut passed);

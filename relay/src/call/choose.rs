@@ -67,7 +67,9 @@ fn among(engine: &Engine, accounts: &Accounts, wanted: &Wanted<'_>, now: Time, r
 /// The kinds of accounts that a key may reach for a model: those of its services, and for a model of one of
 /// its services every kind that has it.
 pub fn kinds(view: &KeyView, model: &str) -> u32 {
-    let allows = |service| view.key.permissions.allows(service) && (view.owner.is_admin || view.plan.admits_service(service.as_str()));
+    let allows = |service| {
+        view.key.permissions.allows(service) && (view.owner.is_admin || view.plan.admits_service(service.as_str()))
+    };
     if routing::family(model).is_some_and(allows) {
         return u32::MAX;
     }
@@ -119,14 +121,21 @@ pub fn nobody(engine: &Engine, accounts: &Accounts, choice: &Choice, wanted: &Wa
     let mut wake: Option<i64> = None;
     let mut waiting = choice.judged.is_empty() || !wanted.tried.is_empty();
     for judged in &choice.judged {
-        let (Verdict::Refused(reason), Some(view)) = (judged.verdict, accounts.get(judged.account_id)) else { continue };
+        let (Verdict::Refused(reason), Some(view)) = (judged.verdict, accounts.get(judged.account_id)) else {
+            continue;
+        };
         match reason {
             Reason::Cooling | Reason::BeingTried | Reason::Full | Reason::QuotaSpent | Reason::AlreadyTried => {
                 waiting = true;
                 let until = view.live.state(now).cool_until.filter(|_| reason == Reason::Cooling).map(|at| at.0);
                 wake = [wake, until].into_iter().flatten().min();
             }
-            Reason::Disabled | Reason::NotSchedulable | Reason::Blocked | Reason::Expired | Reason::SubscriptionEnded | Reason::DoesNotOpen => {
+            Reason::Disabled
+            | Reason::NotSchedulable
+            | Reason::Blocked
+            | Reason::Expired
+            | Reason::SubscriptionEnded
+            | Reason::DoesNotOpen => {
                 // These wait for the operator, who may be quick.
                 waiting |= view.lists(&wanted.call.model).unwrap_or(true);
             }
@@ -139,7 +148,9 @@ pub fn nobody(engine: &Engine, accounts: &Accounts, choice: &Choice, wanted: &Wa
                     found = Nobody::OtherClient;
                 }
             }
-            Reason::WrongKind if found == Nobody::NoModel && routing::serves(view, &wanted.call.model) => found = Nobody::NotAllowed,
+            Reason::WrongKind if found == Nobody::NoModel && routing::serves(view, &wanted.call.model) => {
+                found = Nobody::NotAllowed
+            }
             _ => {}
         }
     }

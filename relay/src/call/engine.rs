@@ -81,7 +81,9 @@ fn follow(app: &App) {
             match event.as_deref() {
                 None => return,
                 Some(Event::AccountChanged { id }) => Engine::of(&app).forget(*id),
-                Some(Event::HealthChanged { id, health, .. }) if health == "ok" => Engine::of(&app).accounts.forget(*id),
+                Some(Event::HealthChanged { id, health, .. }) if health == "ok" => {
+                    Engine::of(&app).accounts.forget(*id)
+                }
                 Some(Event::Resync) => Engine::of(&app).accounts.forget_all(),
                 Some(_) => {}
             }

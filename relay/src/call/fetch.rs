@@ -65,7 +65,8 @@ impl Fetcher {
         for _ in 0..=HOPS {
             let answer = self.get(&url).await?;
             if answer.status().is_redirection() {
-                let to = answer.headers().get(header::LOCATION).and_then(|to| to.to_str().ok()).ok_or("it leads nowhere")?;
+                let to =
+                    answer.headers().get(header::LOCATION).and_then(|to| to.to_str().ok()).ok_or("it leads nowhere")?;
                 url = url.join(to).map_err(|_| "it leads nowhere")?;
                 continue;
             }
@@ -113,7 +114,8 @@ async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, &'static str>
 async fn read(answer: reqwest::Response) -> Result<Source, &'static str> {
     let media = answer.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let media = media.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    let fits = ["image/", "audio/", "video/", "text/"].iter().any(|start| media.starts_with(start)) || media == "application/pdf";
+    let fits = ["image/", "audio/", "video/", "text/"].iter().any(|start| media.starts_with(start))
+        || media == "application/pdf";
     if !fits {
         return Err("it is no picture, recording, film or document");
     }
@@ -180,9 +182,29 @@ mod tests {
     #[test]
     fn only_the_public_network_is_public() {
         for inside in [
-            "127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "255.255.255.255",
-            "224.0.0.1", "198.18.0.1", "192.0.0.8", "::1", "::", "fe80::1", "fc00::1", "fd12::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1",
-            "2002:7f00:1::", "2001::1", "2001:db8::1", "64:ff9b::7f00:1", "ff02::1",
+            "127.0.0.1",
+            "10.1.2.3",
+            "172.16.0.1",
+            "192.168.1.1",
+            "169.254.169.254",
+            "100.64.0.1",
+            "0.0.0.0",
+            "255.255.255.255",
+            "224.0.0.1",
+            "198.18.0.1",
+            "192.0.0.8",
+            "::1",
+            "::",
+            "fe80::1",
+            "fc00::1",
+            "fd12::1",
+            "::ffff:127.0.0.1",
+            "::ffff:10.0.0.1",
+            "2002:7f00:1::",
+            "2001::1",
+            "2001:db8::1",
+            "64:ff9b::7f00:1",
+            "ff02::1",
         ] {
             assert!(!is_public(inside.parse().unwrap()), "{inside}");
         }
@@ -215,7 +237,8 @@ mod tests {
 
     #[tokio::test]
     async fn files_are_fetched_from_where_it_is_allowed() {
-        let picture = "HTTP/1.1 200 OK\r\ncontent-type: image/png; x=y\r\ncontent-length: 3\r\nconnection: close\r\n\r\nPNG";
+        let picture =
+            "HTTP/1.1 200 OK\r\ncontent-type: image/png; x=y\r\ncontent-length: 3\r\nconnection: close\r\n\r\nPNG";
         let away = "HTTP/1.1 302 Found\r\nlocation: /there\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
         let address = server(vec![away.into(), picture.into()]).await;
         let fetcher = Fetcher::new(&format!("example.com, {address}"));
@@ -245,12 +268,19 @@ mod tests {
     #[tokio::test]
     async fn a_redirect_inwards_is_refused() {
         let inside = server(vec![]).await;
-        let to = format!("HTTP/1.1 302 Found\r\nlocation: http://localhost:{}/\r\ncontent-length: 0\r\nconnection: close\r\n\r\n", inside.port());
+        let to = format!(
+            "HTTP/1.1 302 Found\r\nlocation: http://localhost:{}/\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
+            inside.port()
+        );
         let outside = server(vec![to]).await;
         let fetcher = Fetcher::new(&outside.to_string());
         let why = tried(&fetcher, format!("http://{outside}/")).await.unwrap_err();
         assert!(why.contains("not on the public network"), "{why}");
-        let html = server(vec!["HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}".into()]).await;
+        let html = server(vec![
+            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}"
+                .into(),
+        ])
+        .await;
         assert!(tried(&Fetcher::new(&html.to_string()), format!("http://{html}/")).await.is_err());
     }
 }

@@ -43,18 +43,24 @@ impl Life {
                 let fault = Fault::new(Kind::InvalidRequest, admit::sentence(&message));
                 (Fault { code: code.map(str::to_owned), ..fault }, None)
             }
-            (_, Some(Refusal::Client(message)), None) => (Fault::new(Kind::Permission, message).with_code("client_not_allowed"), None),
+            (_, Some(Refusal::Client(message)), None) => {
+                (Fault::new(Kind::Permission, message).with_code("client_not_allowed"), None)
+            }
             (Nobody::NoModel, _, None) => {
                 let text = format!("The model '{model}' does not exist or is not available to this key.");
                 (Fault::new(Kind::NotFound, text).with_code("model_not_found"), None)
             }
             (Nobody::OtherClient, _, None) => {
-                let text = format!("The accounts that serve '{model}' are subscriptions, which carry their vendor's own client only.");
+                let text = format!(
+                    "The accounts that serve '{model}' are subscriptions, which carry their vendor's own client only."
+                );
                 (Fault::new(Kind::Permission, text).with_code("client_not_allowed"), None)
             }
             (Nobody::NotAllowed, _, None) => {
                 let service = routing::family(model);
-                let denied = service.filter(|service| self.meter.as_ref().is_some_and(|meter| !meter.view().key.permissions.allows(*service)));
+                let denied = service.filter(|service| {
+                    self.meter.as_ref().is_some_and(|meter| !meter.view().key.permissions.allows(*service))
+                });
                 if let (Some(service), Some(meter)) = (denied, &self.meter) {
                     let no = self.call.ear.denied(&meter.view().key.permissions, service);
                     return self.refuse(answer, no, "permission_denied");
@@ -70,7 +76,10 @@ impl Life {
                 let rest = missed.as_ref().and_then(|miss| until(&miss.blame)).filter(|until| *until > now);
                 let wait = [wake, rest].into_iter().flatten().min().map_or(15_000, |until| (until - now).max(1_000));
                 let text = format!("No account can serve '{model}' right now. Please try again later.");
-                (Fault::new(Kind::Unavailable, text).with_code("no_account_available"), u64::try_from(wait.div_euclid(1_000) + 1).ok())
+                (
+                    Fault::new(Kind::Unavailable, text).with_code("no_account_available"),
+                    u64::try_from(wait.div_euclid(1_000) + 1).ok(),
+                )
             }
         };
         let no = self.call.ear.refuse(&fault, wait);
@@ -91,7 +100,14 @@ impl Life {
         let _gone = answer.send(response);
     }
 
-    pub(super) fn callers_fault(mut self, answer: Answer, status: StatusCode, headers: HeaderMap, body: Option<bytes::Bytes>, fault: &Fault) {
+    pub(super) fn callers_fault(
+        mut self,
+        answer: Answer,
+        status: StatusCode,
+        headers: HeaderMap,
+        body: Option<bytes::Bytes>,
+        fault: &Fault,
+    ) {
         let response = match body {
             Some(body) => {
                 let mut response = Response::new(Body::from(body));
@@ -125,7 +141,13 @@ impl Life {
         warn(&mut response, warnings);
         let gone = answer.send(response).is_err();
         let error = if gone { "client_gone" } else { "" };
-        self.settle(End { status: if gone { 499 } else { status.as_u16() }, error, units: Some(units), estimated, said });
+        self.settle(End {
+            status: if gone { 499 } else { status.as_u16() },
+            error,
+            units: Some(units),
+            estimated,
+            said,
+        });
     }
 
     pub(super) async fn stream(mut self, answer: Answer, begun: Begun, place: &Place) {

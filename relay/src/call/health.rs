@@ -159,7 +159,13 @@ impl Accounts {
         }
         if scope == Scope::Account {
             view.live.set_health(Health::Cooling, Some(Time(until)));
-            self.note(Note { account, health: Health::Cooling, until: Some(until), why: found.why.to_owned(), status: found.status });
+            self.note(Note {
+                account,
+                health: Health::Cooling,
+                until: Some(until),
+                why: found.why.to_owned(),
+                status: found.status,
+            });
         } else {
             self.cells().entry(account).or_default().rests.push((scope, found.model.to_owned(), until));
         }

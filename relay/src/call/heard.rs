@@ -84,15 +84,20 @@ pub struct Request {
 
 impl Call {
     /// Reads what a request says. `model` is used where it names none.
-    pub fn read(route: CallRoute<'_>, request: Request, default_model: impl FnOnce() -> Option<String>) -> Result<Self, Unheard> {
+    pub fn read(
+        route: CallRoute<'_>,
+        request: Request,
+        default_model: impl FnOnce() -> Option<String>,
+    ) -> Result<Self, Unheard> {
         let Request { origin, ear, method, query, headers, body, at } = request;
         let operation = route.operation;
         let content = content(operation, &headers, body)?;
         let said = said(&content, &headers)?;
         let follows = matches!(operation, Operation::Stored | Operation::Side);
-        let model = route.model.map(std::borrow::Cow::into_owned).or(said.model).or_else(|| {
-            (operation == Operation::Realtime).then(|| percent::query_value(&query, "model")).flatten()
-        });
+        let model =
+            route.model.map(std::borrow::Cow::into_owned).or(said.model).or_else(|| {
+                (operation == Operation::Realtime).then(|| percent::query_value(&query, "model")).flatten()
+            });
         let model = match model.filter(|model| !model.is_empty()).or_else(default_model) {
             Some(model) if model.len() > 200 || model.contains(char::is_control) => return Err(Unheard::BadModel),
             Some(model) => bare(route.dialect, model),
@@ -101,11 +106,14 @@ impl Call {
         };
         let stream = route.stream.or(said.stream).unwrap_or(false) && operation_streams(operation);
         let user_id = match &content {
-            Content::Json(body) if route.dialect == Dialect::Messages => body.str_in("metadata", "user_id").ok().flatten(),
+            Content::Json(body) if route.dialect == Dialect::Messages => {
+                body.str_in("metadata", "user_id").ok().flatten()
+            }
             _ => None,
         };
         let client = client::recognise(&Sight { headers: &headers, operation, user_id: user_id.as_deref() });
-        let array = stream && route.dialect == Dialect::Gemini && percent::query_value(&query, "alt").as_deref() != Some("sse");
+        let array =
+            stream && route.dialect == Dialect::Gemini && percent::query_value(&query, "alt").as_deref() != Some("sse");
         Ok(Self {
             id: schema::id::hex(&schema::id::random::<12>()),
             at,
@@ -193,7 +201,9 @@ fn said(content: &Content, headers: &HeaderMap) -> Result<Said, Unheard> {
         }
         Content::Raw(bytes) => {
             let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-            let text = |field| multipart::boundary(kind).and_then(|boundary| multipart::text(bytes, boundary, field)).map(str::trim);
+            let text = |field| {
+                multipart::boundary(kind).and_then(|boundary| multipart::text(bytes, boundary, field)).map(str::trim)
+            };
             Ok(Said {
                 model: text("model").map(str::to_owned),
                 stream: text("stream").map(|word| word == "true" || word == "1"),
@@ -252,7 +262,13 @@ mod tests {
 
     #[test]
     fn model_and_stream_are_where_the_dialect_puts_them() {
-        let chat = heard("/v1/chat/completions", "", None, r#"{"model":"m","stream":true,"stream_options":{"include_usage":true}}"#).unwrap();
+        let chat = heard(
+            "/v1/chat/completions",
+            "",
+            None,
+            r#"{"model":"m","stream":true,"stream_options":{"include_usage":true}}"#,
+        )
+        .unwrap();
         assert_eq!((chat.model.as_str(), chat.stream, chat.wants_usage), ("m", true, true));
         let gemini = heard("/v1beta/models/g:streamGenerateContent", "alt=sse", None, "{}").unwrap();
         assert_eq!((gemini.model.as_str(), gemini.stream, gemini.json_array), ("g", true, false));

@@ -127,7 +127,12 @@ impl Meter {
     /// Books one part of a call that goes on, such as a response of a session, and lets go of what it held.
     pub fn part(&mut self, number: u64, units: &Units) {
         let Some(sheet) = &self.sheet else { return };
-        let mut part = Settlement { call_id: format!("{}-{number}", sheet.call_id), at: self.app.clock.now(), status: 200, ..sheet.clone() };
+        let mut part = Settlement {
+            call_id: format!("{}-{number}", sheet.call_id),
+            at: self.app.clock.now(),
+            status: 200,
+            ..sheet.clone()
+        };
         self.price(&mut part, units);
         part.duration_ms = millis(self.began.elapsed());
         let ticket = self.ticket.take();

@@ -62,7 +62,14 @@ impl Pins {
     /// Notes which account holds something of a key's.
     pub fn pin(&self, app: &App, key_id: i64, held: Held, account_id: i64) {
         let now = app.clock.now();
-        let pin = Pin { scope: held.scope.to_owned(), key_id, resource: held.name.clone(), account_id, created_at: now, expires_at: now.plus(LIFE) };
+        let pin = Pin {
+            scope: held.scope.to_owned(),
+            key_id,
+            resource: held.name.clone(),
+            account_id,
+            created_at: now,
+            expires_at: now.plus(LIFE),
+        };
         self.remember(key_id, held, account_id);
         if self.writes.try_send(pin).is_err() {
             tracing::warn!(key_id, account_id, "a pin is known to this process only: the database is too far behind");
@@ -136,7 +143,8 @@ pub fn named(call: &Call) -> Option<Held> {
         }
         Dialect::Messages => held("thread", &body.str_in("thread", "previous_message_id").ok().flatten()?),
         Dialect::Gemini => {
-            let name = body.str("cachedContent").ok().flatten().or_else(|| body.str("cached_content").ok().flatten())?;
+            let name =
+                body.str("cachedContent").ok().flatten().or_else(|| body.str("cached_content").ok().flatten())?;
             held("cached_content", name.strip_prefix("cachedContents/").unwrap_or(&name))
         }
         _ => None,
@@ -147,7 +155,11 @@ pub fn named(call: &Call) -> Option<Held> {
 pub fn made(call: &Call, answer: &[u8]) -> Option<Held> {
     let (scope, field) = match (call.dialect, call.operation) {
         (Dialect::Responses, Operation::Generate) if keeps_response(call) => ("response", "id"),
-        (Dialect::Responses, Operation::Stored) if call.method == http::Method::POST && call.tail == "/conversations" => ("conversation", "id"),
+        (Dialect::Responses, Operation::Stored)
+            if call.method == http::Method::POST && call.tail == "/conversations" =>
+        {
+            ("conversation", "id")
+        }
         (Dialect::Messages, Operation::Generate) if has(call, "thread") => ("thread", "id"),
         (Dialect::Gemini, Operation::Stored) if call.method == http::Method::POST => ("cached_content", "name"),
         _ => return None,
@@ -169,7 +181,12 @@ fn has(call: &Call, field: &str) -> bool {
 fn first_text(json: &[u8], field: &str) -> Option<String> {
     let key = format!("\"{field}\"");
     memmem::find_iter(json, key.as_bytes()).find_map(|at| {
-        let rest = json.get(at + key.len()..)?.trim_ascii_start().strip_prefix(b":")?.trim_ascii_start().strip_prefix(b"\"")?;
+        let rest = json
+            .get(at + key.len()..)?
+            .trim_ascii_start()
+            .strip_prefix(b":")?
+            .trim_ascii_start()
+            .strip_prefix(b"\"")?;
         let end = memchr::memchr(b'"', rest)?;
         std::str::from_utf8(rest.get(..end)?).ok().map(str::to_owned)
     })

@@ -80,7 +80,11 @@ impl Ready {
 
     /// The account as a provider sees it, with one of its keys or a token that was bought with its own.
     pub fn upstream<'a>(&'a self, key: usize, bought: Option<&'a str>) -> Upstream<'a> {
-        let credentials = self.view.opened.as_ref().map_or(Credentials::None, |opened| Credentials::of(&opened.credentials, key, bought));
+        let credentials = self
+            .view
+            .opened
+            .as_ref()
+            .map_or(Credentials::None, |opened| Credentials::of(&opened.credentials, key, bought));
         Upstream {
             kind: self.kind(),
             base_url: self.view.account.base_url.as_deref(),
@@ -109,7 +113,9 @@ fn address(proxy: &Proxy) -> String {
         ProxyKind::Socks5 => "socks5",
     };
     let login = match (&proxy.username, &proxy.password) {
-        (Some(name), Some(password)) if !name.is_empty() => format!("{}:{}@", percent::encode(name), percent::encode(password)),
+        (Some(name), Some(password)) if !name.is_empty() => {
+            format!("{}:{}@", percent::encode(name), percent::encode(password))
+        }
         (Some(name), None) if !name.is_empty() => format!("{}@", percent::encode(name)),
         _ => String::new(),
     };

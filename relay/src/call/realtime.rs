@@ -74,7 +74,11 @@ impl Life {
                     return consent;
                 }
                 Asked::Caller(response) => {
-                    self.settle(End { status: response.status().as_u16(), error: "refused_by_vendor", ..End::default() });
+                    self.settle(End {
+                        status: response.status().as_u16(),
+                        error: "refused_by_vendor",
+                        ..End::default()
+                    });
                     return response;
                 }
                 Asked::Refused(refusal) => refused = Some(refusal),
@@ -91,7 +95,12 @@ impl Life {
         let (answer, mut response) = tokio::sync::oneshot::channel();
         let ear = self.call.ear;
         self.give_up(answer, nobody, refused, missed);
-        let lost = || ear.refuse(&crate::convert::Fault::new(crate::convert::fault::Kind::Server, "The session was aborted."), None);
+        let lost = || {
+            ear.refuse(
+                &crate::convert::Fault::new(crate::convert::fault::Kind::Server, "The session was aborted."),
+                None,
+            )
+        };
         response.try_recv().unwrap_or_else(|_| lost())
     }
 

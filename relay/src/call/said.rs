@@ -15,7 +15,8 @@ const LONGEST: usize = 1 << 20;
 pub fn of(call: &Call, answer: &[u8]) -> Recorded {
     let mut said = Recorded { assistant_message: text(answer), ..Recorded::default() };
     let Content::Json(body) = &call.content else { return said };
-    let dialect = if call.dialect == Dialect::Invoke { Some(convert::Dialect::Messages) } else { hub_dialect(call.dialect) };
+    let dialect =
+        if call.dialect == Dialect::Invoke { Some(convert::Dialect::Messages) } else { hub_dialect(call.dialect) };
     let path = Path { model: &call.model, stream: call.stream };
     match dialect.map(|dialect| convert::read(dialect, body.bytes(), path)) {
         Some(Ok(heard)) => {

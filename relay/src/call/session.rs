@@ -11,7 +11,8 @@ use crate::convert::edit::Body;
 use crate::provider::{Dialect, client};
 
 /// Headers in which clients name their session.
-const HEADERS: &[&str] = &["x-claude-code-session-id", "session-id", "session_id", "x-session-id", "thread-id", "conversation_id"];
+const HEADERS: &[&str] =
+    &["x-claude-code-session-id", "session-id", "session_id", "x-session-id", "thread-id", "conversation_id"];
 /// How much of an opening is looked at: enough to tell conversations apart, little enough to cost nothing.
 const OPENING: usize = 16 << 10;
 
@@ -125,11 +126,21 @@ mod tests {
 
     #[test]
     fn later_turns_keep_the_name_and_other_openings_do_not() {
-        let first = of(Dialect::Chat, r#"{"messages":[{"role":"system","content":"s"},{"role":"user","content":"a, [b] \"}"}]}"#);
-        let later = of(Dialect::Chat, r#"{"messages":[{"role":"system","content":"s"},{"role":"user","content":"a, [b] \"}"},{"role":"assistant","content":"x"}]}"#);
-        let other = of(Dialect::Chat, r#"{"messages":[{"role":"system","content":"s"},{"role":"user","content":"b"}]}"#);
+        let first = of(
+            Dialect::Chat,
+            r#"{"messages":[{"role":"system","content":"s"},{"role":"user","content":"a, [b] \"}"}]}"#,
+        );
+        let later = of(
+            Dialect::Chat,
+            r#"{"messages":[{"role":"system","content":"s"},{"role":"user","content":"a, [b] \"}"},{"role":"assistant","content":"x"}]}"#,
+        );
+        let other =
+            of(Dialect::Chat, r#"{"messages":[{"role":"system","content":"s"},{"role":"user","content":"b"}]}"#);
         assert!(first.is_some() && first == later && first != other);
-        let (a, b) = (of(Dialect::Messages, r#"{"system":"x","messages":[{"role":"user"}]}"#), of(Dialect::Messages, r#"{"system":"y","messages":[{"role":"user"}]}"#));
+        let (a, b) = (
+            of(Dialect::Messages, r#"{"system":"x","messages":[{"role":"user"}]}"#),
+            of(Dialect::Messages, r#"{"system":"y","messages":[{"role":"user"}]}"#),
+        );
         assert_ne!(a, b);
         assert_eq!(of(Dialect::Responses, r#"{"input":"hi"}"#), of(Dialect::Responses, r#"{"input":"hi","x":1}"#));
         assert_eq!(of(Dialect::Embeddings, r#"{"input":"hi"}"#), None);
@@ -141,7 +152,10 @@ mod tests {
         let user = r#"{"metadata":{"user_id":"{\"device_id\":\"d\",\"session_id\":\"s1\"}"},"messages":[{"role":"user","content":"1"}]}"#;
         let same = r#"{"metadata":{"user_id":"{\"device_id\":\"d\",\"session_id\":\"s1\"}"},"messages":[{"role":"user","content":"2"}]}"#;
         assert_eq!(of(Dialect::Messages, user), of(Dialect::Messages, same));
-        assert_eq!(of(Dialect::Responses, r#"{"prompt_cache_key":"k","input":"1"}"#), of(Dialect::Responses, r#"{"prompt_cache_key":"k","input":"2"}"#));
+        assert_eq!(
+            of(Dialect::Responses, r#"{"prompt_cache_key":"k","input":"1"}"#),
+            of(Dialect::Responses, r#"{"prompt_cache_key":"k","input":"2"}"#)
+        );
         let mut headers = HeaderMap::new();
         headers.insert("session-id", HeaderValue::from_static("abc"));
         assert_eq!(name(&headers, Dialect::Chat, None), name(&headers, Dialect::Responses, None));

@@ -44,7 +44,8 @@ impl Wish {
     pub fn of(parts: &mut http::request::Parts) -> Option<Self> {
         let headers = &parts.headers;
         let is = |name: HeaderName, wanted: &str| {
-            let mut words = headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
+            let mut words =
+                headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
             words.any(|word| word.trim().eq_ignore_ascii_case(wanted))
         };
         if !is(header::UPGRADE, "websocket") || !is(header::CONNECTION, "upgrade") || !is(VERSION, "13") {
@@ -85,15 +86,18 @@ pub type Socket = WebSocketStream<Box<dyn Io>>;
 
 /// The sub-protocol to agree on: never the one that holds the key.
 fn protocol(headers: &HeaderMap) -> Option<HeaderValue> {
-    let offered = headers.get_all(PROTOCOL).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
-    let offered: Vec<&str> = offered.map(str::trim).filter(|word| !word.is_empty() && !word.starts_with(SUBPROTOCOL)).collect();
+    let offered =
+        headers.get_all(PROTOCOL).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
+    let offered: Vec<&str> =
+        offered.map(str::trim).filter(|word| !word.is_empty() && !word.starts_with(SUBPROTOCOL)).collect();
     let chosen = offered.iter().find(|word| **word == "realtime").or_else(|| offered.first())?;
     HeaderValue::from_str(chosen).ok()
 }
 
 /// Whether the client asked for the beta surface by a sub-protocol.
 pub fn wants_beta(headers: &HeaderMap) -> bool {
-    let mut offered = headers.get_all(PROTOCOL).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
+    let mut offered =
+        headers.get_all(PROTOCOL).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
     offered.any(|word| word.trim() == "openai-beta.realtime-v1")
 }
 
@@ -172,7 +176,8 @@ impl Session {
         };
         let Some(Ok(message)) = message else {
             // The other side is told that it was no goodbye.
-            let end = Message::Close(Some(CloseFrame { code: CloseCode::Error, reason: "the other side is gone".into() }));
+            let end =
+                Message::Close(Some(CloseFrame { code: CloseCode::Error, reason: "the other side is gone".into() }));
             self.last(from_client, end).await;
             return Step::Over;
         };
@@ -207,7 +212,8 @@ impl Session {
 
     /// Passes the end on and waits shortly for the echo, so that no side sees a cut where there was a goodbye.
     async fn last(&mut self, from_client: bool, end: Message) {
-        let (to, from) = if from_client { (&mut self.vendor, &mut self.client) } else { (&mut self.client, &mut self.vendor) };
+        let (to, from) =
+            if from_client { (&mut self.vendor, &mut self.client) } else { (&mut self.client, &mut self.vendor) };
         let _gone = timeout(GOODBYE, to.send(end)).await;
         let _gone = timeout(GOODBYE, from.flush()).await;
         let _gone = timeout(GOODBYE, to.next()).await;
@@ -238,8 +244,14 @@ mod tests {
     #[test]
     fn no_answer_holds_the_key() {
         let chosen = |text| protocol(&offered(text)).map(|value| value.to_str().unwrap_or_default().to_owned());
-        assert_eq!(chosen("realtime, openai-insecure-api-key.sk-1, openai-beta.realtime-v1").as_deref(), Some("realtime"));
-        assert_eq!(chosen("openai-insecure-api-key.sk-1, openai-beta.realtime-v1").as_deref(), Some("openai-beta.realtime-v1"));
+        assert_eq!(
+            chosen("realtime, openai-insecure-api-key.sk-1, openai-beta.realtime-v1").as_deref(),
+            Some("realtime")
+        );
+        assert_eq!(
+            chosen("openai-insecure-api-key.sk-1, openai-beta.realtime-v1").as_deref(),
+            Some("openai-beta.realtime-v1")
+        );
         assert_eq!(chosen("openai-insecure-api-key.sk-1"), None);
         assert!(wants_beta(&offered("realtime, openai-beta.realtime-v1")) && !wants_beta(&offered("realtime")));
     }

@@ -86,7 +86,9 @@ pub async fn arm(app: &App, engine: &Engine, ready: Arc<Ready>) -> Result<Armed,
             Some(token) => Ok(Armed { ready, bought: Some(token) }),
             None => renew(app, engine, ready).await,
         },
-        Credentials::Oauth(tokens) if tokens.refresh_token.is_some() && dies(tokens, now + EARLY) => renew(app, engine, ready).await,
+        Credentials::Oauth(tokens) if tokens.refresh_token.is_some() && dies(tokens, now + EARLY) => {
+            renew(app, engine, ready).await
+        }
         _ => Ok(Armed { ready, bought: None }),
     }
 }
@@ -135,7 +137,9 @@ fn changed(app: &App, engine: &Engine, ready: &Arc<Ready>, now: Time) -> Option<
         return Some(Armed { ready: ready.clone(), bought: Some(token) });
     }
     let view = directory::account(app, ready.id())?;
-    let token = |opened: Option<&account::Opened>| opened.and_then(|opened| opened.credentials.oauth()).map(|tokens| tokens.access_token.clone());
+    let token = |opened: Option<&account::Opened>| {
+        opened.and_then(|opened| opened.credentials.oauth()).map(|tokens| tokens.access_token.clone())
+    };
     let fresh = token(view.opened.as_ref())?;
     if fresh.is_empty() || Some(&fresh) == token(ready.view.opened.as_ref()).as_ref() {
         return None;
@@ -180,7 +184,9 @@ async fn ask(app: &App, engine: &Engine, ready: &Ready) -> Result<Got, NoToken> 
         }
         Err(_) => return Err(NoToken::Later("the token endpoint did not answer in time".into())),
     };
-    vendor.read_token(status, &body, now).map_err(|dead| if dead.for_good { NoToken::ForGood(dead.reason) } else { NoToken::Later(dead.reason) })
+    vendor
+        .read_token(status, &body, now)
+        .map_err(|dead| if dead.for_good { NoToken::ForGood(dead.reason) } else { NoToken::Later(dead.reason) })
 }
 
 /// Keeps a new token; a rotated refresh token is in the database before the access token is used.

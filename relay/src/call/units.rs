@@ -62,14 +62,18 @@ fn of_json(call: &Call, body: &Body) -> Size {
             size.characters = text("input").map_or(0, |input| i64::try_from(input.chars().count()).unwrap_or(i64::MAX));
             return size;
         }
-        Operation::ImageGenerate | Operation::ImageEdit | Operation::ImageVary => size.pictures = number("n").unwrap_or(1).clamp(1, 100),
+        Operation::ImageGenerate | Operation::ImageEdit | Operation::ImageVary => {
+            size.pictures = number("n").unwrap_or(1).clamp(1, 100)
+        }
         _ => {}
     }
     size.input = body_tokens(body.bytes());
     size.max_output = match call.dialect {
         Dialect::Chat => number("max_completion_tokens").or_else(|| number("max_tokens")),
         Dialect::Responses => number("max_output_tokens"),
-        Dialect::Gemini => nested("generationConfig", "maxOutputTokens").or_else(|| nested("generation_config", "max_output_tokens")),
+        Dialect::Gemini => {
+            nested("generationConfig", "maxOutputTokens").or_else(|| nested("generation_config", "max_output_tokens"))
+        }
         Dialect::Converse => nested("inferenceConfig", "maxTokens"),
         _ => number("max_tokens"),
     };
@@ -82,7 +86,11 @@ fn of_form(call: &Call, bytes: &Bytes) -> Size {
     let prompt = text("prompt").map_or(0, text_tokens);
     match call.operation {
         Operation::Transcribe | Operation::Translate => Size { input: prompt, sound: bytes.len(), ..Size::default() },
-        _ => Size { input: prompt, pictures: text("n").and_then(|n| n.trim().parse().ok()).unwrap_or(1).clamp(1, 100), ..Size::default() },
+        _ => Size {
+            input: prompt,
+            pictures: text("n").and_then(|n| n.trim().parse().ok()).unwrap_or(1).clamp(1, 100),
+            ..Size::default()
+        },
     }
 }
 
@@ -130,12 +138,19 @@ pub fn count(operation: Operation, size: &Size, counted: Option<Usage>, answer: 
             }
             guessed |= told.is_none() && counted.is_none();
         }
-        Operation::ImageGenerate | Operation::ImageEdit | Operation::ImageVary if units.images == 0 => units.images = pictures(answer),
+        Operation::ImageGenerate | Operation::ImageEdit | Operation::ImageVary if units.images == 0 => {
+            units.images = pictures(answer)
+        }
         Operation::Embed | Operation::EmbedBatch | Operation::Rerank if counted.is_none() => {
             units.input = whole(size.input);
             guessed = true;
         }
-        Operation::CountTokens | Operation::Moderate | Operation::Stored | Operation::Side | Operation::ListModels | Operation::GetModel => {
+        Operation::CountTokens
+        | Operation::Moderate
+        | Operation::Stored
+        | Operation::Side
+        | Operation::ListModels
+        | Operation::GetModel => {
             return (Units { calls: 0, ..Units::default() }, false);
         }
         Operation::Generate | Operation::Complete | Operation::Compact if counted.is_none() => {
@@ -215,7 +230,10 @@ mod tests {
         assert_eq!((guessed.input, guessed.output, guessed.calls), (1_000, 8_000, 1));
         assert_eq!(guess(Operation::Generate, &Size::default(), None).output, OUTPUT);
         assert_eq!(guess(Operation::Speak, &Size { characters: 12, ..Size::default() }, None).characters, 12);
-        assert_eq!(guess(Operation::Transcribe, &Size { sound: 160_000, ..Size::default() }, None).milliseconds, 10_000);
+        assert_eq!(
+            guess(Operation::Transcribe, &Size { sound: 160_000, ..Size::default() }, None).milliseconds,
+            10_000
+        );
         assert_eq!(guess(Operation::CountTokens, &size, None), Units { calls: 0, ..Units::default() });
     }
 
@@ -223,7 +241,10 @@ mod tests {
     fn the_vendors_figures_go_before_our_own() {
         let size = Size { input: 7, sound: 32_000, ..Size::default() };
         let told = Usage { input: 5, output: 3, ..Usage::default() };
-        assert_eq!(count(Operation::Generate, &size, Some(told), b""), (Units { input: 5, output: 3, ..Units::default() }, false));
+        assert_eq!(
+            count(Operation::Generate, &size, Some(told), b""),
+            (Units { input: 5, output: 3, ..Units::default() }, false)
+        );
         let (guessed, marked) = count(Operation::Generate, &size, None, b"\"abcdefgh\"");
         assert_eq!((guessed.input, guessed.output > 0, marked), (7, true, true));
         let spoken = |counted, answer: &[u8]| {

@@ -63,7 +63,10 @@ impl fmt::Display for BodyFault {
 
 /// Reads a whole body. `headers` lose their `content-encoding` when it was undone.
 pub async fn read(body: axum::body::Body, headers: &mut HeaderMap, limit: usize) -> Result<Bytes, BodyFault> {
-    let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()).and_then(|value| value.parse::<u64>().ok());
+    let announced = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.parse::<u64>().ok());
     if announced.is_some_and(|length| length > limit as u64) {
         return Err(BodyFault::TooLarge { limit });
     }
@@ -86,7 +89,8 @@ async fn collect(mut body: axum::body::Body, limit: usize, announced: Option<u64
     }
     // Most bodies come in one piece, which then is not copied.
     let Some(second) = next(&mut body).await? else { return Ok(first) };
-    let room = announced.and_then(|length| usize::try_from(length).ok()).unwrap_or(first.len() * 2).min(limit).min(4 << 20);
+    let room =
+        announced.and_then(|length| usize::try_from(length).ok()).unwrap_or(first.len() * 2).min(limit).min(4 << 20);
     let mut all = BytesMut::with_capacity(room.max(first.len() + second.len()));
     all.extend_from_slice(&first);
     let mut chunk = second;
@@ -207,7 +211,13 @@ mod tests {
         let both = gzip(&zstd);
         let mut zlib = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
         zlib.write_all(text).unwrap();
-        for (name, packed) in [("gzip", gzip(text)), ("zstd", zstd), ("zstd, gzip", both), ("deflate", zlib.finish().unwrap()), ("identity", text.to_vec())] {
+        for (name, packed) in [
+            ("gzip", gzip(text)),
+            ("zstd", zstd),
+            ("zstd, gzip", both),
+            ("deflate", zlib.finish().unwrap()),
+            ("identity", text.to_vec()),
+        ] {
             let mut headers = encoded(name);
             let body = read(Body::from(packed), &mut headers, 1024).await.unwrap();
             assert_eq!(&body[..], text, "{name}");
@@ -221,10 +231,19 @@ mod tests {
         let mut announced = HeaderMap::new();
         announced.insert(header::CONTENT_LENGTH, HeaderValue::from_static("2000"));
         assert_eq!(read(Body::empty(), &mut announced, 1000).await, Err(BodyFault::TooLarge { limit: 1000 }));
-        assert_eq!(read(Body::from(zeros.clone()), &mut HeaderMap::new(), 1000).await, Err(BodyFault::TooLarge { limit: 1000 }));
-        assert_eq!(read(Body::from(gzip(&zeros)), &mut encoded("gzip"), 100_000).await, Err(BodyFault::TooLarge { limit: 100_000 }));
+        assert_eq!(
+            read(Body::from(zeros.clone()), &mut HeaderMap::new(), 1000).await,
+            Err(BodyFault::TooLarge { limit: 1000 })
+        );
+        assert_eq!(
+            read(Body::from(gzip(&zeros)), &mut encoded("gzip"), 100_000).await,
+            Err(BodyFault::TooLarge { limit: 100_000 })
+        );
         let bomb = zstd::encode_all(&zeros[..], 1).unwrap();
-        assert_eq!(read(Body::from(bomb), &mut encoded("zstd"), 100_000).await, Err(BodyFault::TooLarge { limit: 100_000 }));
+        assert_eq!(
+            read(Body::from(bomb), &mut encoded("zstd"), 100_000).await,
+            Err(BodyFault::TooLarge { limit: 100_000 })
+        );
     }
 
     #[tokio::test]
@@ -234,7 +253,12 @@ mod tests {
         assert!(read(Body::from("x"), &mut encoded("gzip, gzip, gzip"), 10).await.is_err());
         let cut = futures_util::stream::iter([Ok(Bytes::from_static(b"{")), Err(std::io::Error::other("gone"))]);
         assert_eq!(read(Body::from_stream(cut), &mut HeaderMap::new(), 10).await, Err(BodyFault::Cut));
-        let parts = futures_util::stream::iter(["ab", "", "cd", "ef"].map(|part| Ok::<_, std::io::Error>(Bytes::from_static(part.as_bytes()))));
-        assert_eq!(read(Body::from_stream(parts), &mut HeaderMap::new(), 10).await.as_deref(), Ok(b"abcdef".as_slice()));
+        let parts = futures_util::stream::iter(
+            ["ab", "", "cd", "ef"].map(|part| Ok::<_, std::io::Error>(Bytes::from_static(part.as_bytes()))),
+        );
+        assert_eq!(
+            read(Body::from_stream(parts), &mut HeaderMap::new(), 10).await.as_deref(),
+            Ok(b"abcdef".as_slice())
+        );
     }
 }

@@ -26,7 +26,9 @@ pub enum Presented<'a> {
 
 /// Looks in every place, the most particular first.
 pub fn find<'a>(headers: &'a HeaderMap, query: &'a str) -> Presented<'a> {
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim).filter(|text| !text.is_empty());
+    let text = |name: &str| {
+        headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim).filter(|text| !text.is_empty())
+    };
     let found = subprotocol(headers)
         .or_else(|| text("x-api-key"))
         .or_else(|| text("x-goog-api-key"))
@@ -38,7 +40,9 @@ pub fn find<'a>(headers: &'a HeaderMap, query: &'a str) -> Presented<'a> {
         .or_else(|| text("mj-api-secret").map(Cow::Borrowed));
     match found {
         None => Presented::Nothing,
-        Some(key) if !(SHORTEST..=LONGEST).contains(&key.len()) || !key.bytes().all(|b| b.is_ascii_graphic()) => Presented::Malformed,
+        Some(key) if !(SHORTEST..=LONGEST).contains(&key.len()) || !key.bytes().all(|b| b.is_ascii_graphic()) => {
+            Presented::Malformed
+        }
         Some(key) => Presented::Key(key),
     }
 }
@@ -100,7 +104,9 @@ mod tests {
     fn every_place_is_looked_into() {
         let bearer = format!("Bearer {KEY}");
         let lower = format!("bearer  {KEY} ");
-        let aws = format!("AWS4-HMAC-SHA256 Credential={KEY}/20261121/us-east-1/bedrock/aws4_request, SignedHeaders=host, Signature=00");
+        let aws = format!(
+            "AWS4-HMAC-SHA256 Credential={KEY}/20261121/us-east-1/bedrock/aws4_request, SignedHeaders=host, Signature=00"
+        );
         let protocols = format!("realtime, openai-insecure-api-key.{KEY}, openai-beta.realtime-v1");
         for header in [
             ("authorization", bearer.as_str()),
@@ -116,7 +122,10 @@ mod tests {
             assert_eq!(found(&[header], "").as_deref(), Some(KEY), "{header:?}");
         }
         assert_eq!(found(&[], "alt=sse&key=sk-0123456789").as_deref(), Some(KEY));
-        assert_eq!(found(&[("authorization", "Bearer midjourney-proxy"), ("mj-api-secret", KEY)], "").as_deref(), Some(KEY));
+        assert_eq!(
+            found(&[("authorization", "Bearer midjourney-proxy"), ("mj-api-secret", KEY)], "").as_deref(),
+            Some(KEY)
+        );
     }
 
     #[test]

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use super::refuse::{Ear, plain};
 use crate::call::choose;
-use crate::convert::fault::Kind;
 use crate::convert::Fault;
+use crate::convert::fault::Kind;
 use crate::provider::Dialect;
 use crate::wire::percent;
 
@@ -72,7 +72,10 @@ pub struct Available {
 pub fn available(app: &App, view: &KeyView) -> Vec<Available> {
     let accounts = directory::accounts(app);
     let models = directory::models(app);
-    let usable: Vec<_> = accounts.iter().filter(|account| account.account.enabled && account.account.schedulable && account.opened.is_some()).collect();
+    let usable: Vec<_> = accounts
+        .iter()
+        .filter(|account| account.account.enabled && account.account.schedulable && account.opened.is_some())
+        .collect();
     let mut names: Vec<&str> = models.iter().filter(|model| model.enabled).map(|model| model.name.as_str()).collect();
     // What an account names or maps is served whether the catalogue knows it or not.
     for account in &usable {
@@ -87,7 +90,9 @@ pub fn available(app: &App, view: &KeyView) -> Vec<Available> {
         let known = models.get(name).is_none_or(|model| model.enabled);
         plan && known
             && view.key.rules.admits_model(name)
-            && usable.iter().any(|account| kinds & account.account.kind.bit() != 0 && serves(account, name, models.get(name)))
+            && usable
+                .iter()
+                .any(|account| kinds & account.account.kind.bit() != 0 && serves(account, name, models.get(name)))
     };
     names.into_iter().filter(|name| may(name)).map(|name| describe(name, models.find(name))).collect()
 }
@@ -140,7 +145,8 @@ fn one(dialect: Dialect, model: &Available) -> Value {
 }
 
 fn anthropic(list: &[Available], query: &str) -> Value {
-    let limit = percent::query_value(query, "limit").and_then(|n| n.parse::<usize>().ok()).unwrap_or(1_000).clamp(1, 1_000);
+    let limit =
+        percent::query_value(query, "limit").and_then(|n| n.parse::<usize>().ok()).unwrap_or(1_000).clamp(1, 1_000);
     let after = percent::query_value(query, "after_id");
     let start = after.and_then(|id| list.iter().position(|model| model.name == id)).map_or(0, |at| at + 1);
     let rest = list.get(start..).unwrap_or_default();
@@ -155,8 +161,10 @@ fn anthropic(list: &[Available], query: &str) -> Value {
 }
 
 fn gemini(list: &[Available], query: &str) -> Value {
-    let size = percent::query_value(query, "pageSize").and_then(|n| n.parse::<usize>().ok()).unwrap_or(1_000).clamp(1, 1_000);
-    let start = percent::query_value(query, "pageToken").and_then(|n| n.parse::<usize>().ok()).unwrap_or(0).min(list.len());
+    let size =
+        percent::query_value(query, "pageSize").and_then(|n| n.parse::<usize>().ok()).unwrap_or(1_000).clamp(1, 1_000);
+    let start =
+        percent::query_value(query, "pageToken").and_then(|n| n.parse::<usize>().ok()).unwrap_or(0).min(list.len());
     let rest = list.get(start..).unwrap_or_default();
     let page = rest.get(..size).unwrap_or(rest);
     let mut body = json!({"models": page.iter().map(|model| one(Dialect::Gemini, model)).collect::<Vec<_>>()});

@@ -24,7 +24,8 @@ pub async fn health(app: &App, mount: Mount) -> Response<Body> {
     let accounts = directory::accounts(app);
     let service = mount.service();
     let now = app.clock.now();
-    let behind = accounts.iter().filter(|account| service.is_none_or(|service| account.account.kind.service() == service));
+    let behind =
+        accounts.iter().filter(|account| service.is_none_or(|service| account.account.kind.service() == service));
     let (mut total, mut active) = (0, 0);
     for account in behind {
         total += 1;

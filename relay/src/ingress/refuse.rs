@@ -92,7 +92,10 @@ impl Ear {
         let missing = what == KeyFault::Missing;
         if self.is_task() {
             let text = if missing { "No API key was given." } else { "The API key is invalid or expired." };
-            return plain(StatusCode::UNAUTHORIZED, task_body(&Fault::new(Kind::Authentication, text)).to_string().into_bytes());
+            return plain(
+                StatusCode::UNAUTHORIZED,
+                task_body(&Fault::new(Kind::Authentication, text)).to_string().into_bytes(),
+            );
         }
         match spoken(self.dialect) {
             convert::Dialect::Gemini => gemini_bad_key(missing),
@@ -104,7 +107,12 @@ impl Ear {
                 let fault = if missing {
                     json!({"error": {"message": "You didn't provide an API key. You need to provide your API key in an Authorization header using Bearer auth (i.e. Authorization: Bearer YOUR_KEY).", "type": "invalid_request_error", "param": null, "code": null}}).to_string().into_bytes()
                 } else {
-                    Fault::new(Kind::Authentication, "Incorrect API key provided. The key is unknown, disabled or expired.").with_code("invalid_api_key").body(other)
+                    Fault::new(
+                        Kind::Authentication,
+                        "Incorrect API key provided. The key is unknown, disabled or expired.",
+                    )
+                    .with_code("invalid_api_key")
+                    .body(other)
                 };
                 plain(StatusCode::UNAUTHORIZED, fault)
             }

@@ -239,7 +239,9 @@ fn cached<'a>(method: &Method, rest: &'a str) -> Option<Target<'a>> {
     let tail = rest.strip_prefix("/cachedContents")?;
     let fits = match tail {
         "" => matches!(*method, Method::POST | Method::GET),
-        tail => tail.starts_with('/') && tail.len() > 1 && matches!(*method, Method::GET | Method::PATCH | Method::DELETE),
+        tail => {
+            tail.starts_with('/') && tail.len() > 1 && matches!(*method, Method::GET | Method::PATCH | Method::DELETE)
+        }
     };
     fits.then_some(Target::Call(CallRoute {
         dialect: Dialect::Gemini,
@@ -314,7 +316,13 @@ fn responses<'a>(method: &Method, rest: &'a str, tail: &str) -> Option<Target<'a
 }
 
 fn stored(rest: &str) -> Target<'_> {
-    Target::Call(CallRoute { dialect: Dialect::Responses, operation: Operation::Stored, model: None, stream: None, tail: rest })
+    Target::Call(CallRoute {
+        dialect: Dialect::Responses,
+        operation: Operation::Stored,
+        model: None,
+        stream: None,
+        tail: rest,
+    })
 }
 
 /// Questions about the key that stand beside Anthropic's and OpenAI's paths.
@@ -352,7 +360,9 @@ fn claude<'a>(method: &Method, rest: &'a str) -> Option<Target<'a>> {
     let rest = rest.strip_prefix("/claude").unwrap_or(rest);
     let inner = rest.strip_prefix("/v1").filter(|inner| inner.starts_with('/')).unwrap_or(rest);
     messages(method, inner)
-        .or_else(|| model_paths(method, inner, Some(Dialect::Messages)).filter(|target| matches!(target, Target::Models { .. })))
+        .or_else(|| {
+            model_paths(method, inner, Some(Dialect::Messages)).filter(|target| matches!(target, Target::Models { .. }))
+        })
         .or_else(|| own(method, inner))
         .or_else(|| match (method, inner) {
             (&Method::POST, "/chat/completions") => Some(call(Dialect::Chat, Operation::Generate)),
@@ -366,7 +376,10 @@ fn gemini<'a>(method: &Method, rest: &'a str) -> Option<Target<'a>> {
     if let Some(action) = rest.strip_prefix("/v1internal").filter(|action| action.starts_with(':')) {
         return code_assist(method, action);
     }
-    let inner = ["/v1beta", "/v1"].iter().find_map(|version| rest.strip_prefix(version).filter(|inner| inner.starts_with('/'))).unwrap_or(rest);
+    let inner = ["/v1beta", "/v1"]
+        .iter()
+        .find_map(|version| rest.strip_prefix(version).filter(|inner| inner.starts_with('/')))
+        .unwrap_or(rest);
     model_paths(method, inner, Some(Dialect::Gemini))
         .or_else(|| messages(method, inner))
         .or_else(|| cached(method, inner))
@@ -382,12 +395,21 @@ fn code_assist<'a>(method: &Method, action: &'a str) -> Option<Target<'a>> {
         ":generateContent" => (Operation::Generate, false),
         ":streamGenerateContent" => (Operation::Generate, true),
         ":countTokens" => (Operation::CountTokens, false),
-        ":loadCodeAssist" | ":onboardUser" | ":retrieveUserQuota" | ":listExperiments" | ":recordCodeAssistMetrics" | ":fetchAdminControls" => {
-            (Operation::Side, false)
-        }
+        ":loadCodeAssist"
+        | ":onboardUser"
+        | ":retrieveUserQuota"
+        | ":listExperiments"
+        | ":recordCodeAssistMetrics"
+        | ":fetchAdminControls" => (Operation::Side, false),
         _ => return None,
     };
-    Some(Target::Call(CallRoute { dialect: Dialect::CodeAssist, operation, model: None, stream: Some(stream), tail: action }))
+    Some(Target::Call(CallRoute {
+        dialect: Dialect::CodeAssist,
+        operation,
+        model: None,
+        stream: Some(stream),
+        tail: action,
+    }))
 }
 
 fn service_own<'a>(method: &Method, rest: &str) -> Option<Target<'a>> {
@@ -454,7 +476,9 @@ fn bedrock<'a>(method: &Method, rest: &'a str) -> Option<Target<'a>> {
     }
     let inner = rest.strip_prefix("/v1").filter(|inner| inner.starts_with('/')).unwrap_or(rest);
     messages(method, inner)
-        .or_else(|| model_paths(method, inner, Some(Dialect::Messages)).filter(|target| matches!(target, Target::Models { .. })))
+        .or_else(|| {
+            model_paths(method, inner, Some(Dialect::Messages)).filter(|target| matches!(target, Target::Models { .. }))
+        })
         .or_else(|| service_own(method, inner))
 }
 

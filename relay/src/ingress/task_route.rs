@@ -85,8 +85,19 @@ impl TaskRoute<'_> {
 }
 
 /// Midjourney's submissions.
-const MIDJOURNEY: &[&str] =
-    &["imagine", "change", "simple-change", "describe", "blend", "shorten", "action", "modal", "upload-discord-images", "edits", "video"];
+const MIDJOURNEY: &[&str] = &[
+    "imagine",
+    "change",
+    "simple-change",
+    "describe",
+    "blend",
+    "shorten",
+    "action",
+    "modal",
+    "upload-discord-images",
+    "edits",
+    "video",
+];
 /// Midjourney's modes, as the segment before `mj` or joined to it.
 const MODES: &[&str] = &["fast", "turbo", "relax"];
 
@@ -97,15 +108,21 @@ pub fn read<'a>(method: &Method, path: &'a str) -> Option<TaskRoute<'a>> {
     match (method, segments.as_slice()) {
         (_, [mode, "mj", rest @ ..]) if is_mode(mode) => of(Platform::Midjourney, midjourney(method, rest)?),
         (_, ["mj", rest @ ..]) => of(Platform::Midjourney, midjourney(method, rest)?),
-        (&Method::POST, ["suno", "submit", action]) if !action.is_empty() => of(Platform::Suno, TaskAsk::Submit { action }),
+        (&Method::POST, ["suno", "submit", action]) if !action.is_empty() => {
+            of(Platform::Suno, TaskAsk::Submit { action })
+        }
         (&Method::POST, ["suno", "fetch"]) => of(Platform::Suno, TaskAsk::FetchMany),
         (&Method::GET, ["suno", "fetch", id]) if !id.is_empty() => of(Platform::Suno, TaskAsk::Fetch { id }),
-        (&Method::POST, ["kling", "v1", "videos", action @ ("text2video" | "image2video")]) => of(Platform::Kling, TaskAsk::Submit { action }),
+        (&Method::POST, ["kling", "v1", "videos", action @ ("text2video" | "image2video")]) => {
+            of(Platform::Kling, TaskAsk::Submit { action })
+        }
         (&Method::GET, ["kling", "v1", "videos", "text2video" | "image2video", id]) if !id.is_empty() => {
             of(Platform::Kling, TaskAsk::Fetch { id })
         }
         (&Method::POST, ["v1", "video", action @ "generations"]) => of(Platform::Video, TaskAsk::Submit { action }),
-        (&Method::GET, ["v1", "video", "generations", id]) if !id.is_empty() => of(Platform::Video, TaskAsk::Fetch { id }),
+        (&Method::GET, ["v1", "video", "generations", id]) if !id.is_empty() => {
+            of(Platform::Video, TaskAsk::Fetch { id })
+        }
         _ => None,
     }
 }

@@ -21,7 +21,9 @@ impl Unpack {
             b"" | b"identity" => Some(None),
             b"gzip" | b"x-gzip" => Some(Some(Self::Gzip(Box::new(flate2::write::GzDecoder::new(Vec::new()))))),
             b"deflate" => Some(Some(Self::Zlib(Box::new(flate2::write::ZlibDecoder::new(Vec::new()))))),
-            b"zstd" => zstd::stream::write::Decoder::new(Vec::new()).ok().map(|decoder| Some(Self::Zstd(Box::new(decoder)))),
+            b"zstd" => {
+                zstd::stream::write::Decoder::new(Vec::new()).ok().map(|decoder| Some(Self::Zstd(Box::new(decoder))))
+            }
             _ => None,
         }
     }
@@ -29,9 +31,15 @@ impl Unpack {
     /// Takes a piece; what can be read by now comes out.
     pub(super) fn feed(&mut self, piece: &[u8]) -> Result<Bytes, Broken> {
         let out = match self {
-            Self::Gzip(decoder) => decoder.write_all(piece).and_then(|()| decoder.flush()).map(|()| std::mem::take(decoder.get_mut())),
-            Self::Zlib(decoder) => decoder.write_all(piece).and_then(|()| decoder.flush()).map(|()| std::mem::take(decoder.get_mut())),
-            Self::Zstd(decoder) => decoder.write_all(piece).and_then(|()| decoder.flush()).map(|()| std::mem::take(decoder.get_mut())),
+            Self::Gzip(decoder) => {
+                decoder.write_all(piece).and_then(|()| decoder.flush()).map(|()| std::mem::take(decoder.get_mut()))
+            }
+            Self::Zlib(decoder) => {
+                decoder.write_all(piece).and_then(|()| decoder.flush()).map(|()| std::mem::take(decoder.get_mut()))
+            }
+            Self::Zstd(decoder) => {
+                decoder.write_all(piece).and_then(|()| decoder.flush()).map(|()| std::mem::take(decoder.get_mut()))
+            }
         };
         out.map(Bytes::from).map_err(|_| Broken::Packed)
     }

@@ -35,7 +35,10 @@ fn a_stream_of_its_own_dialect_comes_through_whatever_the_cuts() {
     for step in [1, 3, 7, 64, 4096] {
         let mut carry = plain(Middle::watch(Kind::Chat, false), Dialect::Chat);
         assert_eq!(run(&mut carry, CHAT.as_bytes(), step), CHAT.as_bytes(), "{step}");
-        assert_eq!((carry.end(), carry.usage(99).unwrap().output, carry.usage(99).unwrap().estimated), (End::Done, 2, false));
+        assert_eq!(
+            (carry.end(), carry.usage(99).unwrap().output, carry.usage(99).unwrap().estimated),
+            (End::Done, 2, false)
+        );
     }
 }
 
@@ -61,7 +64,12 @@ fn only_whole_events_go_out_and_an_error_follows_a_cut() {
     assert!(carry.fail(&Fault::new(fault::Kind::Server, "cut"), &mut out));
     let text = String::from_utf8(out.concat()).unwrap();
     assert!(!text.contains("content_block_delta"), "half an event went out: {text}");
-    assert!(text.ends_with("event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"api_error\",\"message\":\"cut\"}}\n\n"), "{text}");
+    assert!(
+        text.ends_with(
+            "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"api_error\",\"message\":\"cut\"}}\n\n"
+        ),
+        "{text}"
+    );
     assert_eq!(carry.usage(0).unwrap().total_input(), 5);
 }
 
@@ -76,11 +84,17 @@ fn bedrock_frames_become_events_and_events_become_frames() {
     let read = || -> unpack::ReadMessage {
         Box::new(|message| {
             let value: serde_json::Value = serde_json::from_slice(&message.payload).unwrap();
-            let inner = base64::Engine::decode(&base64::prelude::BASE64_STANDARD, value["bytes"].as_str().unwrap()).unwrap();
+            let inner =
+                base64::Engine::decode(&base64::prelude::BASE64_STANDARD, value["bytes"].as_str().unwrap()).unwrap();
             Ok(Some(inner.into()))
         })
     };
-    let mut carry = Carry::new(Unpack::messages(Dialect::Messages, read()), Middle::watch(Kind::Messages, false), Pack::Plain, Dialect::Messages);
+    let mut carry = Carry::new(
+        Unpack::messages(Dialect::Messages, read()),
+        Middle::watch(Kind::Messages, false),
+        Pack::Plain,
+        Dialect::Messages,
+    );
     let out = String::from_utf8(run(&mut carry, &frames, 11)).unwrap();
     assert_eq!(out, MESSAGES.replace("event: ping\ndata: {\"type\": \"ping\"}\n\n", ""));
     assert_eq!((carry.end(), carry.usage(0).unwrap().output), (End::Done, 3));
@@ -92,14 +106,25 @@ fn bedrock_frames_become_events_and_events_become_frames() {
     let mut kinds = Vec::new();
     while let Some(message) = decoder.next_message().unwrap() {
         let value: serde_json::Value = serde_json::from_slice(&message.payload).unwrap();
-        let inner = base64::Engine::decode(&base64::prelude::BASE64_STANDARD, value["bytes"].as_str().unwrap()).unwrap();
+        let inner =
+            base64::Engine::decode(&base64::prelude::BASE64_STANDARD, value["bytes"].as_str().unwrap()).unwrap();
         let inner: serde_json::Value = serde_json::from_slice(&inner).unwrap();
         if inner["type"] == "message_stop" {
             assert_eq!(inner["amazon-bedrock-invocationMetrics"]["outputTokenCount"], 3);
         }
         kinds.push(inner["type"].as_str().unwrap().to_owned());
     }
-    assert_eq!(kinds, ["message_start", "content_block_start", "content_block_delta", "content_block_stop", "message_delta", "message_stop"]);
+    assert_eq!(
+        kinds,
+        [
+            "message_start",
+            "content_block_start",
+            "content_block_delta",
+            "content_block_stop",
+            "message_delta",
+            "message_stop"
+        ]
+    );
     let mut out = Vec::new();
     assert!(back.fail(&Fault::new(fault::Kind::RateLimit, "slow"), &mut out));
     decoder.push(&out.concat());
@@ -116,10 +141,15 @@ data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"b\"}],\"role\":\"mod
         let list: serde_json::Value = serde_json::from_slice(&out).unwrap();
         assert_eq!((list.as_array().unwrap().len(), carry.usage(0).unwrap().output), (2, 2), "{step}");
     }
-    let stream = Stream::new(Dialect::Messages, Dialect::Chat, Reply { id: "x".into(), model: "m".into(), ..Reply::default() }).unwrap();
+    let stream =
+        Stream::new(Dialect::Messages, Dialect::Chat, Reply { id: "x".into(), model: "m".into(), ..Reply::default() })
+            .unwrap();
     let mut carry = plain(Middle::Translate(Box::new(stream)), Dialect::Chat);
     let out = String::from_utf8(run(&mut carry, MESSAGES.as_bytes(), 9)).unwrap();
-    assert!(out.contains("chat.completion.chunk") && out.contains("\"hi\"") && out.ends_with("data: [DONE]\n\n"), "{out}");
+    assert!(
+        out.contains("chat.completion.chunk") && out.contains("\"hi\"") && out.ends_with("data: [DONE]\n\n"),
+        "{out}"
+    );
     assert_eq!((carry.end(), carry.usage(0).unwrap().total_input()), (End::Done, 5));
 
     let stream = Stream::new(Dialect::Messages, Dialect::Converse, Reply::default()).unwrap();
@@ -138,7 +168,8 @@ fn an_envelope_is_taken_off() {
         value["response"].to_string().into()
     });
     let text = "data: {\"response\":{\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"a\"}]},\"finishReason\":\"STOP\"}]},\"traceId\":\"t\"}\n\n";
-    let mut carry = Carry::new(Unpack::enveloped(unwrap), Middle::watch(Kind::Gemini, false), Pack::Plain, Dialect::Gemini);
+    let mut carry =
+        Carry::new(Unpack::enveloped(unwrap), Middle::watch(Kind::Gemini, false), Pack::Plain, Dialect::Gemini);
     let out = String::from_utf8(run(&mut carry, text.as_bytes(), 10)).unwrap();
     assert!(out.starts_with("data: {\"candidates\"") && !out.contains("traceId"), "{out}");
     assert_eq!(carry.end(), End::Done);

@@ -113,7 +113,10 @@ fn event(message: &Message, data: &Bytes) -> Bytes {
 }
 
 fn unreadable(why: String) -> Fault {
-    Fault { status: Some(502), ..Fault::new(fault::Kind::Server, format!("The vendor's stream cannot be read: {why}.")) }
+    Fault {
+        status: Some(502),
+        ..Fault::new(fault::Kind::Server, format!("The vendor's stream cannot be read: {why}."))
+    }
 }
 
 fn refused(dialect: convert::Dialect, failed: &InBand) -> Fault {

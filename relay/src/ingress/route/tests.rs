@@ -10,7 +10,9 @@ fn target(method: &str, path: &'static str) -> (Mount, Target<'static>) {
 
 fn called(method: &str, path: &'static str) -> (Mount, Dialect, Operation, Option<String>, Option<bool>) {
     match target(method, path) {
-        (mount, Target::Call(call)) => (mount, call.dialect, call.operation, call.model.map(Cow::into_owned), call.stream),
+        (mount, Target::Call(call)) => {
+            (mount, call.dialect, call.operation, call.model.map(Cow::into_owned), call.stream)
+        }
         (_, other) => panic!("{method} {path}: {other:?}"),
     }
 }
@@ -73,13 +75,17 @@ fn models_and_streams_come_from_the_path_where_they_stand_there() {
         (operation, model.unwrap_or_default(), stream)
     };
     for door in ["/v1beta", "/v1", "/gemini/v1beta", "/gemini/v1", "/gemini"] {
-        let path: &'static str = Box::leak(format!("{door}/models/gemini-3-pro:streamGenerateContent").into_boxed_str());
+        let path: &'static str =
+            Box::leak(format!("{door}/models/gemini-3-pro:streamGenerateContent").into_boxed_str());
         assert_eq!(named(path), (Operation::Generate, "gemini-3-pro".into(), Some(true)), "{door}");
     }
     assert_eq!(named("/v1beta/models/g:countTokens").0, Operation::CountTokens);
     assert_eq!(named("/v1beta/models/e:batchEmbedContents").0, Operation::EmbedBatch);
     assert_eq!(named("/v1beta/models/tuned%2Fx:generateContent").1, "tuned/x");
-    assert_eq!(named("/azure/openai/deployments/my-gpt/chat/completions"), (Operation::Generate, "my-gpt".into(), None));
+    assert_eq!(
+        named("/azure/openai/deployments/my-gpt/chat/completions"),
+        (Operation::Generate, "my-gpt".into(), None)
+    );
     assert_eq!(named("/openai/deployments/my-gpt/embeddings").1, "my-gpt");
     assert_eq!(named("/v1/engines/ada/embeddings").1, "ada");
     assert_eq!(
@@ -87,7 +93,10 @@ fn models_and_streams_come_from_the_path_where_they_stand_there() {
         (Operation::Generate, "us.anthropic.claude-sonnet-4-5-20250929-v1:0".into(), Some(true))
     );
     // An application inference profile is an ARN with a slash in it.
-    assert_eq!(named("/bedrock/model/arn:aws:bedrock:us-east-1:1:application-inference-profile/abc/converse").1, "arn:aws:bedrock:us-east-1:1:application-inference-profile/abc");
+    assert_eq!(
+        named("/bedrock/model/arn:aws:bedrock:us-east-1:1:application-inference-profile/abc/converse").1,
+        "arn:aws:bedrock:us-east-1:1:application-inference-profile/abc"
+    );
 }
 
 #[test]
@@ -104,9 +113,13 @@ fn lists_own_questions_and_health() {
     assert_eq!(models("/api/v1/models"), (Some(Dialect::Messages), None));
     assert_eq!(models("/openai/v1/models/gpt-4o"), (Some(Dialect::Chat), Some("gpt-4o".into())));
     for (path, own) in [
-        ("/v1/me", Own::Me), ("/claude/v1/key-info", Own::KeyInfo), ("/api/v1/usage", Own::KeyUsage),
-        ("/dashboard/billing/subscription", Own::Subscription), ("/v1/dashboard/billing/usage", Own::Usage),
-        ("/openai/usage", Own::ServiceUsage), ("/gemini/key-info", Own::ServiceKeyInfo),
+        ("/v1/me", Own::Me),
+        ("/claude/v1/key-info", Own::KeyInfo),
+        ("/api/v1/usage", Own::KeyUsage),
+        ("/dashboard/billing/subscription", Own::Subscription),
+        ("/v1/dashboard/billing/usage", Own::Usage),
+        ("/openai/usage", Own::ServiceUsage),
+        ("/gemini/key-info", Own::ServiceKeyInfo),
         ("/api/v1/organizations/org-1/usage", Own::OrganizationUsage),
     ] {
         assert_eq!(target("GET", path).1, Target::Own(own), "{path}");
@@ -137,10 +150,21 @@ fn stored_things_follow_the_clients_path() {
 #[test]
 fn what_is_not_listed_is_unknown_or_not_ours() {
     for (method, path) in [
-        ("GET", "/v1/chat/completions"), ("POST", "/v1/files"), ("DELETE", "/v1/models/x"), ("POST", "/v1/models/x:tune"),
-        ("POST", "/v1/messages/batches"), ("GET", "/api/whatever"), ("POST", "/openai"), ("POST", "/bedrock/model/x/tune"),
-        ("PUT", "/v1/responses/x"), ("POST", "/v1/responses/x/y"), ("POST", "/gemini/v1internal:destroy"), ("POST", "/v1/"),
-        ("POST", "/v1"), ("GET", "/v1beta"), ("POST", "/bedrock/model//invoke/x"),
+        ("GET", "/v1/chat/completions"),
+        ("POST", "/v1/files"),
+        ("DELETE", "/v1/models/x"),
+        ("POST", "/v1/models/x:tune"),
+        ("POST", "/v1/messages/batches"),
+        ("GET", "/api/whatever"),
+        ("POST", "/openai"),
+        ("POST", "/bedrock/model/x/tune"),
+        ("PUT", "/v1/responses/x"),
+        ("POST", "/v1/responses/x/y"),
+        ("POST", "/gemini/v1internal:destroy"),
+        ("POST", "/v1/"),
+        ("POST", "/v1"),
+        ("GET", "/v1beta"),
+        ("POST", "/bedrock/model//invoke/x"),
     ] {
         assert!(matches!(target(method, path).1, Target::Unknown { .. }), "{method} {path}");
     }
@@ -161,7 +185,10 @@ fn tasks_have_modes_and_ids() {
     assert_eq!(task("GET", "/mj/task/17/fetch"), (Platform::Midjourney, TaskAsk::Fetch { id: "17" }));
     assert_eq!(task("POST", "/suno/submit/music"), (Platform::Suno, TaskAsk::Submit { action: "music" }));
     assert_eq!(task("GET", "/suno/fetch/a"), (Platform::Suno, TaskAsk::Fetch { id: "a" }));
-    assert_eq!(task("POST", "/kling/v1/videos/image2video"), (Platform::Kling, TaskAsk::Submit { action: "image2video" }));
+    assert_eq!(
+        task("POST", "/kling/v1/videos/image2video"),
+        (Platform::Kling, TaskAsk::Submit { action: "image2video" })
+    );
     assert_eq!(task("GET", "/v1/video/generations/t"), (Platform::Video, TaskAsk::Fetch { id: "t" }));
     assert_eq!(read(&Method::GET, "/mj/submit/imagine"), None);
     assert_eq!(read(&Method::POST, "/odd/mj/submit/imagine"), None);

@@ -202,7 +202,13 @@ pub const CATALOGUE: &[Definition] = &[
     row("llm", names::FIRST_BYTE_SECONDS, Kind::Int(1, 3_600), "120", "Longest wait for a stream to begin"),
     row("llm", names::ANSWER_SECONDS, Kind::Int(5, 7_200), "600", "Longest wait for an answer that is no stream"),
     row("llm", names::STREAM_IDLE_SECONDS, Kind::Int(5, 3_600), "300", "Longest silence inside a stream"),
-    row("llm", names::KEEP_ALIVE_SECONDS, Kind::Int(0, 600), "15", "Silence after which a waiting client is kept alive; 0: never"),
+    row(
+        "llm",
+        names::KEEP_ALIVE_SECONDS,
+        Kind::Int(0, 600),
+        "15",
+        "Silence after which a waiting client is kept alive; 0: never",
+    ),
     row(
         "llm",
         names::EARLY_KEEP_ALIVE,
