@@ -158,7 +158,6 @@ macro_rules! count_by {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
     fn refused(first: Option<i32>, after: Option<&str>, last: Option<i32>, before: Option<&str>) -> bool {

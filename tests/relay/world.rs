@@ -8,15 +8,12 @@ use schema::model::account::{Account, AccountKind};
 use schema::model::api_key::ApiKey;
 use schema::service::account::{self, AccountDraft, Credentials};
 use schema::service::api_key::{self, NewKey};
-use schema::service::setting;
 use schema::service::settle;
 use schema::{Actor, Micros, Role};
 use serde_json::{Value, json};
 
 /// What most calls say.
 pub const CHAT: &str = "gpt-4o";
-/// What most calls to Anthropic's models say.
-pub const CLAUDE: &str = "claude-sonnet-4-5-20250929";
 
 pub struct World {
     pub t: TestApp,
@@ -24,7 +21,6 @@ pub struct World {
 
 /// A caller with a key.
 pub struct Caller {
-    pub secret: String,
     pub key: ApiKey,
     pub http: Client,
 }
@@ -67,12 +63,7 @@ impl World {
         bend(&mut new);
         let issued = api_key::issue(&self.t.app, &Actor::system(), new).await.expect("a key");
         let secret = issued.secret.reveal().clone();
-        Caller { http: Client::new(&self.t.url, Some(&secret)), key: issued.key, secret }
-    }
-
-    pub async fn set(&self, values: &[(&str, &str)]) {
-        let changes = values.iter().map(|(name, value)| ((*name).to_owned(), Some((*value).to_owned()))).collect();
-        setting::put(&self.t.app, &Actor::system(), &changes).await.expect("settings are kept");
+        Caller { http: Client::new(&self.t.url, Some(&secret)), key: issued.key }
     }
 
     /// What was booked, oldest first, once everything settled is in the database.
@@ -137,11 +128,6 @@ async fn rows(t: &TestApp) -> Vec<HashMap<String, Value>> {
 /// A chat call.
 pub fn chat(stream: bool) -> Value {
     json!({"model": CHAT, "stream": stream, "messages": [{"role": "user", "content": "Say hello."}]})
-}
-
-/// A messages call.
-pub fn messages(stream: bool) -> Value {
-    json!({"model": CLAUDE, "max_tokens": 100, "stream": stream, "messages": [{"role": "user", "content": "Say hello."}]})
 }
 
 /// The data of a stream's events.

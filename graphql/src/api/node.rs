@@ -25,6 +25,7 @@ use crate::node::{number, split};
 /// Anything that has an opaque id.
 #[derive(Interface)]
 #[graphql(field(name = "id", ty = "&ID", desc = "Opaque id."))]
+#[expect(clippy::large_enum_variant, reason = "lives for one field of one answer")]
 pub enum Node {
     Account(Account),
     AccountGroup(AccountGroup),

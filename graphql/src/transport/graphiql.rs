@@ -167,7 +167,6 @@ fn described((name, text): (&str, &str)) -> Value {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
     use http_body_util::BodyExt;
     use tower::ServiceExt;
 

@@ -134,7 +134,6 @@ pub fn proves_intent(headers: &HeaderMap) -> bool {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
     fn accept(value: &'static str) -> Option<(Option<Media>, bool)> {

@@ -18,7 +18,6 @@ pub fn allowed(headers: &HeaderMap, named: &[String]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
     #[test]

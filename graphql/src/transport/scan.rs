@@ -80,7 +80,6 @@ fn string_length(rest: &[u8]) -> usize {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
     fn count(source: &str) -> usize {

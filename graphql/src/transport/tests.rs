@@ -1,7 +1,5 @@
 //! Every rule of the transport over a real listener.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 mod documents;
 mod errors;
 mod http;

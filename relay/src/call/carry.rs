@@ -20,6 +20,7 @@ pub use pack::Pack;
 pub use unpack::{Frames, Unpack};
 
 /// What happens to the events in the middle.
+#[expect(clippy::large_enum_variant, reason = "one a stream, made once")]
 pub enum Middle {
     /// They go on as they are.
     Watch(Box<Tap>),

@@ -173,8 +173,6 @@ fn public_v6(ip: Ipv6Addr) -> bool {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
-
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;

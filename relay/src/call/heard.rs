@@ -236,8 +236,6 @@ const fn operation_streams(operation: Operation) -> bool {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
-
     use super::*;
     use crate::ingress::route::{Mount, Target, read};
 

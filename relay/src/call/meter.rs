@@ -227,7 +227,7 @@ impl Meter {
         static CALLS: AtomicU64 = AtomicU64::new(0);
         let failed = sheet.failed();
         let turn = CALLS.fetch_add(1, Ordering::Relaxed);
-        if !failed && (self.log_every == 0 || turn % self.log_every != 0) {
+        if !failed && (self.log_every == 0 || !turn.is_multiple_of(self.log_every)) {
             return;
         }
         tracing::info!(

@@ -113,8 +113,6 @@ fn digest(kind: &[u8], parts: &[&[u8]]) -> String {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
-
     use bytes::Bytes;
     use http::HeaderValue;
 

@@ -183,8 +183,6 @@ fn drain(reader: impl Read, limit: usize) -> Result<Bytes, BodyFault> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
-
     use std::io::Write;
 
     use axum::body::Body;

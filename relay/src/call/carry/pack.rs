@@ -13,6 +13,7 @@ use crate::sse::{self};
 use crate::wire::eventstream::{self, Message};
 
 /// How a client wants its events.
+#[expect(clippy::large_enum_variant, reason = "one a stream, made once")]
 pub enum Pack {
     /// As server-sent events (or as they are).
     Plain,

@@ -1,5 +1,3 @@
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 use super::*;
 use crate::convert::{Dialect, Reply};
 use crate::wire::eventstream::{Decoder, Message, encode};

@@ -255,7 +255,7 @@ async fn single_calls_are_listed_counted_and_removed() {
 
     assert_eq!(usage::get(&t, &ann, &third).await.expect("a call").error_code, "boom");
     assert_eq!(usage::get(&t, &bob, &third).await.map(|_| ()).map_err(|e| e.code()), Err("NOT_FOUND"));
-    assert!(usage::contents(&t, &admin, &[third.clone()]).await.expect("contents").is_empty());
+    assert!(usage::contents(&t, &admin, std::slice::from_ref(&third)).await.expect("contents").is_empty());
     assert!(usage::contents(&t, &ann, &[third]).await.is_err());
 
     t.advance(181 * DAY);

@@ -124,8 +124,6 @@ impl Form {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
-
     use super::*;
 
     fn form(value: Value) -> Form {

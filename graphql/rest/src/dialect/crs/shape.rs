@@ -131,8 +131,6 @@ pub fn ids(form: &Form, name: &str, most: usize) -> Result<Vec<String>, Error> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
-
     use super::*;
 
     #[test]

@@ -141,14 +141,14 @@ fn credentials(family: &Family, form: &Form, now: Time) -> Result<Option<Credent
             }
         },
         AccountKind::Bedrock => {
-            if let Some(aws) = form.object("awsCredentials")? {
-                if let (Some(id), Some(key)) = (secret(&aws, "accessKeyId")?, secret(&aws, "secretAccessKey")?) {
-                    return Ok(Some(Credentials::Aws {
-                        access_key_id: id,
-                        secret_access_key: key,
-                        session_token: secret(&aws, "sessionToken")?,
-                    }));
-                }
+            if let Some(aws) = form.object("awsCredentials")?
+                && let (Some(id), Some(key)) = (secret(&aws, "accessKeyId")?, secret(&aws, "secretAccessKey")?)
+            {
+                return Ok(Some(Credentials::Aws {
+                    access_key_id: id,
+                    secret_access_key: key,
+                    session_token: secret(&aws, "sessionToken")?,
+                }));
             }
             return Ok(secret(form, "bearerToken")?.map(|t| Credentials::Keys { keys: vec![t] }));
         }
