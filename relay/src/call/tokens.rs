@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use schema::clock::{MINUTE, SECOND};
-use schema::model::account::Health;
+use schema::model::account::{AccountKind, Health};
 use schema::service::account::{self, AccountChange, Credentials, Mark, OauthTokens};
 use schema::service::directory;
 use schema::{Actor, App, Error, Time};
@@ -15,7 +15,8 @@ use tokio::time::sleep;
 use super::engine::Engine;
 use super::ready::Ready;
 use crate::provider::{Refusal, provider};
-use crate::wire::oauth::Tokens as Got;
+use crate::connect::login;
+use crate::wire::oauth::{Flow, Tokens as Got};
 
 /// How long before its end a token is renewed.
 const EARLY: i64 = MINUTE;
@@ -161,7 +162,8 @@ async fn wait(app: &App, engine: &Engine, ready: &Arc<Ready>) -> Result<Armed, N
 async fn ask(app: &App, engine: &Engine, ready: &Ready) -> Result<Got, NoToken> {
     let vendor = provider(ready.kind());
     let now = app.clock.now().0;
-    let request = match vendor.token(&ready.upstream(0, None), None, now) {
+    let endpoints = flow(ready).map(|flow| login::endpoints(app, flow));
+    let request = match vendor.token(&ready.upstream(0, None), endpoints.as_ref(), now) {
         None => return Err(NoToken::ForGood("the login has ended and cannot be renewed; log in again".into())),
         Some(Err(refusal)) => {
             return Err(match refusal {
@@ -187,6 +189,17 @@ async fn ask(app: &App, engine: &Engine, ready: &Ready) -> Result<Got, NoToken> 
     vendor
         .read_token(status, &body, now)
         .map_err(|dead| if dead.for_good { NoToken::ForGood(dead.reason) } else { NoToken::Later(dead.reason) })
+}
+
+/// The login by which an account's tokens are renewed.
+fn flow(ready: &Ready) -> Option<Flow> {
+    match ready.kind() {
+        AccountKind::ClaudeOauth if ready.options().setup_token => Some(Flow::ClaudeSetup),
+        AccountKind::ClaudeOauth => Some(Flow::Claude),
+        AccountKind::OpenaiOauth => Some(Flow::Codex),
+        AccountKind::GeminiOauth => Some(Flow::Gemini),
+        _ => None,
+    }
 }
 
 /// Keeps a new token; a rotated refresh token is in the database before the access token is used.

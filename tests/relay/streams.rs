@@ -1,0 +1,90 @@
+//! Streams that are cut anywhere, break off, or lose their client.
+
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use harness::fake_upstream::{FakeUpstream, Outcome, Split, Step, Vendor};
+use http::Method;
+use schema::model::account::AccountKind;
+
+use crate::world::{World, chat, events, messages, said};
+
+async fn one() -> (World, FakeUpstream) {
+    let world = World::new().await;
+    let fake = FakeUpstream::start(Vendor::OpenAi).await;
+    world.account(&fake, AccountKind::OpenaiCompatible, Vendor::OpenAi).await;
+    (world, fake)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn chunks_may_end_anywhere() {
+    let (world, fake) = one().await;
+    let ann = world.caller("ann").await;
+    for split in [Split::Events, Split::Nowhere, Split::Every(1), Split::Every(7), Split::Awkward] {
+        fake.script([Step::answer().split(split.clone())]);
+        let answer = ann.http.post("/v1/chat/completions", chat(true)).await;
+        assert!(said(&answer).ends_with("世界! 🌍 This answer is complete."), "{split:?}: {}", answer.text);
+        assert!(!answer.text.contains('\u{fffd}'));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_breaks_off_ends_in_an_error_and_is_billed() {
+    let (world, fake) = one().await;
+    let ann = world.caller("ann").await;
+    fake.script([Step::answer().cut_after(600)]);
+    let answer = ann.http.post("/v1/chat/completions", chat(true)).await;
+    assert_eq!(answer.status, 200);
+    assert!(events(&answer).last().unwrap()["error"]["message"].as_str().unwrap().contains("broke off"), "{}", answer.text);
+    assert!(!answer.text.contains("[DONE]"), "no end is made up: {}", answer.text);
+    let booked = world.booked_when(1).await;
+    assert_eq!((booked[0]["error"].as_str(), booked[0]["estimated"].as_bool()), (Some("upstream_cut"), Some(true)));
+    assert!(booked[0]["output"].as_i64().unwrap() > 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_anthropic_stream_breaks_off_in_its_own_words() {
+    let world = World::new().await;
+    let fake = FakeUpstream::start(Vendor::Anthropic).await;
+    world.account(&fake, AccountKind::ClaudeConsole, Vendor::Anthropic).await;
+    let ann = world.caller("ann").await;
+    fake.script([Step::answer().cut_after(700)]);
+    let answer = ann.http.with("anthropic-version", "2023-06-01").post("/v1/messages", messages(true)).await;
+    let last = events(&answer).pop().unwrap();
+    assert_eq!((last["type"].as_str(), last["error"]["type"].as_str()), (Some("error"), Some("api_error")), "{}", answer.text);
+    assert!(!answer.text.contains("message_stop"));
+    // What the vendor announced at the start is known to have been used.
+    let booked = world.booked_when(1).await;
+    assert!(booked[0]["input"].as_i64().unwrap() > 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_goes_is_billed_for_what_came() {
+    let (world, fake) = one().await;
+    let ann = world.caller("ann").await;
+    fake.script([Step::answer().gap(Duration::from_millis(20))]);
+    let request = ann.http.request(Method::POST, "/v1/chat/completions").json(&chat(true));
+    let mut body = request.send().await.unwrap().bytes_stream();
+    body.next().await.unwrap().unwrap();
+    drop(body);
+    let booked = world.booked_when(1).await;
+    assert_eq!((booked[0]["status"].as_i64(), booked[0]["error"].as_str()), (Some(499), Some("client_gone")));
+    // The vendor was read a little longer, and said what it cost.
+    assert_eq!((booked[0]["estimated"].as_bool(), fake.last().outcome()), (Some(false), Outcome::Sent));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vendor_is_not_read_for_ever_after_its_client() {
+    let (world, fake) = one().await;
+    world.set(&[("client_gone_seconds", "0")]).await;
+    let ann = world.caller("ann").await;
+    fake.script([Step::answer().gap(Duration::from_millis(200))]);
+    let request = ann.http.request(Method::POST, "/v1/chat/completions").json(&chat(true));
+    let mut body = request.send().await.unwrap().bytes_stream();
+    body.next().await.unwrap().unwrap();
+    drop(body);
+    let booked = world.booked_when(1).await;
+    assert_eq!(booked[0]["error"], "client_gone");
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(fake.last().outcome(), Outcome::ClientGone);
+}
