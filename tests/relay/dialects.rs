@@ -32,8 +32,12 @@ async fn messages_are_served_by_openai_and_gemini_by_either() {
     let mut body = messages(true);
     body["model"] = "gpt-4o".into();
     let answer = ann.http.with("anthropic-version", "2023-06-01").post("/v1/messages", body).await;
-    let kinds: Vec<_> = events(&answer).iter().map(|event| event["type"].as_str().unwrap_or_default().to_owned()).collect();
-    assert_eq!((kinds.first().map(String::as_str), kinds.last().map(String::as_str)), (Some("message_start"), Some("message_stop")));
+    let kinds: Vec<_> =
+        events(&answer).iter().map(|event| event["type"].as_str().unwrap_or_default().to_owned()).collect();
+    assert_eq!(
+        (kinds.first().map(String::as_str), kinds.last().map(String::as_str)),
+        (Some("message_start"), Some("message_stop"))
+    );
     let ask = json!({"contents": [{"role": "user", "parts": [{"text": "Say hello."}]}]});
     let gemini = ann.http.post("/v1beta/models/gpt-4o:streamGenerateContent", ask).await;
     assert!(gemini.json().is_array(), "without alt=sse the stream is one array: {}", gemini.text);
@@ -66,7 +70,9 @@ async fn each_client_reads_its_own_list_of_models() {
     let world = World::new().await;
     let fake = FakeUpstream::start(Vendor::OpenAi).await;
     world
-        .account_with(&fake, AccountKind::OpenaiCompatible, Vendor::OpenAi, |draft| draft.models = vec!["gpt-4o".into()])
+        .account_with(&fake, AccountKind::OpenaiCompatible, Vendor::OpenAi, |draft| {
+            draft.models = vec!["gpt-4o".into()]
+        })
         .await;
     let ann = world.caller("ann").await;
     let openai = ann.http.get("/v1/models").await.json();

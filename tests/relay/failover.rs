@@ -74,7 +74,11 @@ async fn a_limit_is_kept_to_and_told() {
 async fn the_callers_fault_passes_through_and_blames_nobody() {
     let (world, first, second, account) = two().await;
     for status in [400, 413, 422] {
-        first.script([Step::raw(status, "application/json", r#"{"error":{"message":"bad field","type":"invalid_request_error"}}"#)]);
+        first.script([Step::raw(
+            status,
+            "application/json",
+            r#"{"error":{"message":"bad field","type":"invalid_request_error"}}"#,
+        )]);
         let ann = world.caller(&format!("ann{status}")).await;
         let answer = ann.http.post("/v1/chat/completions", chat(false)).await;
         assert_eq!(answer.status, status);
@@ -88,7 +92,11 @@ async fn the_callers_fault_passes_through_and_blames_nobody() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_vendors_words_hold_no_secret() {
     let (world, first, ..) = two().await;
-    let leak = format!(r#"{{"error":{{"message":"bad request with {} at {}","type":"invalid_request_error"}}}}"#, Vendor::OpenAi.key(), first.url());
+    let leak = format!(
+        r#"{{"error":{{"message":"bad request with {} at {}","type":"invalid_request_error"}}}}"#,
+        Vendor::OpenAi.key(),
+        first.url()
+    );
     first.script([Step::raw(400, "application/json", leak)]);
     let ann = world.caller("ann").await;
     let answer = ann.http.post("/v1/chat/completions", chat(false)).await;

@@ -54,7 +54,10 @@ async fn a_wallet_cannot_be_overdrawn_by_many_at_once() {
     let served = answers.iter().filter(|answer| answer.status == 200).count();
     assert_eq!((served, fake.requests().len()), (2, 2));
     let refused = answers.iter().find(|answer| answer.status == 429).unwrap();
-    assert_eq!((refused.json()["error"]["code"].as_str(), refused.header("x-should-retry")), (Some("insufficient_quota"), "false"));
+    assert_eq!(
+        (refused.json()["error"]["code"].as_str(), refused.header("x-should-retry")),
+        (Some("insufficient_quota"), "false")
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

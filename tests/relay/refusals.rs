@@ -15,11 +15,25 @@ async fn a_wrong_key_is_told_in_each_dialect() {
     let openai = stranger.post("/v1/chat/completions", chat(false)).await;
     assert_eq!((openai.status.as_u16(), openai.header("x-should-retry")), (401, "false"));
     assert!(openai.json()["error"]["message"].as_str().unwrap().starts_with("Incorrect API key provided"));
+    // New-API's documented words stand beside the vendor's.
+    assert_eq!(openai.json()["success"], false);
+    assert_eq!(openai.json()["message"], openai.json()["error"]["message"]);
     let anthropic = stranger.post("/v1/messages", messages(false)).await;
     assert_eq!((anthropic.status.as_u16(), anthropic.header("x-should-retry")), (401, "false"));
     assert_eq!(anthropic.json()["error"]["type"], "authentication_error");
+    assert_eq!(
+        (anthropic.json()["type"].as_str(), anthropic.json()["success"].as_bool()),
+        (Some("error"), Some(false))
+    );
+    let nobody =
+        world.t.anonymous().post("/v1beta/models/gemini-2.5-pro:generateContent", json!({"contents": []})).await;
+    assert_eq!((nobody.status.as_u16(), nobody.json()["success"].as_bool()), (403, Some(false)));
+    assert_eq!(nobody.json()["error"]["status"], "PERMISSION_DENIED");
     let gemini = stranger.post("/v1beta/models/gemini-2.5-pro:generateContent", json!({"contents": []})).await;
-    assert_eq!((gemini.status.as_u16(), gemini.json()["error"]["details"][0]["reason"].as_str()), (400, Some("API_KEY_INVALID")));
+    assert_eq!(
+        (gemini.status.as_u16(), gemini.json()["error"]["details"][0]["reason"].as_str()),
+        (400, Some("API_KEY_INVALID"))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -36,7 +50,11 @@ async fn the_commercial_doors_have_the_documented_bodies() {
         for caller in [world.t.anonymous(), world.t.anonymous().with("x-api-key", "claude-relay-0000000000000000")] {
             let answer = caller.post(path, messages(false)).await;
             assert_eq!(answer.status, 401, "{path}");
-            assert_eq!(answer.json(), json!({"error": "Invalid API key", "message": "API key is invalid or expired"}), "{path}");
+            assert_eq!(
+                answer.json(),
+                json!({"error": "Invalid API key", "message": "API key is invalid or expired"}),
+                "{path}"
+            );
         }
         let (own, word) = if service == "claude" { (Service::Gemini, "gemini") } else { (Service::Claude, "claude") };
         let name = path.replace(|c: char| !c.is_ascii_alphanumeric(), "");
@@ -68,7 +86,8 @@ async fn models_clients_and_bodies_are_held_to_the_key() {
     let world = World::new().await;
     let fake = FakeUpstream::start(Vendor::OpenAi).await;
     world.account(&fake, AccountKind::OpenaiCompatible, Vendor::OpenAi).await;
-    let status = |body: Value, path: &'static str, http: Client| async move { http.post(path, body).await.status.as_u16() };
+    let status =
+        |body: Value, path: &'static str, http: Client| async move { http.post(path, body).await.status.as_u16() };
     let strict = world
         .caller_with("ann", |new| {
             new.rules.restrict_models = true;

@@ -35,7 +35,11 @@ async fn a_stream_that_breaks_off_ends_in_an_error_and_is_billed() {
     fake.script([Step::answer().cut_after(600)]);
     let answer = ann.http.post("/v1/chat/completions", chat(true)).await;
     assert_eq!(answer.status, 200);
-    assert!(events(&answer).last().unwrap()["error"]["message"].as_str().unwrap().contains("broke off"), "{}", answer.text);
+    assert!(
+        events(&answer).last().unwrap()["error"]["message"].as_str().unwrap().contains("broke off"),
+        "{}",
+        answer.text
+    );
     assert!(!answer.text.contains("[DONE]"), "no end is made up: {}", answer.text);
     let booked = world.booked_when(1).await;
     assert_eq!((booked[0]["error"].as_str(), booked[0]["estimated"].as_bool()), (Some("upstream_cut"), Some(true)));
@@ -51,7 +55,12 @@ async fn an_anthropic_stream_breaks_off_in_its_own_words() {
     fake.script([Step::answer().cut_after(700)]);
     let answer = ann.http.with("anthropic-version", "2023-06-01").post("/v1/messages", messages(true)).await;
     let last = events(&answer).pop().unwrap();
-    assert_eq!((last["type"].as_str(), last["error"]["type"].as_str()), (Some("error"), Some("api_error")), "{}", answer.text);
+    assert_eq!(
+        (last["type"].as_str(), last["error"]["type"].as_str()),
+        (Some("error"), Some("api_error")),
+        "{}",
+        answer.text
+    );
     assert!(!answer.text.contains("message_stop"));
     // What the vendor announced at the start is known to have been used.
     let booked = world.booked_when(1).await;

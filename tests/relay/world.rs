@@ -8,12 +8,14 @@ use schema::model::account::{Account, AccountKind};
 use schema::model::api_key::ApiKey;
 use schema::service::account::{self, AccountDraft, Credentials};
 use schema::service::api_key::{self, NewKey};
-use schema::service::settle;
+use schema::service::{setting, settle};
 use schema::{Actor, Micros, Role};
 use serde_json::{Value, json};
 
-/// What most calls say.
+/// The model that most calls name.
 pub const CHAT: &str = "gpt-4o";
+/// The model of Anthropic's that calls name.
+pub const CLAUDE: &str = "claude-sonnet-4-5";
 
 pub struct World {
     pub t: TestApp,
@@ -64,6 +66,12 @@ impl World {
         let issued = api_key::issue(&self.t.app, &Actor::system(), new).await.expect("a key");
         let secret = issued.secret.reveal().clone();
         Caller { http: Client::new(&self.t.url, Some(&secret)), key: issued.key }
+    }
+
+    /// Changes settings.
+    pub async fn set(&self, changes: &[(&str, &str)]) {
+        let changes = changes.iter().map(|(name, value)| ((*name).to_owned(), Some((*value).to_owned()))).collect();
+        setting::put(&self.t.app, &self.t.system(), &changes).await.expect("settings");
     }
 
     /// What was booked, oldest first, once everything settled is in the database.
@@ -128,6 +136,13 @@ async fn rows(t: &TestApp) -> Vec<HashMap<String, Value>> {
 /// A chat call.
 pub fn chat(stream: bool) -> Value {
     json!({"model": CHAT, "stream": stream, "messages": [{"role": "user", "content": "Say hello."}]})
+}
+
+/// A messages call.
+pub fn messages(stream: bool) -> Value {
+    json!({
+        "model": CLAUDE, "stream": stream, "max_tokens": 64, "messages": [{"role": "user", "content": "Say hello."}]
+    })
 }
 
 /// The data of a stream's events.

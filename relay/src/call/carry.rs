@@ -214,6 +214,8 @@ impl Carry {
     pub fn keep_alive(&self) -> Option<Bytes> {
         match (&self.middle, &self.pack) {
             (Middle::Raw { .. }, _) => None,
+            // Google's own clients take a comment for a broken answer.
+            (_, Pack::Plain) if self.dialect == convert::Dialect::Gemini => None,
             (_, Pack::Plain) => Some(Bytes::from_static(b": keep-alive\n\n")),
             (_, Pack::Array { .. }) => Some(Bytes::from_static(b"\n")),
             (_, Pack::Invoke { .. } | Pack::Converse { .. }) => None,

@@ -27,7 +27,11 @@ pub(super) async fn answer(
     wait: Duration,
     dialect: Dialect,
 ) -> Option<Response<Body>> {
-    let speaks_events = !matches!(dialect, Dialect::Invoke | Dialect::Converse | Dialect::Audio);
+    // Google's own clients take a comment for a broken answer.
+    let speaks_events = !matches!(
+        dialect,
+        Dialect::Invoke | Dialect::Converse | Dialect::Audio | Dialect::Gemini | Dialect::CodeAssist
+    );
     if wait.is_zero() || !speaks_events {
         return response.await.ok();
     }

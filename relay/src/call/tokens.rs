@@ -14,8 +14,8 @@ use tokio::time::sleep;
 
 use super::engine::Engine;
 use super::ready::Ready;
-use crate::provider::{Refusal, provider};
 use crate::connect::login;
+use crate::provider::{Refusal, provider};
 use crate::wire::oauth::{Flow, Tokens as Got};
 
 /// How long before its end a token is renewed.

@@ -31,6 +31,11 @@ pub(crate) trait Write: Send {
 
     /// Writes an error into the stream; no terminal event follows.
     fn fault(&mut self, fault: &Fault, out: &mut Sink);
+
+    /// Why the target cannot be told any more of this answer, if so; it has not been told that yet.
+    fn failure(&self) -> Option<Fault> {
+        None
+    }
 }
 
 /// How the target's events are packed.
@@ -306,6 +311,9 @@ impl Stream {
             }
             self.started |= *event != Event::Ping;
             self.writer.event(event, &mut self.sink);
+            if let Some(fault) = self.writer.failure() {
+                return self.failed(fault);
+            }
             if *event == Event::End {
                 self.end = End::Done;
                 self.sink.close();

@@ -16,6 +16,11 @@ use crate::provider::Dialect;
 /// Tells the vendors' SDKs whether trying again can help.
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
+/// What OpenAI says where there is no key.
+const NO_OPENAI_KEY: &str = "You didn't provide an API key. You need to provide your API key in an Authorization header using Bearer auth (i.e. Authorization: Bearer YOUR_KEY).";
+/// What is said of a key that does not hold.
+const WRONG_OPENAI_KEY: &str = "Incorrect API key provided. The key is unknown, disabled or expired.";
+
 /// Whom a refusal is said to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ear {
@@ -56,7 +61,7 @@ impl Ear {
         let dialect = spoken(self.dialect);
         let status = StatusCode::from_u16(fault.status(dialect)).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let body = if self.is_task() { task_body(fault).to_string().into_bytes() } else { fault.body(dialect) };
-        let mut response = plain(status, body);
+        let mut response = self.say(status, body, &fault.message);
         if dialect == convert::Dialect::Converse {
             error_type(&mut response, fault.bedrock_type());
         }
@@ -68,6 +73,13 @@ impl Ear {
             response.headers_mut().insert(SHOULD_RETRY, HeaderValue::from_static("false"));
         }
         response
+    }
+
+    /// A refusal at the vendors' own paths says why in New-API's words as well where the key is at fault: the
+    /// vendors' SDKs do not look at what stands beside their own fields.
+    fn say(self, status: StatusCode, body: Vec<u8>, message: &str) -> Response<Body> {
+        let keys_fault = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
+        if self.mount == Mount::Root && keys_fault { plain(status, beside(body, message)) } else { plain(status, body) }
     }
 
     /// A key that is missing or wrong.
@@ -98,23 +110,24 @@ impl Ear {
             );
         }
         match spoken(self.dialect) {
-            convert::Dialect::Gemini => gemini_bad_key(missing),
+            convert::Dialect::Gemini => {
+                let (status, text, body) = gemini_bad_key(missing);
+                self.say(status, body.to_string().into_bytes(), text)
+            }
             convert::Dialect::Messages => {
                 let text = if missing { "x-api-key header is required" } else { "invalid x-api-key" };
-                plain(StatusCode::UNAUTHORIZED, Fault::new(Kind::Authentication, text).body(convert::Dialect::Messages))
+                let body = Fault::new(Kind::Authentication, text).body(convert::Dialect::Messages);
+                self.say(StatusCode::UNAUTHORIZED, body, text)
             }
             other => {
-                let fault = if missing {
-                    json!({"error": {"message": "You didn't provide an API key. You need to provide your API key in an Authorization header using Bearer auth (i.e. Authorization: Bearer YOUR_KEY).", "type": "invalid_request_error", "param": null, "code": null}}).to_string().into_bytes()
+                let text = if missing { NO_OPENAI_KEY } else { WRONG_OPENAI_KEY };
+                let body = if missing {
+                    let error = json!({"message": text, "type": "invalid_request_error", "param": null, "code": null});
+                    json!({ "error": error }).to_string().into_bytes()
                 } else {
-                    Fault::new(
-                        Kind::Authentication,
-                        "Incorrect API key provided. The key is unknown, disabled or expired.",
-                    )
-                    .with_code("invalid_api_key")
-                    .body(other)
+                    Fault::new(Kind::Authentication, text).with_code("invalid_api_key").body(other)
                 };
-                plain(StatusCode::UNAUTHORIZED, fault)
+                self.say(StatusCode::UNAUTHORIZED, body, text)
             }
         }
     }
@@ -141,18 +154,16 @@ impl Ear {
 }
 
 /// Google calls a wrong key a bad request and a missing one a missing permission.
-fn gemini_bad_key(missing: bool) -> Response<Body> {
+fn gemini_bad_key(missing: bool) -> (StatusCode, &'static str, Value) {
     if missing {
-        let body = json!({"error": {
-            "code": 403,
-            "message": "Method doesn't allow unregistered callers (callers without established identity). Please use API Key or other form of API consumer identity to call this API.",
-            "status": "PERMISSION_DENIED",
-        }});
-        return plain(StatusCode::FORBIDDEN, body.to_string().into_bytes());
+        let text = "Method doesn't allow unregistered callers (callers without established identity). Please use API Key or other form of API consumer identity to call this API.";
+        let body = json!({"error": {"code": 403, "message": text, "status": "PERMISSION_DENIED"}});
+        return (StatusCode::FORBIDDEN, text, body);
     }
+    let text = "API key not valid. Please pass a valid API key.";
     let body = json!({"error": {
         "code": 400,
-        "message": "API key not valid. Please pass a valid API key.",
+        "message": text,
         "status": "INVALID_ARGUMENT",
         "details": [{
             "@type": "type.googleapis.com/google.rpc.ErrorInfo",
@@ -161,7 +172,17 @@ fn gemini_bad_key(missing: bool) -> Response<Body> {
             "metadata": {"service": "generativelanguage.googleapis.com"},
         }],
     }});
-    plain(StatusCode::BAD_REQUEST, body.to_string().into_bytes())
+    (StatusCode::BAD_REQUEST, text, body)
+}
+
+/// An object with New-API's two words of failure behind its own members.
+fn beside(mut object: Vec<u8>, message: &str) -> Vec<u8> {
+    if object.pop() == Some(b'}') {
+        object.extend_from_slice(b",\"success\":false,\"message\":");
+        object.extend_from_slice(Value::from(message).to_string().as_bytes());
+    }
+    object.push(b'}');
+    object
 }
 
 /// What the task services' clients read, all at once: New-API's envelope, Midjourney's description, Suno's code.

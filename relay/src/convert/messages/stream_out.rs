@@ -1,4 +1,7 @@
 //! Hub events as a messages stream: one block at a time, numbered anew.
+//!
+//! Other dialects let tool calls grow side by side. Here the first of them goes out as it comes, and what
+//! belongs to the others waits until it is whole.
 
 use serde_json::{Value, json};
 
@@ -17,6 +20,15 @@ struct Open {
     /// Seals that sit on words come out as a thought behind them.
     seal: Option<Signature>,
     kind: Kind,
+    /// The arguments so far, of a call.
+    args: String,
+}
+
+impl Open {
+    /// Whether nothing can follow: of calls only, since words may always go on.
+    fn is_whole(&self) -> bool {
+        serde_json::from_str::<serde::de::IgnoredAny>(&self.args).is_ok()
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,12 +49,43 @@ pub(crate) struct Writer {
     open: Option<Open>,
     stop: Option<(Stop, Option<String>)>,
     usage: Option<Usage>,
-    broken: bool,
+    /// Events of blocks that have to wait for the open one.
+    waiting: Vec<Event>,
+    broken: Option<Fault>,
 }
 
 impl Writer {
     pub(crate) fn new(reply: Reply) -> Self {
-        Self { reply, started: false, next: 0, open: None, stop: None, usage: None, broken: false }
+        let (open, stop, usage, broken) = (None, None, None, None);
+        Self { reply, started: false, next: 0, open, stop, usage, waiting: Vec::new(), broken }
+    }
+
+    /// Whether an event belongs behind the block that is open on the wire.
+    fn must_wait(&self, event: &Event) -> bool {
+        let (Event::Open { index, .. } | Event::Delta { index, .. } | Event::Close { index }) = event else {
+            return false;
+        };
+        self.open.as_ref().is_some_and(|open| open.index != *index && open.kind == Kind::Call && !open.is_whole())
+    }
+
+    /// Writes what waited, as far as it need not wait again.
+    fn release(&mut self, out: &mut Sink) {
+        for event in std::mem::take(&mut self.waiting) {
+            self.one(&event, out);
+        }
+    }
+
+    fn one(&mut self, event: &Event, out: &mut Sink) {
+        if self.must_wait(event) {
+            self.waiting.push(event.clone());
+            return;
+        }
+        match event {
+            Event::Open { index, block } => self.open(*index, block, out),
+            Event::Delta { index, delta } => self.delta(*index, delta, out),
+            Event::Close { index } if self.open.as_ref().is_some_and(|open| open.index == *index) => self.close(out),
+            _ => {}
+        }
     }
 
     fn start(&mut self, out: &mut Sink) {
@@ -131,19 +174,20 @@ impl Writer {
                 Kind::Text
             }
         };
-        self.open = Some(Open { index, seal: None, kind });
+        self.open = Some(Open { index, seal: None, kind, args: String::new() });
     }
 
     fn delta(&mut self, index: usize, delta: &Delta, out: &mut Sink) {
         let Some(open) = self.open.as_mut().filter(|open| open.index == index) else {
-            // More of a block that is closed on the wire: the calls were interleaved, and half of one is worse
-            // than an error.
-            if matches!(delta, Delta::Text(_) | Delta::Args(_)) {
-                self.broken = true;
-                self.fault(
-                    &Fault::new(super::super::fault::Kind::Server, "The upstream interleaved its tool calls."),
-                    out,
-                );
+            // More of a block that is closed on the wire: half of one is worse than an error.
+            let more = match delta {
+                Delta::Text(text) => !text.is_empty(),
+                Delta::Args(args) => !args.trim().is_empty(),
+                _ => false,
+            };
+            if more {
+                let text = "The upstream went on with a tool call that was complete.";
+                self.broken = Some(Fault { status: Some(502), ..Fault::new(super::super::fault::Kind::Server, text) });
             }
             return;
         };
@@ -154,6 +198,7 @@ impl Writer {
                 json!({"type": "thinking_delta", "thinking": text})
             }
             (Kind::Call, Delta::Args(args)) => {
+                open.args.push_str(args);
                 json!({"type": "input_json_delta", "partial_json": args})
             }
             (Kind::Thought, Delta::Signature(seal)) => {
@@ -174,7 +219,7 @@ impl Writer {
 
 impl Write for Writer {
     fn event(&mut self, event: &Event, out: &mut Sink) {
-        if self.broken {
+        if self.broken.is_some() {
             return;
         }
         match event {
@@ -182,11 +227,10 @@ impl Write for Writer {
                 self.usage = *usage;
                 self.start(out);
             }
-            Event::Open { index, block } => self.open(*index, block, out),
-            Event::Delta { index, delta } => self.delta(*index, delta, out),
-            Event::Close { index } => {
-                if self.open.as_ref().is_some_and(|open| open.index == *index) {
-                    self.close(out);
+            Event::Open { .. } | Event::Delta { .. } | Event::Close { .. } => {
+                self.one(event, out);
+                if !self.waiting.is_empty() && self.open.as_ref().is_none_or(Open::is_whole) {
+                    self.release(out);
                 }
             }
             Event::Stop { stop, sequence } => self.stop = Some((*stop, sequence.clone())),
@@ -194,6 +238,10 @@ impl Write for Writer {
             Event::End => {
                 self.start(out);
                 self.close(out);
+                while !self.waiting.is_empty() {
+                    self.release(out);
+                    self.close(out);
+                }
                 let (stop, sequence) = self.stop.clone().unwrap_or_default();
                 let delta = json!({"stop_reason": stop_reason(stop), "stop_sequence": sequence});
                 let usage = usage_json(&self.usage.unwrap_or_default());
@@ -211,5 +259,9 @@ impl Write for Writer {
 
     fn fault(&mut self, fault: &Fault, out: &mut Sink) {
         out.event("error", &fault.json(Dialect::Messages));
+    }
+
+    fn failure(&self) -> Option<Fault> {
+        self.broken.clone()
     }
 }

@@ -254,7 +254,7 @@ fn usage_is_hidden_unless_asked_for() {
 }
 
 #[test]
-fn interleaved_calls_reach_those_who_can_hear_them() {
+fn interleaved_calls_reach_everybody() {
     let chunk = |index: u64, more: &str| {
         format!(
             "data: {{\"id\":\"c\",\"choices\":[{{\"index\":0,\"delta\":{{\"tool_calls\":[{{\"index\":{index},{more}}}]}}}}]}}\n\n"
@@ -269,16 +269,27 @@ fn interleaved_calls_reach_those_who_can_hear_them() {
             .to_owned(),
     ]
     .concat();
-    for to in [Dialect::Chat, Dialect::Gemini, Dialect::Responses] {
-        let (out, _) = run(Dialect::Chat, to, &[body.as_bytes()]);
+    for to in HEARD.into_iter().filter(|to| *to != Dialect::Completions && *to != Dialect::Converse) {
+        let (out, stream) = run(Dialect::Chat, to, &[body.as_bytes()]);
+        assert_eq!((stream.end(), stream.failure()), (End::Done, None), "{to:?}");
+        check(to, &out, "interleaved");
         let calls = heard(to, &out).2;
         let mut calls: Vec<String> = calls.into_iter().map(|(name, args)| format!("{name}{args}")).collect();
         calls.sort();
         assert_eq!(calls, ["f{}", "g{\"y\":1}"], "{to:?}");
     }
-    let (out, _) = run(Dialect::Chat, Dialect::Messages, &[body.as_bytes()]);
+    // What goes on behind its own end cannot be told to a client that hears one block after the other.
+    let late = [
+        chunk(0, "\"id\":\"a\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}"),
+        chunk(1, "\"id\":\"b\",\"function\":{\"name\":\"g\",\"arguments\":\"{}\"}"),
+        chunk(0, "\"function\":{\"arguments\":\"{}\"}"),
+    ];
+    let (out, mut stream) = run(Dialect::Chat, Dialect::Messages, &[late.concat().as_bytes()]);
+    assert_eq!(stream.end(), End::Failed);
+    let fault = stream.failure().cloned().unwrap();
+    let out = [out, stream.fail(&fault)].concat();
     let out = String::from_utf8(out).unwrap();
-    assert!(out.contains("event: error") && !out.contains("message_stop"), "half a call is worse than an error");
+    assert!(out.ends_with("}\n\n") && out.contains("event: error") && !out.contains("message_stop"), "{out}");
 }
 
 #[test]
