@@ -4,3 +4,4 @@ mod crs;
 mod ledger;
 mod massrouter;
 mod oauth;
+mod openapi;

@@ -9,12 +9,13 @@
 
 pub mod dialect;
 pub mod log;
+pub mod openapi;
 pub mod pay;
 
 use axum::Router;
 use schema::App;
 
-/// Every REST face on one router.
+/// Every REST face on one router, and the description of them all.
 pub fn router(app: &App) -> Router<App> {
-    dialect::router(app).merge(pay::routes())
+    dialect::router(app).merge(pay::routes()).merge(openapi::routes())
 }

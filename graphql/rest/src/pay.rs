@@ -1,10 +1,8 @@
 //! The payment pages, which need no scripts, and the providers' callbacks.
 
-use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::response::{Html, IntoResponse, Response};
-use axum::routing::{get, post};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use qrcode::QrCode;
 use qrcode::render::svg;
@@ -14,12 +12,10 @@ use schema::money::{from_minor, minor_digits};
 use schema::service::order::{self, PayPage};
 use schema::{App, Error};
 
-/// The pages and callbacks.
-pub fn routes() -> Router<App> {
-    Router::new()
-        .route("/pay/{no}", get(page))
-        .route("/pay/{no}/qr.svg", get(qr))
-        .route("/pay/notify/{provider}", post(notify))
+crate::routes! { pages;
+    GET "/pay/{no}" => page, Page;
+    GET "/pay/{no}/qr.svg" => qr, Picture;
+    POST "/pay/notify/{provider}" => notify, Receipt;
 }
 
 /// Nothing but our own styles and pictures; the page cannot be framed.

@@ -91,7 +91,7 @@ crate::routes! { Commercial;
     GET "/admin/revenue/monthly" => revenue::monthly;
     GET "/admin/revenue/by-plan" => revenue::by_plan;
     GET "/admin/revenue/overview" => revenue::overview;
-    GET "/admin/revenue/export" => revenue::export;
+    GET "/admin/revenue/export" => revenue::export, TableOrJson;
     GET "/admin/subscription-plans" => plans::list;
     POST "/admin/subscription-plans" => plans::create;
     POST "/admin/subscription-plans/init-defaults" => plans::init_defaults;

@@ -48,6 +48,12 @@ impl std::ops::Deref for Admin {
     }
 }
 
+impl crate::openapi::Part for Admin {
+    fn describe(asked: &mut crate::openapi::Asked) {
+        <Caller as crate::openapi::Part>::describe(asked);
+    }
+}
+
 impl FromRequestParts<App> for Admin {
     type Rejection = super::Fault<Crs>;
 
@@ -134,9 +140,9 @@ crate::routes! { Crs;
     POST "/apiStats/api/user-model-stats" => public::key_models;
     GET "/apiStats/models" => console::pricing::catalogue;
     GET "/apiStats/service-rates" => console::pricing::service_rates;
-    POST "/apiStats/api-key/test" => console::key::claude;
-    POST "/apiStats/api-key/test-gemini" => console::key::gemini;
-    POST "/apiStats/api-key/test-openai" => console::key::openai;
+    POST "/apiStats/api-key/test" => console::key::claude, Events;
+    POST "/apiStats/api-key/test-gemini" => console::key::gemini, Events;
+    POST "/apiStats/api-key/test-openai" => console::key::openai, Events;
     POST "/apiStats/api/redeem-card" => console::cards::redeem;
     GET "/apiStats/api/redemption-history" => console::cards::redemption_history;
     GET "/admin/users" => console::people::owners;
@@ -186,7 +192,7 @@ crate::routes! { Crs;
     POST "/admin/claude-accounts/{accountId}/reset-status" => family::reset_status::<{ family::CLAUDE }>;
     PUT "/admin/claude-accounts/{accountId}/toggle" => family::toggle::<{ family::CLAUDE }>;
     PUT "/admin/claude-accounts/{accountId}/toggle-schedulable" => family::toggle_schedulable::<{ family::CLAUDE }>;
-    POST "/admin/claude-accounts/{accountId}/test" => family::health::test_events::<{ family::CLAUDE }>;
+    POST "/admin/claude-accounts/{accountId}/test" => family::health::test_events::<{ family::CLAUDE }>, Events;
     GET "/admin/claude-console-accounts" => family::list::<{ family::CONSOLE }>;
     POST "/admin/claude-console-accounts" => family::create::<{ family::CONSOLE }>;
     PUT "/admin/claude-console-accounts/{accountId}" => family::update::<{ family::CONSOLE }>;
@@ -197,7 +203,7 @@ crate::routes! { Crs;
     GET "/admin/claude-console-accounts/{accountId}/usage" => family::usage::<{ family::CONSOLE }>;
     POST "/admin/claude-console-accounts/{accountId}/reset-usage" => family::reset_usage::<{ family::CONSOLE }>;
     POST "/admin/claude-console-accounts/{accountId}/reset-status" => family::reset_status::<{ family::CONSOLE }>;
-    POST "/admin/claude-console-accounts/{accountId}/test" => family::health::test_events::<{ family::CONSOLE }>;
+    POST "/admin/claude-console-accounts/{accountId}/test" => family::health::test_events::<{ family::CONSOLE }>, Events;
     GET "/admin/ccr-accounts" => family::list::<{ family::CCR }>;
     POST "/admin/ccr-accounts" => family::create::<{ family::CCR }>;
     PUT "/admin/ccr-accounts/{accountId}" => family::update::<{ family::CCR }>;
@@ -208,7 +214,7 @@ crate::routes! { Crs;
     GET "/admin/ccr-accounts/{accountId}/usage" => family::usage::<{ family::CCR }>;
     POST "/admin/ccr-accounts/{accountId}/reset-usage" => family::reset_usage::<{ family::CCR }>;
     POST "/admin/ccr-accounts/{accountId}/reset-status" => family::reset_status::<{ family::CCR }>;
-    POST "/admin/ccr-accounts/{accountId}/test" => family::health::test::<{ family::CCR }>;
+    POST "/admin/ccr-accounts/{accountId}/test" => family::health::test::<{ family::CCR }>, EventsOrJson;
     GET "/admin/bedrock-accounts" => family::list::<{ family::BEDROCK }>;
     POST "/admin/bedrock-accounts" => family::create::<{ family::BEDROCK }>;
     PUT "/admin/bedrock-accounts/{accountId}" => family::update::<{ family::BEDROCK }>;
@@ -216,7 +222,7 @@ crate::routes! { Crs;
     PUT "/admin/bedrock-accounts/{accountId}/toggle" => family::toggle::<{ family::BEDROCK }>;
     PUT "/admin/bedrock-accounts/{accountId}/toggle-schedulable" => family::toggle_schedulable::<{ family::BEDROCK }>;
     POST "/admin/bedrock-accounts/{accountId}/reset-status" => family::reset_status::<{ family::BEDROCK }>;
-    POST "/admin/bedrock-accounts/{accountId}/test" => family::health::test::<{ family::BEDROCK }>;
+    POST "/admin/bedrock-accounts/{accountId}/test" => family::health::test::<{ family::BEDROCK }>, EventsOrJson;
     GET "/admin/gemini-accounts" => family::list::<{ family::GEMINI }>;
     POST "/admin/gemini-accounts" => family::create::<{ family::GEMINI }>;
     PUT "/admin/gemini-accounts/{accountId}" => family::update::<{ family::GEMINI }>;
@@ -229,7 +235,7 @@ crate::routes! { Crs;
     POST "/admin/gemini-accounts/{accountId}/reset-rate-limit" => family::reset_status::<{ family::GEMINI }>;
     PUT "/admin/gemini-accounts/{accountId}/toggle" => family::toggle::<{ family::GEMINI }>;
     PUT "/admin/gemini-accounts/{accountId}/toggle-schedulable" => family::toggle_schedulable::<{ family::GEMINI }>;
-    POST "/admin/gemini-accounts/{accountId}/test" => family::health::test_events::<{ family::GEMINI }>;
+    POST "/admin/gemini-accounts/{accountId}/test" => family::health::test_events::<{ family::GEMINI }>, Events;
     GET "/admin/openai-accounts" => family::list::<{ family::OPENAI }>;
     POST "/admin/openai-accounts" => family::create::<{ family::OPENAI }>;
     PUT "/admin/openai-accounts/{id}" => family::update::<{ family::OPENAI }>;
@@ -240,7 +246,7 @@ crate::routes! { Crs;
     POST "/admin/openai-accounts/{id}/reset-status" => family::reset_status::<{ family::OPENAI }>;
     PUT "/admin/openai-accounts/{id}/toggle-schedulable" => family::toggle_schedulable::<{ family::OPENAI }>;
     POST "/admin/openai-accounts/{id}/refresh" => family::login::refresh::<{ family::OPENAI }>;
-    POST "/admin/openai-accounts/{id}/test" => family::health::test_events::<{ family::OPENAI }>;
+    POST "/admin/openai-accounts/{id}/test" => family::health::test_events::<{ family::OPENAI }>, Events;
     GET "/admin/azure-openai-accounts" => family::list::<{ family::AZURE }>;
     POST "/admin/azure-openai-accounts" => family::create::<{ family::AZURE }>;
     PUT "/admin/azure-openai-accounts/{id}" => family::update::<{ family::AZURE }>;
@@ -250,7 +256,7 @@ crate::routes! { Crs;
     PUT "/admin/azure-openai-accounts/{id}/toggle-schedulable" => family::toggle_schedulable::<{ family::AZURE }>;
     POST "/admin/azure-openai-accounts/{id}/reset-status" => family::reset_status::<{ family::AZURE }>;
     POST "/admin/azure-openai-accounts/{id}/health-check" => family::health::check;
-    POST "/admin/azure-openai-accounts/{id}/test" => family::health::test_events::<{ family::AZURE }>;
+    POST "/admin/azure-openai-accounts/{id}/test" => family::health::test_events::<{ family::AZURE }>, Events;
     POST "/admin/migrate-api-keys-azure" => family::health::migrate_azure;
     GET "/admin/openai-responses-accounts" => family::list::<{ family::RESPONSES }>;
     POST "/admin/openai-responses-accounts" => family::create::<{ family::RESPONSES }>;
@@ -262,7 +268,7 @@ crate::routes! { Crs;
     GET "/admin/openai-responses-accounts/{id}/health" => family::health::watched;
     POST "/admin/openai-responses-accounts/{id}/reset-status" => family::reset_status::<{ family::RESPONSES }>;
     POST "/admin/openai-responses-accounts/{id}/reset-usage" => family::reset_usage::<{ family::RESPONSES }>;
-    POST "/admin/openai-responses-accounts/{id}/test" => family::health::test_events::<{ family::RESPONSES }>;
+    POST "/admin/openai-responses-accounts/{id}/test" => family::health::test_events::<{ family::RESPONSES }>, Events;
     GET "/admin/gemini-api-accounts" => family::list::<{ family::GEMINI_API }>;
     POST "/admin/gemini-api-accounts" => family::create::<{ family::GEMINI_API }>;
     PUT "/admin/gemini-api-accounts/{id}" => family::update::<{ family::GEMINI_API }>;
@@ -270,7 +276,7 @@ crate::routes! { Crs;
     PUT "/admin/gemini-api-accounts/{id}/toggle" => family::toggle::<{ family::GEMINI_API }>;
     PUT "/admin/gemini-api-accounts/{id}/toggle-schedulable" => family::toggle_schedulable::<{ family::GEMINI_API }>;
     POST "/admin/gemini-api-accounts/{id}/reset-status" => family::reset_status::<{ family::GEMINI_API }>;
-    POST "/admin/gemini-api-accounts/{id}/test" => family::health::test_events::<{ family::GEMINI_API }>;
+    POST "/admin/gemini-api-accounts/{id}/test" => family::health::test_events::<{ family::GEMINI_API }>, Events;
     GET "/admin/droid-accounts" => family::none;
     GET "/admin/dashboard" => report::dashboard::show;
     POST "/admin/cleanup" => report::dashboard::cleanup;
@@ -311,8 +317,8 @@ crate::routes! { Crs;
     PUT "/admin/oem-settings" => system::put_oem;
     GET "/admin/claude-code-version" => system::client_version;
     POST "/admin/claude-code-version/clear" => system::clear_client_version;
-    GET "/" => console::spa::home;
-    GET "/admin-next" => console::spa::without_slash;
-    GET "/admin-next/" => console::spa::index;
-    GET "/admin-next/{*path}" => console::spa::file;
+    GET "/" => console::spa::home, Redirect;
+    GET "/admin-next" => console::spa::without_slash, Redirect;
+    GET "/admin-next/" => console::spa::index, Page;
+    GET "/admin-next/{*path}" => console::spa::file, File;
 }

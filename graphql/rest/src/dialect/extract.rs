@@ -6,10 +6,13 @@ use std::ops::Deref;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
+use http::{HeaderMap, StatusCode, header};
 use schema::{Actor, App, Error};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::{Dialect, Fault};
+use crate::openapi::probe;
 
 /// Largest body a management request may have.
 const BODY_LIMIT: usize = 2 * 1024 * 1024;
@@ -73,31 +76,66 @@ fn note_user(parts: &Parts, actor: &Actor) {
 /// A JSON body. An empty body reads as `{}`, so that requests whose every field is optional need none.
 pub struct Body<D, T>(pub T, pub PhantomData<D>);
 
-impl<D: Dialect, T: DeserializeOwned> FromRequest<App> for Body<D, T> {
+impl<D: Dialect, T: DeserializeOwned + 'static> FromRequest<App> for Body<D, T> {
     type Rejection = Response;
 
     async fn from_request(request: Request, _: &App) -> Result<Self, Self::Rejection> {
         let refuse = |error: Error| Fault::<D>::from(error).into_response();
+        let json = is_json(request.headers());
         let bytes = axum::body::to_bytes(request.into_body(), BODY_LIMIT)
             .await
             .map_err(|_| refuse(Error::invalid("body", "the body is larger than 2 MiB or was cut off")))?;
-        let text = if bytes.iter().all(u8::is_ascii_whitespace) { &b"{}"[..] } else { &bytes[..] };
-        match serde_path(text) {
+        let empty = bytes.iter().all(u8::is_ascii_whitespace);
+        if !json && !empty {
+            let error = Error::invalid("content-type", "the body must be JSON, sent as application/json");
+            return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, refuse(error)).into_response());
+        }
+        match fitting(if empty { b"{}" } else { &bytes }) {
             Ok(value) => Ok(Self(value, PhantomData)),
             Err(error) => Err(refuse(error)),
         }
     }
 }
 
-/// Reads JSON; a misfit names the line and column, never the whole body.
-fn serde_path<T: DeserializeOwned>(text: &[u8]) -> Result<T, Error> {
+/// True when a body says that it is JSON, or says nothing.
+fn is_json(headers: &HeaderMap) -> bool {
+    let Some(kind) = headers.get(header::CONTENT_TYPE) else { return true };
+    let kind = kind.to_str().unwrap_or("").split(';').next().unwrap_or("").trim().to_ascii_lowercase();
+    kind == "application/json" || kind.starts_with("application/") && kind.ends_with("+json")
+}
+
+/// True when JSON text holds the character U+0000, which no name or note has and not every database keeps.
+fn has_nul(text: &[u8]) -> bool {
+    let mut escaped = false;
+    text.iter().enumerate().any(|(at, byte)| {
+        let begins = escaped && *byte == b'u' && text.get(at + 1..at + 5).is_some_and(|hex| hex == b"0000");
+        escaped = *byte == b'\\' && !escaped;
+        begins
+    })
+}
+
+/// Refuses what is encoded as U+0000 in a path or query.
+fn without_nul(part: &'static str, text: Option<&str>) -> Result<(), Error> {
+    match text {
+        Some(text) if text.contains("%00") => Err(Error::invalid(part, format!("the {part} holds a NUL character"))),
+        _ => Ok(()),
+    }
+}
+
+/// Reads JSON; a misfit names what was wanted, never the whole body.
+fn fitting<T: DeserializeOwned + 'static>(text: &[u8]) -> Result<T, Error> {
     if std::str::from_utf8(text).is_err() {
         return Err(Error::invalid("body", "the body is not valid UTF-8"));
     }
-    serde_json::from_slice(text).map_err(|e| {
-        let what = if e.is_data() { "the body does not fit" } else { "the body is no valid JSON" };
-        Error::invalid("body", format!("{what}: {e}"))
-    })
+    if has_nul(text) {
+        return Err(Error::invalid("body", "the body holds a NUL character"));
+    }
+    let value: Value =
+        serde_json::from_slice(text).map_err(|e| Error::invalid("body", format!("the body is no valid JSON: {e}")))?;
+    if let Some(why) = probe::known::<T>().misfit(&value, "the body") {
+        return Err(Error::invalid("body", why));
+    }
+    T::deserialize(value).map_err(|e| Error::invalid("body", format!("the body does not fit: {e}")))
 }
 
 /// The query string.
@@ -107,6 +145,7 @@ impl<D: Dialect, T: DeserializeOwned> FromRequestParts<App> for Query<D, T> {
     type Rejection = Fault<D>;
 
     async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Self::Rejection> {
+        without_nul("query", parts.uri.query())?;
         axum::extract::Query::<T>::try_from_uri(&parts.uri)
             .map(|q| Self(q.0, PhantomData))
             .map_err(|e| Error::invalid("query", e.body_text()).into())
@@ -120,9 +159,42 @@ impl<D: Dialect, T: DeserializeOwned + Send> FromRequestParts<App> for Path<D, T
     type Rejection = Fault<D>;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Self::Rejection> {
+        without_nul("path", Some(parts.uri.path()))?;
         axum::extract::Path::<T>::from_request_parts(parts, app)
             .await
             .map(|p| Self(p.0, PhantomData))
             .map_err(|e| Error::invalid("path", e.body_text()).into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_nul_is_found_however_it_is_written() {
+        assert!(has_nul(br#"{"a":"x\u0000"}"#));
+        assert!(has_nul(br#"{"a":"\\\u0000"}"#));
+        assert!(!has_nul(br#"{"a":"\\u0000"}"#), "an escaped backslash and digits");
+        assert!(!has_nul(br#"{"a":"u0000"}"#));
+        assert!(without_nul("path", Some("/a%00b")).is_err() && without_nul("query", None).is_ok());
+    }
+
+    #[test]
+    fn json_is_told_from_other_bodies() {
+        let says = |kind: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::CONTENT_TYPE, http::HeaderValue::from_static(kind));
+            is_json(&headers)
+        };
+        assert!(
+            says("application/json") && says("Application/JSON; charset=utf-8") && says("application/merge-patch+json")
+        );
+        assert!(
+            !says("text/plain")
+                && !says("application/x-www-form-urlencoded")
+                && !says("multipart/form-data; boundary=x")
+        );
+        assert!(is_json(&HeaderMap::new()));
     }
 }

@@ -1,6 +1,6 @@
 //! For administrators: people and their status. What the ledger shares of these paths is told apart here.
 
-use axum::extract::{FromRequestParts, Request, State};
+use axum::extract::{FromRequestParts, State};
 use axum::response::{IntoResponse, Response};
 use schema::model::user::{User, UserFilter, UserOrder, UserStatus};
 use schema::page::Direction;
@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::super::{home, ledger};
 use super::page::{Paging, paged};
 use super::{Body, Caller, Path, Query, Reply, data};
+use crate::openapi::Later;
 
 /// A person as administrators see them.
 fn shown(user: &User) -> Value {
@@ -38,8 +39,8 @@ pub struct ListQuery {
 }
 
 /// Everybody: in the ledger's shape for whoever comes from there, in this system's otherwise.
-pub async fn users(State(app): State<App>, request: Request) -> Response {
-    let (mut parts, _) = request.into_parts();
+pub async fn users(State(app): State<App>, request: Later<(Caller, Query<Paging>, Query<ListQuery>)>) -> Response {
+    let (mut parts, _) = request.0.into_parts();
     if home::means_ledger(&app, &parts) {
         return ledger::user::listed(&app, &mut parts).await;
     }

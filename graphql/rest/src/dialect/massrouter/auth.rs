@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::super::bearer;
-use super::{Body, Maybe, Reply, data};
+use super::{Body, Caller, Maybe, Reply, data};
 
 #[derive(Deserialize)]
 pub struct Register {
@@ -71,6 +71,12 @@ pub async fn login(State(app): State<App>, caller: Maybe, form: Body<Login>) -> 
 
 /// The refresh token stands where other requests have the access token.
 pub struct Presented(String, schema::Actor);
+
+impl crate::openapi::Part for Presented {
+    fn describe(asked: &mut crate::openapi::Asked) {
+        <Caller as crate::openapi::Part>::describe(asked);
+    }
+}
 
 impl FromRequestParts<App> for Presented {
     type Rejection = super::super::Fault<super::Massrouter>;

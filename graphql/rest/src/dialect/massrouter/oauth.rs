@@ -48,6 +48,10 @@ pub struct Back {
 /// What the browser that began brings back.
 pub struct Browser(Option<String>);
 
+impl crate::openapi::Part for Browser {
+    fn describe(_: &mut crate::openapi::Asked) {}
+}
+
 impl FromRequestParts<App> for Browser {
     type Rejection = std::convert::Infallible;
 

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
-use axum::extract::{FromRequestParts, Request, State};
+use axum::extract::{FromRequestParts, State};
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
 use schema::bus::Event;
@@ -17,7 +17,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::super::{Fault, bearer};
-use super::{Massrouter, believe, told};
+use super::{Massrouter, Maybe, Query, believe, told};
+use crate::openapi::Later;
 
 /// How long the first message may take.
 const FIRST_WORD: Duration = Duration::from_secs(10);
@@ -33,7 +34,7 @@ const USAGE: &str = "model.usage";
 const ALERTS: &str = "system.alerts";
 
 #[derive(Default, Deserialize)]
-struct Credentials {
+pub struct Credentials {
     token: Option<String>,
     auth: Option<String>,
 }
@@ -49,8 +50,8 @@ async fn welcome(app: &App, token: &str, parts: &Parts) -> Result<Guest, Error> 
     Ok(Guest { actor: believe(app, token, false, anonymous).await?, token: token.to_owned() })
 }
 
-pub async fn open(State(app): State<App>, request: Request) -> Response {
-    let (mut parts, _) = request.into_parts();
+pub async fn open(State(app): State<App>, request: Later<(Maybe, Query<Credentials>)>) -> Response {
+    let (mut parts, _) = request.0.into_parts();
     let query = axum::extract::Query::<Credentials>::try_from_uri(&parts.uri).map(|q| q.0).unwrap_or_default();
     let token = bearer(&parts).map(str::to_owned).or(query.token);
     let refuse = |error: Error| Fault::<Massrouter>::from(error).into_response();

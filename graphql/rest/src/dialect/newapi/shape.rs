@@ -21,6 +21,12 @@ impl Shape {
     }
 }
 
+impl crate::openapi::Part for Shape {
+    fn describe(asked: &mut crate::openapi::Asked) {
+        asked.headers.push(("Cache-Control", "`no-store` asks for the deployed system's shape of lists."));
+    }
+}
+
 impl<S: Sync> FromRequestParts<S> for Shape {
     type Rejection = std::convert::Infallible;
 

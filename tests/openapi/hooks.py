@@ -1,0 +1,80 @@
+"""What schemathesis needs to know of this product: who signs in for which call, and what would end the run.
+
+TARGET is the product's address, CREDENTIALS the file that tests/contract/setup.py wrote.
+"""
+import itertools
+import json
+import os
+import urllib.error
+import urllib.request
+
+import schemathesis
+
+TARGET = os.environ["TARGET"]
+with open(os.environ["CREDENTIALS"], encoding="utf-8") as file:
+    SYSTEMS = json.load(file)["systems"]
+ADMIN = SYSTEMS["crs"]["login"][0]["body"]
+KEY = SYSTEMS["commercial"]["headers"]["api_key:all"]["X-API-Key"]
+numbers = itertools.count()
+
+# Whoever calls one of these is signed in no more, or is nobody any more.
+LAST = ("/web/auth/logout", "/web/auth/change-password", "/api/user/logout", "/auth/logout")
+
+
+def post(path, body):
+    request = urllib.request.Request(TARGET + path, json.dumps(body).encode(), {"Content-Type": "application/json"})
+    try:
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return json.load(answer)
+    except urllib.error.HTTPError as refusal:
+        raise RuntimeError(f"{path}: {refusal.code} {refusal.read()[:200]}") from refusal
+
+
+def somebody():
+    """A person of their own for one call."""
+    name = f"leaving{next(numbers)}-{os.getpid()}@example.com"
+    made = post("/auth/register", {"username": name, "password": "password-of-a-user"})
+    return made["token"], made["user"]["id"].removeprefix("user_")
+
+
+def role(case, context):
+    path, method = context.operation.path, context.operation.method.upper()
+    if "relay" in (context.operation.definition.raw.get("tags") or []):
+        return "key"
+    if path == "/api/v1/auth/refresh":
+        return f"refresh{next(numbers)}"
+    if path.endswith(LAST) or (method, path) == ("DELETE", "/api/user/self"):
+        return f"leaving{next(numbers)}"
+    return "admin"
+
+
+@schemathesis.auth(cache_by_key=role, refresh_interval=600)
+class Door:
+    def get(self, case, context):
+        who = role(case, context)
+        if who == "key":
+            return KEY, None
+        if who.startswith("refresh"):
+            pair = post("/api/v1/auth/login", {"email": ADMIN["username"], "password": ADMIN["password"]})
+            return pair["data"]["tokens"]["refresh_token"], None
+        if who.startswith("leaving"):
+            return somebody()
+        return post("/web/auth/login", ADMIN)["token"], "1"
+
+    def set(self, case, data, context):
+        token, user = data
+        case.headers = case.headers or {}
+        case.headers["Authorization"] = f"Bearer {token}"
+        if user and context.operation.path.startswith("/api/"):
+            case.headers["New-Api-User"] = user
+
+
+def means_the_caller(body):
+    return isinstance(body, dict) and body.get("id") == 1
+
+
+@schemathesis.hook
+def filter_body(context, body):
+    """The administrator this run signs in as keeps name and password."""
+    path = getattr(context.operation, "path", "")
+    return not (path.rstrip("/") in ("/api/user", "/api/user/manage") and means_the_caller(body))
