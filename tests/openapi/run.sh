@@ -49,12 +49,12 @@ python3 tests/openapi/prepare.py "$TARGET" "http://127.0.0.1:$fake_port"
 
 status=0
 SCHEMATHESIS_HOOKS=tests/openapi/hooks.py "$venv/bin/schemathesis" --config-file tests/openapi/schemathesis.toml run \
-    "$TARGET/openapi.json" --max-time "$seconds" --report ndjson --report-dir "$work/report" "$@" \
+    "$TARGET/openapi.json" --max-time "$seconds" "$@" \
     >"$work/out.txt" 2>&1 || status=$?
 tail -n "${LINES_SHOWN:-400}" "$work/out.txt"
 if [ -n "${REPORT:-}" ]; then
     mkdir -p "$REPORT"
-    cp -r "$work/out.txt" "$work/app.log" "$work/report" "$REPORT/"
+    cp "$work/out.txt" "$work/app.log" "$work/setup.log" "$REPORT/"
 fi
 if [ "$status" -ne 0 ]; then
     tail -n 40 "$work/app.log"
