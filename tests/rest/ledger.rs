@@ -254,3 +254,60 @@ async fn sign_ins_and_batches_are_limited_exactly() {
         assert_eq!(app.anonymous().post("/api/admin/auth/login", form).await.status, 200);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn model_calls_are_logged_and_summed() {
+    use schema::model::usage::{Counts, Recorded, Settlement};
+    let c = cast().await;
+    for path in ["/llm/logs", "/llm/stats", "/llm/logs/x", "/logs/llm"] {
+        let path = format!("/api/admin{path}");
+        refused(&c.nobody.get(&path).await, 401, "UNAUTHORIZED", &path);
+        refused(&c.user.get(&path).await, 403, "FORBIDDEN", &path);
+    }
+    let empty = c.admin.get("/api/admin/llm/logs").await.json();
+    assert_eq!(at(&empty, "data.stats.totalCalls"), &json!(0));
+    let ann = schema::service::user::pages(
+        &c.app.app,
+        &c.app.system(),
+        &schema::model::user::UserFilter { search: Some("ann".into()), ..Default::default() },
+        Default::default(),
+        schema::page::Window { limit: 1, offset: 0 },
+    )
+    .await
+    .expect("people")
+    .rows
+    .remove(0);
+    let call = Settlement {
+        call_id: "call-1".into(),
+        at: c.app.app.clock.now(),
+        user_id: ann.id,
+        model: "gpt-4o-mini".into(),
+        status: 200,
+        counts: Counts { input: 150, output: 200, ..Counts::default() },
+        cost: 17_500,
+        duration_ms: 2_500,
+        meta: json!({ "accountBookId": "b1", "accountBookName": "个人账本" }).to_string(),
+        content: Some(Recorded { user_message: "question".into(), ..Recorded::default() }),
+        ..Settlement::default()
+    };
+    schema::service::settle::record(&c.app.app, call, None).await.expect("recorded");
+    for _ in 0..100 {
+        let logs = c.admin.get("/api/admin/llm/logs?accountBookId=b1&isSuccess=true&sort=totalTokens").await.json();
+        if at(&logs, "data.pagination.total") == &json!(1) {
+            assert_eq!(at(&logs, "data.logs.0.totalTokens"), &json!(350), "{logs}");
+            assert_eq!(at(&logs, "data.logs.0.accountBookName"), &json!("个人账本"));
+            assert_eq!(at(&logs, "data.logs.0.userMessage"), &json!("question"));
+            assert_eq!(at(&logs, "data.logs.0.cost"), &json!(0.0175));
+            let one = c.admin.get("/api/admin/llm/logs/call-1").await.json();
+            assert!(at(&one, "data.log.errorMessage").is_null(), "{one}");
+            let brief = c.admin.get("/api/admin/logs/llm").await.json();
+            assert!(at(&brief, "data.logs.0").get("userMessage").is_none(), "{brief}");
+            let stats = c.admin.get("/api/admin/llm/stats?period=30d").await.json();
+            assert_eq!(at(&stats, "data.overview.totalCalls"), &json!(1), "{stats}");
+            assert_eq!(at(&stats, "data.providerStats.0.model"), &json!("gpt-4o-mini"));
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    panic!("the call was never booked");
+}

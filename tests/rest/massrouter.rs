@@ -251,3 +251,39 @@ async fn the_socket_tells_each_only_what_is_theirs() {
     told(&root.call("PUT", &format!("/api/v1/admin/users/{}/status", ann.id), form).await);
     assert_eq!(heard(&mut socket).await, Value::Null);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn models_are_listed_priced_and_counted() {
+    let app = TestApp::new().await;
+    let ann = app.user("ann").await;
+    let admin = sign_in(&app, "admin", ADMIN_PASSWORD).await;
+    let all = told(&app.anonymous().get("/api/v1/models?limit=5&sort_by=price&order=desc").await);
+    assert_eq!(at(&all, "models").as_array().map(Vec::len), Some(5));
+    let found = told(&app.anonymous().get("/api/v1/models/search?search=gpt-4o-mini").await);
+    assert!(at(&found, "models.0.id").as_str().is_some_and(|id| id.contains("gpt-4o-mini")), "{found}");
+    refused(&app.anonymous().get("/api/v1/models?sort_by=size").await, 400, "ERR_001", "an odd order");
+    refused(&app.anonymous().get("/api/v1/models?category=cake").await, 400, "ERR_001", "an odd category");
+    refused(&app.anonymous().get("/api/v1/models/nothing").await, 404, "ERR_004", "an unknown model");
+
+    let price = json!({ "input_price": 7.2, "currency": "CNY" });
+    let path = "/api/v1/admin/models/gpt-4o-mini/pricing";
+    refused(&app.anonymous().call("PUT", path, price.clone()).await, 401, "ERR_002", "nobody");
+    refused(&ann.call("PUT", path, price.clone()).await, 403, "ERR_003", "a user");
+    refused(&admin.call("PUT", path, json!({})).await, 400, "ERR_001", "no price");
+    told(&admin.call("PUT", path, price).await);
+    let seen = told(&ann.get("/api/v1/models/gpt-4o-mini").await);
+    assert_eq!(at(&seen, "model.pricing.usd.input_price"), &json!(1.0), "{seen}");
+    assert!(at(&seen, "model.pricing.output_price").as_f64().is_some_and(|p| p > 0.0), "what is not named stays");
+
+    let board = told(&app.anonymous().get("/api/v1/statistics/leaderboard?period=month").await);
+    assert!(board["leaderboard"].is_array());
+    refused(&app.anonymous().get("/api/v1/statistics/leaderboard?period=age").await, 400, "ERR_001", "an age");
+    for path in ["/statistics/models/gpt-4o-mini/usage", "/statistics/users/me/usage"] {
+        let path = format!("/api/v1{path}");
+        refused(&app.anonymous().get(&path).await, 401, "ERR_002", &path);
+        assert_eq!(at(&told(&ann.get(&path).await), "usage.requests"), &json!(0));
+    }
+    refused(&ann.get("/api/v1/admin/statistics/dashboard").await, 403, "ERR_003", "a user");
+    let glance = told(&admin.get("/api/v1/admin/statistics/dashboard").await);
+    assert_eq!(at(&glance, "users.total"), &json!(2));
+}

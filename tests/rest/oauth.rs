@@ -87,10 +87,10 @@ async fn set_up(app: &TestApp, url: &str) {
         "feishu": address("json", "nested", "app_token"),
         "xiaohongshu": address("json", "nested", ""),
     });
-    let mut settings = BTreeMap::from([("oauth_addresses".to_owned(), Some(addresses.to_string()))]);
+    let mut settings = BTreeMap::from([("sign_in_addresses".to_owned(), Some(addresses.to_string()))]);
     for name in ["github", "google", "wechat", "feishu", "twitter", "facebook", "xiaohongshu"] {
-        settings.insert(format!("oauth_{name}_client_id"), Some("the-app".into()));
-        settings.insert(format!("oauth_{name}_client_secret"), Some("the-secret".into()));
+        settings.insert(format!("sign_in_{name}_client_id"), Some("the-app".into()));
+        settings.insert(format!("sign_in_{name}_client_secret"), Some("the-secret".into()));
     }
     schema::service::setting::put(&app.app, &app.system(), &settings).await.expect("set up");
 }

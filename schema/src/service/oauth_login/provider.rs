@@ -154,14 +154,14 @@ impl Setup {
     pub fn of(app: &App, provider: &'static Provider) -> Result<Self> {
         let settings = setting::current(app);
         let text = |name: String| settings.text(&name).trim().to_owned();
-        let other: Value = settings.json(names::OAUTH_ADDRESSES);
+        let other: Value = settings.json(names::SIGN_IN_ADDRESSES);
         let address = |what: &str, usual: &str| {
             other[provider.name][what].as_str().filter(|a| !a.is_empty()).unwrap_or(usual).to_owned()
         };
         let setup = Self {
             provider,
-            id: text(format!("oauth_{}_client_id", provider.name)),
-            secret: Secret::new(text(format!("oauth_{}_client_secret", provider.name))),
+            id: text(format!("sign_in_{}_client_id", provider.name)),
+            secret: Secret::new(text(format!("sign_in_{}_client_secret", provider.name))),
             authorize: address("authorize", provider.authorize),
             token: address("token", provider.token),
             profile: address("profile", provider.profile),

@@ -93,7 +93,7 @@ pub mod names {
     pub const LEDGER_LOGIN_LIMIT: &str = "ledger_login_limit";
     pub const LEDGER_ADMIN_LIMIT: &str = "ledger_admin_limit";
     pub const LEDGER_BATCH_LIMIT: &str = "ledger_batch_limit";
-    pub const OAUTH_ADDRESSES: &str = "oauth_addresses";
+    pub const SIGN_IN_ADDRESSES: &str = "sign_in_addresses";
     pub const NEWAPI_LOGIN_LIMIT: &str = "newapi_login_limit";
 }
 
@@ -447,23 +447,23 @@ pub const CATALOGUE: &[Definition] = &[
         "20",
         "newapi: sign-ins of one address in 20 minutes",
     ),
-    row("sign_in", "oauth_github_client_id", Kind::Text(500), "", "GitHub: number of the application"),
-    secret("sign_in", "oauth_github_client_secret", Kind::Text(500), "GitHub: secret of the application"),
-    row("sign_in", "oauth_google_client_id", Kind::Text(500), "", "Google: number of the application"),
-    secret("sign_in", "oauth_google_client_secret", Kind::Text(500), "Google: secret of the application"),
-    row("sign_in", "oauth_wechat_client_id", Kind::Text(500), "", "WeChat: number of the application"),
-    secret("sign_in", "oauth_wechat_client_secret", Kind::Text(500), "WeChat: secret of the application"),
-    row("sign_in", "oauth_feishu_client_id", Kind::Text(500), "", "Feishu: number of the application"),
-    secret("sign_in", "oauth_feishu_client_secret", Kind::Text(500), "Feishu: secret of the application"),
-    row("sign_in", "oauth_twitter_client_id", Kind::Text(500), "", "Twitter: number of the application"),
-    secret("sign_in", "oauth_twitter_client_secret", Kind::Text(500), "Twitter: secret of the application"),
-    row("sign_in", "oauth_facebook_client_id", Kind::Text(500), "", "Facebook: number of the application"),
-    secret("sign_in", "oauth_facebook_client_secret", Kind::Text(500), "Facebook: secret of the application"),
-    row("sign_in", "oauth_xiaohongshu_client_id", Kind::Text(500), "", "Xiaohongshu: number of the application"),
-    secret("sign_in", "oauth_xiaohongshu_client_secret", Kind::Text(500), "Xiaohongshu: secret of the application"),
+    row("sign_in", "sign_in_github_client_id", Kind::Text(500), "", "GitHub: number of the application"),
+    secret("sign_in", "sign_in_github_client_secret", Kind::Text(500), "GitHub: secret of the application"),
+    row("sign_in", "sign_in_google_client_id", Kind::Text(500), "", "Google: number of the application"),
+    secret("sign_in", "sign_in_google_client_secret", Kind::Text(500), "Google: secret of the application"),
+    row("sign_in", "sign_in_wechat_client_id", Kind::Text(500), "", "WeChat: number of the application"),
+    secret("sign_in", "sign_in_wechat_client_secret", Kind::Text(500), "WeChat: secret of the application"),
+    row("sign_in", "sign_in_feishu_client_id", Kind::Text(500), "", "Feishu: number of the application"),
+    secret("sign_in", "sign_in_feishu_client_secret", Kind::Text(500), "Feishu: secret of the application"),
+    row("sign_in", "sign_in_twitter_client_id", Kind::Text(500), "", "Twitter: number of the application"),
+    secret("sign_in", "sign_in_twitter_client_secret", Kind::Text(500), "Twitter: secret of the application"),
+    row("sign_in", "sign_in_facebook_client_id", Kind::Text(500), "", "Facebook: number of the application"),
+    secret("sign_in", "sign_in_facebook_client_secret", Kind::Text(500), "Facebook: secret of the application"),
+    row("sign_in", "sign_in_xiaohongshu_client_id", Kind::Text(500), "", "Xiaohongshu: number of the application"),
+    secret("sign_in", "sign_in_xiaohongshu_client_secret", Kind::Text(500), "Xiaohongshu: secret of the application"),
     row(
         "sign_in",
-        names::OAUTH_ADDRESSES,
+        names::SIGN_IN_ADDRESSES,
         Kind::Json,
         "{}",
         "Addresses in place of the published ones, such as {\"github\": {\"authorize\": \"…\", \"token\": \"…\", \"profile\": \"…\", \"extra\": \"…\"}}",

@@ -1,5 +1,8 @@
 //! The model service: how it is set up, and whether it answers.
 
+pub mod call;
+pub mod stats;
+
 use std::time::{Duration, Instant};
 
 use axum::extract::State;
