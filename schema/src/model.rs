@@ -6,7 +6,6 @@ pub mod account_group;
 pub mod announcement;
 pub mod api_key;
 pub mod audit;
-pub mod call_log;
 pub mod card;
 pub mod catalog;
 pub mod idempotency;

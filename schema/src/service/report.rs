@@ -22,8 +22,8 @@ use crate::service::setting;
 pub use dashboard::{Overview, overview};
 pub(crate) use live::Ring;
 pub use live::{Realtime, realtime};
-pub use models::{CostReport, Costs, ModelUse, Ranked, costs, leaderboard, models, split};
-pub use series::{Grain, Line, Point, Split, series, split_series};
+pub use models::{CostReport, Costs, ModelUse, Ranked, costs, leaderboard, models, popularity, split};
+pub use series::{Grain, Line, Point, Split, busy_hours, series, split_series};
 
 /// A stretch of time; an open end is without limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

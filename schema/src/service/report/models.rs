@@ -100,7 +100,8 @@ pub async fn costs(app: &App, actor: &Actor, slice: &Slice) -> Result<CostReport
     Ok(CostReport { total, sums, models })
 }
 
-/// The most called models of a period, of one category where one is named.
+/// The most called models of a period, of one category where one is named. Anybody may know; who is no
+/// administrator sees only what the catalogue offers.
 pub async fn leaderboard(
     app: &App,
     actor: &Actor,
@@ -108,7 +109,6 @@ pub async fn leaderboard(
     category: Option<Category>,
     most: usize,
 ) -> Result<Vec<Ranked>> {
-    actor.signed_in()?;
     if !(1..=100).contains(&most) {
         return Err(Error::invalid("limit", "must be between 1 and 100"));
     }
@@ -130,6 +130,9 @@ pub async fn leaderboard(
         if category.is_some_and(|wanted| model.as_ref().map(|m| m.category) != Some(wanted)) {
             continue;
         }
+        if !actor.is_admin() && !model.as_ref().is_some_and(|m| m.enabled) {
+            continue;
+        }
         let sums = row.sums();
         let share = if all == 0 { 0.0 } else { sums.requests as f64 * 100.0 / all as f64 };
         let place = ranked.len() as i64 + 1;
@@ -148,6 +151,14 @@ pub async fn leaderboard(
         }
     }
     Ok(ranked)
+}
+
+/// How often each model was called; that says nothing about anybody, so anybody may know.
+pub async fn popularity(app: &App, range: Range) -> Result<HashMap<String, i64>> {
+    let slice = range.of(&Slice::default());
+    let mut conn = app.db.conn().await?;
+    let rows = rollup::rows(&mut conn, &slice, &rollup::Bucket::Whole, &[Dimension::Model]).await?;
+    Ok(rows.into_iter().map(|row| (row.model.clone(), row.sums().requests)).collect())
 }
 
 async fn known(conn: &mut crate::db::Conn, names: &[String]) -> Result<HashMap<String, Model>> {

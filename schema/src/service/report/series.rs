@@ -63,6 +63,16 @@ pub async fn series(app: &App, actor: &Actor, slice: &Slice, grain: Grain) -> Re
     Ok(steps.points)
 }
 
+/// The hours in which groups of a dimension had calls, and their sums in each; by time.
+pub async fn busy_hours(app: &App, actor: &Actor, slice: &Slice, by: Dimension) -> Result<Vec<(Time, Group)>> {
+    let slice = seen(actor, slice)?;
+    let mut conn = app.db.conn().await?;
+    let mut rows = rollup::rows(&mut conn, &slice, &Bucket::Hours, &[by]).await?;
+    rows.sort_by_key(|row| row.bucket);
+    let group = |row: &rollup::Row| Group { key: GroupKey::of(row, by), sums: row.sums() };
+    Ok(rows.iter().map(|row| (Time(row.bucket), group(row))).collect())
+}
+
 /// The same for the `most` largest groups of a dimension.
 pub async fn split_series(
     app: &App,

@@ -1,11 +1,9 @@
 //! The dashboard: people, calls and visits, now and by day.
 
-use std::collections::BTreeMap;
-
 use axum::extract::State;
-use schema::model::tally::{Apart, TallyFilter};
 use schema::model::user::UserFilter;
-use schema::service::{request_log, setting, tally, user as people};
+use schema::service::report::{self, Dimension, Grain, Period, Slice};
+use schema::service::{request_log, setting, user as people};
 use schema::{App, Error, Role, Time};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -24,11 +22,6 @@ fn lasting(seconds: u64) -> String {
     format!("{n} {unit}{}", if n == 1 { "" } else { "s" })
 }
 
-/// Everybody's calls between two moments.
-pub fn span(from: Time, until: Time) -> TallyFilter {
-    TallyFilter { from, until, keys: Vec::new(), accounts: Vec::new(), users: Vec::new() }
-}
-
 pub async fn overview(State(app): State<App>, caller: Caller) -> Reply {
     caller.require(Role::Admin)?;
     let settings = setting::current(&app);
@@ -37,15 +30,16 @@ pub async fn overview(State(app): State<App>, caller: Caller) -> Reply {
     let total = people::count(&app, &caller, &UserFilter::default()).await?;
     let fresh = UserFilter { created_from: Some(today), ..UserFilter::default() };
     let fresh = people::count(&app, &caller, &fresh).await?;
-    let calls = |rows: &[schema::model::tally::Tally]| rows.iter().map(|r| r.requests).sum::<i64>();
-    let all = tally::of_all(&app, &caller, &span(Time(0), now.plus(1)), Apart::default()).await?;
-    let of_today = tally::of_all(&app, &caller, &span(today, now.plus(1)), Apart::default()).await?;
-    let month = span(settings.zone().day_start(now, -29), now.plus(1));
-    let active = tally::of_all(&app, &caller, &month, Apart { user: true, ..Apart::default() }).await?;
+    let everything = Slice::default();
+    let all = report::totals(&app, &caller, &everything).await?;
+    let of_today = report::range(&app, Period::Today).of(&everything);
+    let of_today = report::totals(&app, &caller, &of_today).await?;
+    let month = report::range(&app, Period::Days(30)).of(&everything);
+    let active = report::group_count(&app, &caller, &month, Dimension::User).await?;
     let (visits, api_calls) = request_log::today(&app, &caller).await?;
     Ok(data(json!({
-        "userStats": { "totalUsers": total, "todayRegistrations": fresh, "activeUsers": active.len() },
-        "transactionStats": { "totalTransactions": calls(&all), "todayTransactions": calls(&of_today) },
+        "userStats": { "totalUsers": total, "todayRegistrations": fresh, "activeUsers": active },
+        "transactionStats": { "totalTransactions": all.requests, "todayTransactions": of_today.requests },
         "systemStats": {
             "frontendVisits": visits,
             "apiCalls": api_calls,
@@ -73,13 +67,9 @@ pub async fn charts(State(app): State<App>, caller: Caller, query: Query<ChartQu
         let values = match metric {
             "users" => registrations(&app, &caller, &starts).await?,
             "transactions" => {
-                let apart = Apart { hour: true, ..Apart::default() };
-                let from = starts.first().copied().unwrap_or(now);
-                let mut by_day: BTreeMap<String, i64> = BTreeMap::new();
-                for row in tally::of_all(&app, &caller, &span(from, now.plus(1)), apart).await? {
-                    *by_day.entry(zone.date(row.hour)).or_default() += row.requests;
-                }
-                starts.windows(2).map(|w| by_day.get(&zone.date(w[0])).copied().unwrap_or(0)).collect()
+                let slice = report::range(&app, Period::Days(days)).of(&Slice::default());
+                let points = report::series(&app, &caller, &slice, Grain::Day).await?;
+                points.iter().map(|point| point.sums.requests).collect()
             }
             "visits" => visits(&app, &caller, &starts).await?,
             _ => return Err(Error::invalid("metrics", "metrics are users, transactions and visits").into()),

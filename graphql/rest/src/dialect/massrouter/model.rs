@@ -1,13 +1,10 @@
 //! Models: the list, one of them, and what they cost.
 
-use std::collections::HashMap;
-
 use axum::extract::State;
-use schema::clock::DAY;
 use schema::model::catalog::{Category, Model, ModelFilter, ModelOrder};
 use schema::page::{Direction, Window};
 use schema::service::setting::{self, names};
-use schema::service::{catalog, statistics};
+use schema::service::{catalog, report};
 use schema::{App, Error, Micros, Role};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -17,6 +14,8 @@ use super::{Body, Caller, Maybe, Path, Query, Reply, data};
 
 /// Most models that are sorted by something no column holds.
 const MOST: i64 = 50_000;
+/// How far back popularity is counted.
+const LATELY: report::Period = report::Period::Days(30);
 
 /// A rate in micro-dollars a million tokens, in a currency.
 fn rate(micros: i64, per_usd: f64) -> f64 {
@@ -90,12 +89,7 @@ pub async fn list(State(app): State<App>, caller: Maybe, paging: Query<Paging>, 
         Some(_) => return Err(Error::invalid("order", "order must be asc or desc").into()),
     };
     let window = paging.0.window(20, 100)?;
-    let now = app.clock.now();
-    let calls: HashMap<String, i64> = statistics::popular(&app, now.plus(-30 * DAY), now.plus(1))
-        .await?
-        .into_iter()
-        .map(|row| (row.model, row.requests))
-        .collect();
+    let calls = report::popularity(&app, report::range(&app, LATELY)).await?;
     let of = |model: &Model| calls.get(&model.name).copied().unwrap_or(0);
     let (rows, total) = match query.sort_by.as_deref() {
         None | Some("" | "name") => {
@@ -124,9 +118,8 @@ pub async fn list(State(app): State<App>, caller: Maybe, paging: Query<Paging>, 
 
 pub async fn get(State(app): State<App>, caller: Maybe, id: Path<String>) -> Reply {
     let model = catalog::get(&app, &caller, &id.0).await?;
-    let now = app.clock.now();
-    let rows = statistics::popular(&app, now.plus(-30 * DAY), now.plus(1)).await?;
-    let calls = rows.iter().find(|r| r.model == model.name).map_or(0, |r| r.requests);
+    let calls = report::popularity(&app, report::range(&app, LATELY)).await?;
+    let calls = calls.get(&model.name).copied().unwrap_or(0);
     Ok(data(&app, json!({ "model": shown(&app, &model, calls) })))
 }
 

@@ -1,15 +1,11 @@
 //! Statistics: what is popular, and what somebody used.
 
-use std::collections::{BTreeMap, HashMap};
-
 use axum::extract::State;
-use schema::clock::DAY;
-use schema::model::catalog::{Model, ModelFilter, ModelOrder};
-use schema::model::tally::{Apart, Tally, TallyFilter};
+use schema::model::catalog::ModelFilter;
 use schema::model::user::{UserFilter, UserStatus};
-use schema::page::{Direction, Window};
-use schema::service::{catalog, setting, statistics, tally, user as people};
-use schema::{App, Error, Role, Time};
+use schema::service::report::{self, Dimension, Grain, Measure, Point, Slice, Sums};
+use schema::service::{catalog, user as people};
+use schema::{App, Error, Micros, Role};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -17,146 +13,116 @@ use super::model::category;
 use super::{Caller, Maybe, Path, Query, Reply, data};
 
 #[derive(Deserialize)]
-pub struct Period {
+pub struct PeriodQuery {
     period: Option<String>,
     category: Option<String>,
     limit: Option<i64>,
 }
 
-/// Days back that a period names.
-fn days(period: Option<&str>, usual: i64) -> Result<i64, Error> {
-    match period {
-        None | Some("") => Ok(usual),
-        Some("day") => Ok(1),
-        Some("week") => Ok(7),
-        Some("month") => Ok(30),
-        Some("year") => Ok(365),
-        Some(_) => Err(Error::invalid("period", "period must be day, week, month or year")),
-    }
+/// The stretch that a period names, up to now.
+fn period(word: Option<&str>, usual: i64) -> Result<report::Period, Error> {
+    let days = match word {
+        None | Some("") => usual,
+        Some("day") => 1,
+        Some("week") => 7,
+        Some("month") => 30,
+        Some("year") => 365,
+        Some(_) => return Err(Error::invalid("period", "period must be day, week, month or year")),
+    };
+    Ok(report::Period::Days(days))
 }
 
-fn sums(row: &Tally) -> Value {
+fn sums(sums: &Sums) -> Value {
     json!({
-        "requests": row.requests,
-        "errors": row.errors,
-        "input_tokens": row.input + row.cache_read + row.cache_write,
-        "output_tokens": row.output,
-        "total_tokens": row.tokens(),
-        "cost_usd": row.cost.dollars(),
-        "average_duration_ms": if row.requests == 0 { 0 } else { row.duration_ms / row.requests },
+        "requests": sums.requests,
+        "errors": sums.errors,
+        "input_tokens": sums.tokens() - sums.counts.output,
+        "output_tokens": sums.counts.output,
+        "total_tokens": sums.tokens(),
+        "cost_usd": Micros(sums.cost).dollars(),
+        "average_duration_ms": sums.average_ms(),
     })
 }
 
-fn total(rows: &[Tally]) -> Tally {
-    let mut sum = Tally::default();
-    rows.iter().for_each(|row| sum.add(row));
-    sum
-}
-
-/// Sums by day of the administrator's time zone.
-fn daily(app: &App, rows: &[Tally]) -> Vec<Value> {
-    let settings = setting::current(app);
-    let mut by_day: BTreeMap<String, Tally> = BTreeMap::new();
-    for row in rows {
-        by_day.entry(settings.zone().date(row.hour)).or_default().add(row);
-    }
-    let line = |(date, row): (&String, &Tally)| {
-        let mut line = sums(row);
-        line["date"] = json!(date);
+/// Sums by day of the administrator's time zone, days without calls left out.
+fn daily(points: &[Point]) -> Vec<Value> {
+    let line = |point: &Point| {
+        let mut line = sums(&point.sums);
+        line["date"] = json!(point.label);
         line
     };
-    by_day.iter().map(line).collect()
+    points.iter().filter(|p| p.sums.requests > 0).map(line).collect()
 }
 
-pub async fn leaderboard(State(app): State<App>, caller: Maybe, query: Query<Period>) -> Reply {
+/// The most called models of a slice.
+async fn by_model(app: &App, caller: &Caller, slice: &Slice, most: i64) -> Result<Vec<Value>, Error> {
+    let groups = report::groups(app, caller, slice, Dimension::Model, Measure::Requests, most).await?;
+    let line = |group: &report::Group| {
+        let mut line = sums(&group.sums);
+        line["model_id"] = json!(group.key.word());
+        line
+    };
+    Ok(groups.iter().map(line).collect())
+}
+
+pub async fn leaderboard(State(app): State<App>, caller: Maybe, query: Query<PeriodQuery>) -> Reply {
     let query = query.0;
-    let limit = query.limit.unwrap_or(10);
-    if !(1..=100).contains(&limit) {
-        return Err(Error::invalid("limit", "must be between 1 and 100").into());
-    }
-    let days = days(query.period.as_deref(), 7)?;
-    let filter = ModelFilter { category: category(query.category.as_deref())?, ..ModelFilter::default() };
-    let all = Window { limit: 50_000, offset: 0 };
-    let models = catalog::pages(&app, &caller, &filter, (ModelOrder::Name, Direction::Asc), all).await?;
-    let known: HashMap<&str, &Model> = models.rows.iter().map(|m| (m.name.as_str(), m)).collect();
-    let now = app.clock.now();
-    let rows = statistics::popular(&app, now.plus(-days * DAY).hour(), now.plus(1)).await?;
-    let found = rows.iter().filter_map(|row| known.get(row.model.as_str()).map(|model| (row, *model)));
-    let places = found.take(usize::try_from(limit).unwrap_or(0)).enumerate().map(|(at, (row, model))| {
+    let most = query.limit.unwrap_or(10);
+    let most = usize::try_from(most).map_err(|_| Error::invalid("limit", "must be between 1 and 100"))?;
+    let stretch = period(query.period.as_deref(), 7)?;
+    let category = category(query.category.as_deref())?;
+    let board = report::leaderboard(&app, &caller, stretch, category, most).await?;
+    let places = board.iter().map(|place| {
+        let known = place.known.as_ref();
+        let name = known.map(|m| &m.display_name).filter(|n| !n.is_empty()).unwrap_or(&place.model);
         json!({
-            "rank": at + 1,
-            "model_id": model.name,
-            "name": if model.display_name.is_empty() { &model.name } else { &model.display_name },
-            "provider": model.provider,
-            "category": model.category,
-            "requests": row.requests,
-            "total_tokens": row.tokens(),
+            "rank": place.place,
+            "model_id": place.model,
+            "name": name,
+            "provider": known.map(|m| &m.provider),
+            "category": known.map(|m| m.category),
+            "requests": place.sums.requests,
+            "requests_before": place.before,
+            "share_percent": (place.share * 100.0).round() / 100.0,
+            "total_tokens": place.sums.tokens(),
         })
     });
-    let period = query.period.filter(|p| !p.is_empty()).unwrap_or_else(|| "week".into());
-    Ok(data(&app, json!({ "period": period, "leaderboard": places.collect::<Vec<Value>>() })))
+    let named = query.period.filter(|p| !p.is_empty()).unwrap_or_else(|| "week".into());
+    Ok(data(&app, json!({ "period": named, "leaderboard": places.collect::<Vec<Value>>() })))
 }
 
 /// A model's use: everybody's for administrators, one's own for everybody else.
-pub async fn of_model(State(app): State<App>, caller: Caller, id: Path<String>, query: Query<Period>) -> Reply {
-    let me = caller.signed_in()?;
+pub async fn of_model(State(app): State<App>, caller: Caller, id: Path<String>, query: Query<PeriodQuery>) -> Reply {
     let model = catalog::get(&app, &caller, &id.0).await?;
-    let now = app.clock.now();
-    let from = now.plus(-days(query.0.period.as_deref(), 30)? * DAY).hour();
-    let apart = Apart { hour: true, model: true, ..Apart::default() };
-    let mut rows = if caller.is_admin() {
-        let filter = TallyFilter { from, until: now.plus(1), keys: vec![], accounts: vec![], users: vec![] };
-        tally::of_all(&app, &caller, &filter, apart).await?
-    } else {
-        statistics::of_person(&app, &caller, me, (from, now.plus(1)), apart).await?
-    };
-    rows.retain(|row| row.model == model.name);
-    Ok(data(&app, json!({ "model_id": model.name, "usage": sums(&total(&rows)), "daily": daily(&app, &rows) })))
+    let slice = Slice { models: Some(vec![model.name.clone()]), ..Slice::default() };
+    let slice = report::range(&app, period(query.0.period.as_deref(), 30)?).of(&slice);
+    let usage = report::totals(&app, &caller, &slice).await?;
+    let days = report::series(&app, &caller, &slice, Grain::Day).await?;
+    Ok(data(&app, json!({ "model_id": model.name, "usage": sums(&usage), "daily": daily(&days) })))
 }
 
-pub async fn of_me(State(app): State<App>, caller: Caller, query: Query<Period>) -> Reply {
-    let me = caller.signed_in()?;
-    let now = app.clock.now();
-    let span = (now.plus(-days(query.0.period.as_deref(), 30)? * DAY).hour(), now.plus(1));
-    let by_hour = Apart { hour: true, ..Apart::default() };
-    let by_hour = statistics::of_person(&app, &caller, me, span, by_hour).await?;
-    let by_model = Apart { model: true, ..Apart::default() };
-    let by_model = statistics::of_person(&app, &caller, me, span, by_model).await?;
-    let models = by_model.iter().map(|row| {
-        let mut line = sums(row);
-        line["model_id"] = json!(row.model);
-        line
-    });
-    Ok(data(
-        &app,
-        json!({
-            "usage": sums(&total(&by_hour)),
-            "models": models.collect::<Vec<Value>>(),
-            "daily": daily(&app, &by_hour),
-        }),
-    ))
+pub async fn of_me(State(app): State<App>, caller: Caller, query: Query<PeriodQuery>) -> Reply {
+    let slice = Slice { users: Some(vec![caller.signed_in()?]), ..Slice::default() };
+    let slice = report::range(&app, period(query.0.period.as_deref(), 30)?).of(&slice);
+    let usage = report::totals(&app, &caller, &slice).await?;
+    let days = report::series(&app, &caller, &slice, Grain::Day).await?;
+    let models = by_model(&app, &caller, &slice, 1_000).await?;
+    Ok(data(&app, json!({ "usage": sums(&usage), "models": models, "daily": daily(&days) })))
 }
 
 /// Everything at a glance, for administrators.
 pub async fn dashboard(State(app): State<App>, caller: Caller) -> Reply {
     caller.require(Role::Admin)?;
-    let now = app.clock.now();
-    let today = setting::current(&app).zone().day_start(now, 0);
+    let today = report::range(&app, report::Period::Today);
     let count = |filter: UserFilter| {
         let (app, caller) = (app.clone(), caller.0.clone());
         async move { people::count(&app, &caller, &filter).await }
     };
     let active = UserFilter { status: Some(UserStatus::Active), ..UserFilter::default() };
-    let fresh = UserFilter { created_from: Some(today), ..UserFilter::default() };
-    let span = |from: Time| TallyFilter { from, until: now.plus(1), keys: vec![], accounts: vec![], users: vec![] };
-    let ever = tally::of_all(&app, &caller, &span(Time(0)), Apart::default()).await?;
-    let of_today = tally::of_all(&app, &caller, &span(today.hour()), Apart::default()).await?;
-    let popular = statistics::popular(&app, today.hour(), now.plus(1)).await?;
-    let top = popular.iter().take(10).map(|row| {
-        let mut line = sums(row);
-        line["model_id"] = json!(row.model);
-        line
-    });
+    let fresh = UserFilter { created_from: today.from, ..UserFilter::default() };
+    let of_today = today.of(&Slice::default());
+    let ever = report::totals(&app, &caller, &Slice::default()).await?;
+    let lately = report::totals(&app, &caller, &of_today).await?;
     let models = catalog::count(&app, &caller, &ModelFilter::default()).await?;
     Ok(data(
         &app,
@@ -166,8 +132,8 @@ pub async fn dashboard(State(app): State<App>, caller: Caller) -> Reply {
                 "active": count(active).await?,
                 "new_today": count(fresh).await?,
             },
-            "usage": { "total": sums(&total(&ever)), "today": sums(&total(&of_today)) },
-            "models": { "total": models, "top_today": top.collect::<Vec<Value>>() },
+            "usage": { "total": sums(&ever), "today": sums(&lately) },
+            "models": { "total": models, "top_today": by_model(&app, &caller, &of_today, 10).await? },
             "uptime_seconds": relay::edge::health::uptime_seconds(),
         }),
     ))

@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 
 use axum::extract::State;
-use schema::model::call_log::{CallFilter, CallOrder, LoggedCall, Said};
 use schema::model::catalog::{ModelFilter, ModelOrder};
+use schema::model::usage::{CallContent, UsageFilter, UsageOrder, UsageRow};
 use schema::model::user::User;
 use schema::page::{Direction, Window};
-use schema::service::{call_log, catalog};
-use schema::{App, Error, Role};
+use schema::service::{catalog, usage};
+use schema::{App, Error, Micros, Role};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -31,9 +31,9 @@ pub struct ListQuery {
     order: Option<String>,
 }
 
-fn shown(call: &LoggedCall, user: Option<&User>, provider: &str, said: Option<&Said>, whole: bool) -> Value {
-    let attached = call.attached();
-    let text = |pick: fn(&Said) -> &String| said.map(|s| pick(s).clone());
+fn shown(call: &UsageRow, user: Option<&User>, provider: &str, said: Option<&CallContent>, whole: bool) -> Value {
+    let attached = &call.meta.0;
+    let text = |pick: fn(&CallContent) -> &String| said.map(|s| pick(s).clone());
     let mut log = json!({
         "id": call.call_id,
         "userId": user.map(|u| &u.uid),
@@ -42,9 +42,9 @@ fn shown(call: &LoggedCall, user: Option<&User>, provider: &str, said: Option<&S
         "accountBookName": attached.get("accountBookName"),
         "provider": provider,
         "model": call.model,
-        "promptTokens": call.prompt_tokens(),
+        "promptTokens": call.tokens() - call.output,
         "completionTokens": call.output,
-        "totalTokens": call.prompt_tokens() + call.output,
+        "totalTokens": call.tokens(),
         "userMessage": text(|s| &s.user_message),
         "assistantMessage": text(|s| &s.assistant_message),
         "isSuccess": !call.failed(),
@@ -60,7 +60,7 @@ fn shown(call: &LoggedCall, user: Option<&User>, provider: &str, said: Option<&S
     log
 }
 
-async fn filter(app: &App, caller: &Caller, span: &Span, query: &ListQuery) -> Result<CallFilter, Error> {
+async fn filter(app: &App, caller: &Caller, span: &Span, query: &ListQuery) -> Result<UsageFilter, Error> {
     let failed = match query.success.as_deref() {
         None | Some("") => None,
         Some("true") => Some(false),
@@ -76,13 +76,14 @@ async fn filter(app: &App, caller: &Caller, span: &Span, query: &ListQuery) -> R
             Some(page.rows.into_iter().map(|m| m.name).collect())
         }
     };
-    Ok(CallFilter {
+    Ok(UsageFilter {
         user_id: named(app, caller, query.user_id.as_deref()).await?,
         models,
         failed,
         meta: query.book.clone().filter(|b| !b.is_empty()).map(|b| ("accountBookId".to_owned(), b)),
         from: span.from(app)?,
         until: span.until(app)?,
+        ..UsageFilter::default()
     })
 }
 
@@ -96,32 +97,34 @@ async fn page(
 ) -> Result<Value, Error> {
     caller.require(Role::Admin)?;
     let sort = match query.sort.as_deref() {
-        None | Some("" | "createdAt") => CallOrder::At,
-        Some("duration") => CallOrder::Duration,
-        Some("totalTokens") => CallOrder::Tokens,
+        None | Some("" | "createdAt") => UsageOrder::At,
+        Some("duration") => UsageOrder::Duration,
+        Some("totalTokens") => UsageOrder::Tokens,
         Some(_) => return Err(Error::invalid("sort", "sort must be createdAt, duration or totalTokens")),
     };
     let order = (sort, direction(query.order.as_deref())?);
     let window = paging.window(usual, MOST_LOGS)?;
     let filter = filter(app, caller, span, query).await?;
-    let found = call_log::pages(app, caller, &filter, order, window).await?;
+    let found = usage::pages(app, caller, &filter, order, window).await?;
+    let ids: Vec<String> = found.rows.iter().map(|r| r.call_id.clone()).collect();
+    let said = usage::contents(app, caller, &ids).await?;
     let people = names(app, caller, found.rows.iter().map(|r| r.user_id)).await?;
     let vendors: HashMap<String, String> =
         vendors(app, caller, found.rows.iter().map(|r| r.model.clone()).collect()).await?;
     let logs = found.rows.iter().map(|row| {
         let vendor = vendors.get(&row.model).map_or("", String::as_str);
-        shown(row, people.get(&row.user_id), vendor, found.said.get(&row.call_id), false)
+        shown(row, people.get(&row.user_id), vendor, said.get(&row.call_id), false)
     });
-    let totals = found.totals;
+    let totals = usage::stat(app, caller, &filter).await?.sums;
     Ok(json!({
         "logs": logs.collect::<Vec<Value>>(),
-        "pagination": pagination(window, totals.calls),
+        "pagination": pagination(window, found.total),
         "stats": {
-            "totalCalls": totals.calls,
-            "successRate": rate(totals.calls, totals.errors),
+            "totalCalls": totals.requests,
+            "successRate": rate(totals.requests, totals.errors),
             "totalTokens": totals.tokens,
-            "totalCost": totals.cost.dollars(),
-            "avgDuration": if totals.calls == 0 { 0 } else { totals.duration_ms / totals.calls },
+            "totalCost": Micros(totals.cost).dollars(),
+            "avgDuration": if totals.requests == 0 { 0 } else { totals.duration_ms / totals.requests },
         },
     }))
 }
@@ -160,10 +163,11 @@ pub async fn brief(
 
 pub async fn get(State(app): State<App>, caller: Caller, id: Path<String>) -> Reply {
     caller.require(Role::Admin)?;
-    let (call, said) = call_log::get(&app, &caller, &id.0).await?;
+    let call = usage::get(&app, &caller, &id.0).await?;
+    let said = usage::contents(&app, &caller, std::slice::from_ref(&call.call_id)).await?;
     let people = names(&app, &caller, std::iter::once(call.user_id)).await?;
     let vendors = vendors(&app, &caller, vec![call.model.clone()]).await?;
     let vendor = vendors.get(&call.model).map_or("", String::as_str);
-    let log = shown(&call, people.get(&call.user_id), vendor, said.as_ref(), true);
+    let log = shown(&call, people.get(&call.user_id), vendor, said.get(&call.call_id), true);
     Ok(data(json!({ "log": log })))
 }

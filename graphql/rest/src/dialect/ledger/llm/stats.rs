@@ -1,17 +1,16 @@
 //! Statistics of model calls.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use axum::extract::State;
 use schema::model::catalog::ModelFilter;
-use schema::model::tally::{Apart, Tally};
 use schema::page::{Direction, Window};
-use schema::service::{catalog, setting, tally};
-use schema::{App, Error, Role};
+use schema::service::catalog;
+use schema::service::report::{self, Dimension, Grain, Measure, Period, Slice};
+use schema::{App, Error, Micros, Role};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::super::dashboard::span;
 use super::super::log::names;
 use super::super::page::days;
 use super::super::{Caller, Query, Reply, data};
@@ -21,10 +20,6 @@ pub struct StatsQuery {
     period: Option<String>,
     #[serde(rename = "groupBy")]
     group_by: Option<String>,
-}
-
-fn average(row: &Tally) -> i64 {
-    if row.requests == 0 { 0 } else { row.duration_ms / row.requests }
 }
 
 /// Percent that went well, to one decimal.
@@ -40,42 +35,36 @@ pub async fn stats(State(app): State<App>, caller: Caller, query: Query<StatsQue
         Some("hour") => true,
         Some(_) => return Err(Error::invalid("groupBy", "groupBy must be day, hour, user or provider").into()),
     };
-    let settings = setting::current(&app);
-    let zone = settings.zone();
-    let now = app.clock.now();
-    let filter = span(zone.day_start(now, 1 - days(query.period.as_deref())?).hour(), now.plus(1));
-    let hours = tally::of_all(&app, &caller, &filter, Apart { hour: true, ..Apart::default() }).await?;
-    let mut all = Tally::default();
-    let mut times: BTreeMap<String, Tally> = BTreeMap::new();
-    for row in &hours {
-        all.add(row);
-        let label = if by_hour { row.hour.rfc3339() } else { zone.date(row.hour) };
-        times.entry(label).or_default().add(row);
-    }
-    let timeline = times.iter().map(|(date, row)| {
+    let slice = report::range(&app, Period::Days(days(query.period.as_deref())?)).of(&Slice::default());
+    let all = report::totals(&app, &caller, &slice).await?;
+    let grain = if by_hour { Grain::Hour } else { Grain::Day };
+    let steps = report::series(&app, &caller, &slice, grain).await?;
+    // Hours without calls are left out, which are most of ninety days'; days are all there.
+    let timeline = steps.iter().filter(|step| !by_hour || step.sums.requests > 0).map(|step| {
+        let (date, sums) = (if by_hour { step.at.rfc3339() } else { step.label.clone() }, &step.sums);
         json!({
-            "date": date, "calls": row.requests, "tokens": row.tokens(), "cost": row.cost.dollars(),
-            "avgDuration": average(row),
+            "date": date, "calls": sums.requests, "tokens": sums.tokens(), "cost": Micros(sums.cost).dollars(),
+            "avgDuration": sums.average_ms(),
         })
     });
-    let mut users = tally::of_all(&app, &caller, &filter, Apart { user: true, ..Apart::default() }).await?;
-    users.sort_by_key(|row| std::cmp::Reverse(row.requests));
-    users.truncate(10);
-    let people = names(&app, &caller, users.iter().map(|row| row.user_id)).await?;
-    let top = users.iter().map(|row| {
-        let user = people.get(&row.user_id);
+    let users = report::groups(&app, &caller, &slice, Dimension::User, Measure::Requests, 10).await?;
+    let people = names(&app, &caller, users.iter().filter_map(|group| group.key.id())).await?;
+    let top = users.iter().map(|group| {
+        let user = group.key.id().and_then(|id| people.get(&id));
         json!({
             "userId": user.map(|u| &u.uid), "userName": user.map(|u| &u.display_name),
-            "calls": row.requests, "tokens": row.tokens(), "cost": row.cost.dollars(),
+            "calls": group.sums.requests, "tokens": group.sums.tokens(), "cost": Micros(group.sums.cost).dollars(),
         })
     });
-    let mut models = tally::of_all(&app, &caller, &filter, Apart { model: true, ..Apart::default() }).await?;
-    models.sort_by_key(|row| std::cmp::Reverse(row.requests));
-    let vendors = vendors(&app, &caller, models.iter().map(|row| row.model.clone()).collect()).await?;
-    let providers = models.iter().map(|row| {
+    let models = report::groups(&app, &caller, &slice, Dimension::Model, Measure::Requests, 1_000).await?;
+    let names = models.iter().filter_map(|group| group.key.word().map(str::to_owned)).collect();
+    let vendors = vendors(&app, &caller, names).await?;
+    let providers = models.iter().map(|group| {
+        let (name, sums) = (group.key.word().unwrap_or(""), &group.sums);
         json!({
-            "provider": vendors.get(&row.model).map_or("", String::as_str), "model": row.model,
-            "calls": row.requests, "tokens": row.tokens(), "cost": row.cost.dollars(), "avgDuration": average(row),
+            "provider": vendors.get(name).map_or("", String::as_str), "model": name,
+            "calls": sums.requests, "tokens": sums.tokens(), "cost": Micros(sums.cost).dollars(),
+            "avgDuration": sums.average_ms(),
         })
     });
     Ok(data(json!({
@@ -85,8 +74,8 @@ pub async fn stats(State(app): State<App>, caller: Caller, query: Query<StatsQue
             "failedCalls": all.errors,
             "successRate": rate(all.requests, all.errors),
             "totalTokens": all.tokens(),
-            "totalCost": all.cost.dollars(),
-            "avgDuration": average(&all),
+            "totalCost": Micros(all.cost).dollars(),
+            "avgDuration": all.average_ms(),
         },
         "timeline": timeline.collect::<Vec<Value>>(),
         "topUsers": top.collect::<Vec<Value>>(),
