@@ -207,7 +207,7 @@ async fn ask(
     app: &App,
     actor: &Actor,
     account: Account,
-    question: fn(&Upstream<'_>) -> std::result::Result<http::Request<Bytes>, Refusal>,
+    question: impl Fn(&Upstream<'_>) -> std::result::Result<http::Request<Bytes>, Refusal>,
 ) -> Result<(Account, Bytes)> {
     let mut account = account;
     for attempt in 0..2 {
@@ -309,6 +309,15 @@ pub async fn windows(app: &App, actor: &Actor, account_id: i64) -> Result<Value>
     });
     account::learn(app, account_id, &Map::from_iter([("claude_usage".to_owned(), shown.clone())])).await?;
     Ok(shown)
+}
+
+/// The models an account's vendor lists, by name.
+pub async fn models(app: &App, actor: &Actor, account_id: i64) -> Result<Vec<String>> {
+    let account = account::get(app, actor, account_id).await?;
+    let (kind, now) = (account.kind, app.clock.now().0);
+    // Asked without a model, a probe of these vendors is the question for their list.
+    let (_, body) = ask(app, actor, account, |up| provider(kind).probe(up, None, now)).await?;
+    probe::names(&body).ok_or_else(|| Error::invalid("account", "the vendor of this account tells no list of models"))
 }
 
 /// Really asks an account's vendor whether the account works, with one of its models when named.

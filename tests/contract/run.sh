@@ -1,13 +1,20 @@
 #!/usr/bin/env bash
 # Calls every documented endpoint on a running product and compares the answers with the documents.
 #
-#   tests/contract/run.sh [system…]      systems: crs commercial massrouter newapi ledger; all without one
+#   tests/contract/run.sh [--scaled] [system…]
 #
-# Starts the product (embedded, or on DATABASE_URL and REDIS_URL where they are set) and a fake upstream,
+# Systems: crs commercial massrouter newapi ledger; all without one. Starts the product and a fake upstream,
 # makes users, keys and accounts, writes the checker's configuration, runs it, and stops what it started.
+# The product is embedded; with --scaled it is on a PostgreSQL and a Redis that are started for this run
+# alone, or on those that DATABASE_URL and REDIS_URL name.
 # CONTRACT_DIR names the folder of check_contract.py; BINARIES that of built binaries.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+scaled=
+if [ "${1:-}" = --scaled ]; then
+    scaled=1
+    shift
+fi
 contract=${CONTRACT_DIR:-../shared/contract}
 if [ ! -f "$contract/check_contract.py" ]; then
     echo "skipped: no contract checker at $contract (set CONTRACT_DIR)"
@@ -26,6 +33,48 @@ finish() {
 trap finish EXIT
 
 port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+# PostgreSQL refuses to run as root.
+as_owner() {
+    if [ "$(id -u)" -eq 0 ]; then
+        local owner=nobody
+        id -u postgres >/dev/null 2>&1 && owner=postgres
+        setpriv --reuid="$owner" --regid="$(id -g "$owner")" --clear-groups "$@"
+    else
+        "$@"
+    fi
+}
+wait_for() {
+    for _ in $(seq 100); do
+        (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null && return
+        sleep 0.1
+    done
+    echo "nothing answers on port $1" >&2
+    exit 1
+}
+if [ -n "$scaled" ] && [ -z "${DATABASE_URL:-}" ]; then
+    bin=$(command -v initdb >/dev/null && dirname "$(command -v initdb)" || pg_config --bindir)
+    mkdir -m 777 "$work/pg"
+    chmod 755 "$work"
+    pg_port=$(port)
+    as_owner "$bin/initdb" --pgdata="$work/pg/data" --username=postgres --auth=trust --no-sync >"$work/initdb.log"
+    as_owner "$bin/postgres" -D "$work/pg/data" -p "$pg_port" -k "$work/pg" -c listen_addresses=127.0.0.1 \
+        -c fsync=off >"$work/pg/log" 2>&1 &
+    pids+=($!)
+    wait_for "$pg_port"
+    export DATABASE_URL="postgres://postgres@127.0.0.1:$pg_port/postgres"
+fi
+if [ -n "$scaled" ] && [ -z "${REDIS_URL:-}" ]; then
+    redis_port=$(port)
+    redis-server --port "$redis_port" --bind 127.0.0.1 --save "" --appendonly no --dir "$work" >"$work/redis.log" 2>&1 &
+    pids+=($!)
+    wait_for "$redis_port"
+    export REDIS_URL="redis://127.0.0.1:$redis_port"
+fi
+if [ -n "$scaled" ]; then
+    export JWT_SECRET="${JWT_SECRET:-a secret of the contract run, long enough to be one}"
+    export ENCRYPTION_KEY="${ENCRYPTION_KEY:-$(printf '11%.0s' $(seq 32))}"
+fi
+
 app_port=$(port)
 fake_port=$(port)
 "$binaries/fake-upstream" "127.0.0.1:$fake_port" >"$work/fake.log" 2>&1 &

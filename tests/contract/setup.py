@@ -10,7 +10,8 @@ import urllib.request
 
 BASE, FAKE = sys.argv[1], sys.argv[2]
 ADMIN = "zhiweijz2025"
-PASSWORD = "password-of-a-user"
+# As the documents write them.
+PASSWORD = "secure_password"
 
 
 def call(method, path, body=None, headers=None):
@@ -40,13 +41,19 @@ def graphql(token, query, variables):
 
 admin = call("POST", "/web/auth/login", {"username": "admin", "password": ADMIN})[0]["token"]
 
-# Addresses of vendors and limits, so that nothing leaves this machine and no limit slows the run.
+# What is off by default, and limits that would slow the run.
 settings = {
     "bank_transfer_enabled": "true",
     "login_limit": "1000",
+    "newapi_login_limit": "1000",
+    "ledger_login_limit": "1000",
+    "ledger_admin_limit": "10000",
+    "ledger_batch_limit": "1000",
+    "massrouter_anonymous_limit": "10000",
+    "massrouter_user_limit": "10000",
 }
-for name, value in settings.items():
-    call("POST", "/api/admin/configs/batch", {"configs": [{"key": name, "value": value}]}, bearer(admin))
+call("POST", "/api/admin/configs/batch",
+     {"configs": [{"key": name, "value": value} for name, value in settings.items()]}, bearer(admin))
 
 # Upstream accounts on the fakes, one for each protocol that the checks call.
 for kind, name, folder, models in [
@@ -67,8 +74,9 @@ for kind, name, folder, models in [
 # People of every role.
 user = call("POST", "/auth/register", {"username": "user@example.com", "password": PASSWORD})[0]["token"]
 second = call("POST", "/auth/register", {"username": "leaving@example.com", "password": PASSWORD})[0]
-for name, role in [("ordinary", 10), ("plain", 1)]:
-    call("POST", "/api/user", {"username": name, "password": "password-12345", "role": role, "quota": 50_000_000},
+for name, password, role in [("ordinary", "password-12345", 10), ("plain", "password-12345", 1),
+                             ("testuser", "password123", 1)]:
+    call("POST", "/api/user", {"username": name, "password": password, "role": role, "quota": 50_000_000},
          {**bearer(admin), "New-Api-User": "1"})
 
 
@@ -95,6 +103,8 @@ for permission in ["all", "claude", "gemini"]:
     made, _ = call("POST", "/admin/api-keys", {"name": f"key-{permission}", "permissions": permission}, bearer(admin))
     keys[permission] = made.get("data", {}).get("apiKey", "")
 
+# The documented vendor, but on this machine.
+llm = {"provider": "openai", "apiKey": "sk-fake-openai", "model": "gpt-4", "baseURL": f"{FAKE}/openai/v1"}
 config = {
     "systems": {
         "crs": {
@@ -147,12 +157,22 @@ config = {
                 "super_admin": {**bearer(admin), "New-Api-User": "1"},
             },
             "headers_for": {"9": leaving},
+            # A channel that can be tested without leaving this machine.
+            "bodies": {"19": {"name": "新渠道", "type": 1, "key": "sk-fake-openai", "base_url": f"{FAKE}/openai/v1",
+                              "models": "gpt-4,gpt-3.5-turbo", "group": "default", "status": 1}},
         },
         "ledger": {
             "login": [{"auth": "super_admin", "n": 1, "body": {"username": "admin", "password": ADMIN},
                        "headers": {"Authorization": "Bearer {data.token}"}}],
             "headers": {"user": bearer(user), "admin": bearer(ordinary_token)},
             "headers_for": {},
+            "bodies": {
+                # The documented body ends registration, which later checks need.
+                "15": {"configs": [{"key": "registration_enabled", "value": "true"},
+                                   {"key": "llm_enabled", "value": "true"}]},
+                "17": {"enabled": True, "config": llm},
+                "18": {"config": llm},
+            },
         },
     },
 }

@@ -1,5 +1,7 @@
 //! The ledger over HTTP: its shapes, its refusals, its permission matrix and its limits.
 
+mod words;
+
 use harness::app::ADMIN_PASSWORD;
 use harness::{Client, PASSWORD, TestApp, at};
 use schema::{Micros, Role};

@@ -3,5 +3,6 @@
 mod crs;
 mod ledger;
 mod massrouter;
+mod newapi;
 mod oauth;
 mod openapi;

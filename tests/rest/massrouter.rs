@@ -1,26 +1,28 @@
 //! massrouter over HTTP: its envelope, its refusals, what it shares with the ledger, and its limits.
 
+mod live;
+mod words;
+
 use harness::app::ADMIN_PASSWORD;
 use harness::{Answer, Client, TestApp, at};
 use schema::{Micros, Role};
 use serde_json::{Value, json};
-use tokio_tungstenite::tungstenite::Message;
 
-async fn sign_in(app: &TestApp, name: &str, password: &str) -> Client {
+pub async fn sign_in(app: &TestApp, name: &str, password: &str) -> Client {
     let form = json!({ "email": name, "password": password });
     let answer = app.anonymous().post("/api/v1/auth/login", form).await;
     let token = at(&answer.json(), "data.tokens.access_token").as_str().map(str::to_owned);
     app.anonymous().bearer(&token.unwrap_or_else(|| panic!("{name} signs in: {}", answer.text)))
 }
 
-fn refused(answer: &Answer, status: u16, code: &str, what: &str) {
+pub fn refused(answer: &Answer, status: u16, code: &str, what: &str) {
     assert_eq!(answer.status.as_u16(), status, "{what}: {}", answer.text);
     let body = answer.json();
     assert_eq!(at(&body, "error.code"), &json!(code), "{what}: {body}");
     assert!(at(&body, "error.details").is_object() && body["timestamp"].is_string(), "{what}: {body}");
 }
 
-fn told(answer: &Answer) -> Value {
+pub fn told(answer: &Answer) -> Value {
     assert_eq!(answer.status, 200, "{}", answer.text);
     let body = answer.json();
     for key in ["success", "data", "message", "timestamp"] {
@@ -172,84 +174,6 @@ async fn an_hour_has_so_many_requests_and_no_more() {
         app.app.clock.advance(3_600_000);
         told(&ann.get("/api/v1/users/me").await);
     }
-}
-
-/// The next message of a socket, read as JSON.
-async fn heard<S>(socket: &mut S) -> Value
-where
-    S: futures_util::Stream<Item = Result<Message, tokio_tungstenite::tungstenite::Error>> + Unpin,
-{
-    use futures_util::StreamExt;
-    loop {
-        let message = tokio::time::timeout(std::time::Duration::from_secs(10), socket.next()).await;
-        match message.expect("a message in time").expect("an open socket").expect("a message") {
-            Message::Text(text) => return serde_json::from_str(&text).expect("JSON"),
-            Message::Close(_) => return Value::Null,
-            _ => {}
-        }
-    }
-}
-
-async fn say<S>(socket: &mut S, message: Value)
-where
-    S: futures_util::Sink<Message> + Unpin,
-    S::Error: std::fmt::Debug,
-{
-    use futures_util::SinkExt;
-    socket.send(Message::Text(message.to_string().into())).await.expect("sent");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_socket_tells_each_only_what_is_theirs() {
-    use tokio_tungstenite::connect_async;
-    let app = TestApp::new().await;
-    let ann = app.person("ann", Role::User, Micros::ZERO).await;
-    let bob = app.person("bob", Role::User, Micros::ZERO).await;
-    let token = sign_in(&app, "ann", harness::PASSWORD).await.token.expect("a token");
-    let url = format!("{}/ws", app.url.replace("http://", "ws://"));
-    let refused = connect_async(&url).await.err().map(|e| e.to_string()).unwrap_or_default();
-    assert!(refused.contains("401"), "{refused}");
-    let refused = connect_async(format!("{url}?token=eyJx")).await.err().map(|e| e.to_string()).unwrap_or_default();
-    assert!(refused.contains("401"), "{refused}");
-
-    // By the first message.
-    let (mut late, _) = connect_async(format!("{url}?auth=message")).await.expect("connected");
-    say(&mut late, json!({ "action": "subscribe", "topic": "billing.updates" })).await;
-    assert_eq!(heard(&mut late).await["type"], json!("error"), "nothing before a token");
-    let (mut late, _) = connect_async(format!("{url}?auth=message")).await.expect("connected");
-    say(&mut late, json!({ "action": "auth", "token": token })).await;
-    assert_eq!(heard(&mut late).await["type"], json!("ack"));
-
-    let (mut socket, _) = connect_async(format!("{url}?token={token}")).await.expect("connected");
-    say(&mut socket, json!({ "action": "ping" })).await;
-    assert_eq!(heard(&mut socket).await["action"], json!("ping"));
-    say(&mut socket, json!({ "action": "subscribe", "topic": "system.alerts" })).await;
-    assert_eq!(at(&heard(&mut socket).await, "error.code"), &json!("ERR_003"));
-    say(&mut socket, json!({ "action": "subscribe", "topic": "weather" })).await;
-    assert_eq!(at(&heard(&mut socket).await, "error.code"), &json!("ERR_001"));
-    say(&mut socket, json!({ "action": "subscribe", "topic": "billing.updates" })).await;
-    assert_eq!(heard(&mut socket).await["topic"], json!("billing.updates"));
-
-    let change = |person: &schema::model::user::User, balance: i64| schema::bus::WalletChange {
-        user_id: person.id,
-        balance,
-        seq: 1,
-        entry_kind: "payment".into(),
-        amount: balance,
-        at: 0,
-    };
-    app.app.bus.publish(schema::bus::Event::WalletChanged(change(&bob, 9_000_000))).await;
-    app.app.bus.publish(schema::bus::Event::WalletChanged(change(&ann, 1_000_000))).await;
-    let news = heard(&mut socket).await;
-    assert_eq!((news["type"].as_str(), at(&news, "data.balance")), (Some("event"), &json!(7.2)), "{news}");
-    say(&mut socket, json!({ "action": "unsubscribe", "topic": "billing.updates" })).await;
-    assert_eq!(heard(&mut socket).await["action"], json!("unsubscribe"));
-
-    // A token that ends closes what it opened.
-    let form = json!({ "status": "suspended" });
-    let root = sign_in(&app, "admin", ADMIN_PASSWORD).await;
-    told(&root.call("PUT", &format!("/api/v1/admin/users/{}/status", ann.id), form).await);
-    assert_eq!(heard(&mut socket).await, Value::Null);
 }
 
 #[tokio::test(flavor = "multi_thread")]

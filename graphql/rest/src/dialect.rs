@@ -61,7 +61,7 @@ pub fn router(app: &App) -> Router<App> {
     crs::routes()
         .merge(commercial::routes())
         .merge(massrouter::routes())
-        .merge(newapi::routes())
+        .merge(newapi::routes().route_layer(axum::middleware::from_fn(newapi::soften)))
         .merge(ledger::routes())
         .route_layer(axum::middleware::from_fn_with_state(app.clone(), limit::guard))
 }

@@ -97,6 +97,20 @@ fn models(body: &[u8]) -> Option<usize> {
     ["data", "models", "modelSummaries"].iter().find_map(|name| body.get(name)?.as_array().map(Vec::len))
 }
 
+/// The names in a vendor's list of models; `None` where the body is no such list.
+pub fn names(body: &[u8]) -> Option<Vec<String>> {
+    let body: Value = serde_json::from_slice(body).ok()?;
+    let list = ["data", "models", "modelSummaries"].iter().find_map(|name| body.get(name)?.as_array())?;
+    let name = |model: &Value| {
+        let name = ["id", "name", "modelId"].iter().find_map(|field| model.get(field)?.as_str())?;
+        Some(name.strip_prefix("models/").unwrap_or(name).to_owned())
+    };
+    let mut names: Vec<String> = list.iter().filter_map(name).collect();
+    names.sort_unstable();
+    names.dedup();
+    Some(names)
+}
+
 /// The sentence of an error body, whatever the vendor's form.
 pub fn message(body: &[u8]) -> Option<String> {
     let body: Value = serde_json::from_slice(body).ok()?;

@@ -4,7 +4,7 @@ pub mod batch;
 
 use diesel::dsl::sql;
 use diesel::prelude::*;
-use diesel::sql_types::BigInt;
+use diesel::sql_types::{BigInt, Bool, Text};
 use diesel_async::RunQueryDsl;
 
 pub use batch::{Counts, Recorded, Settlement};
@@ -61,6 +61,10 @@ pub struct UsageFilter {
     pub keys: Option<Vec<i64>>,
     pub accounts: Option<Vec<i64>>,
     pub models: Option<Vec<String>>,
+    /// Calls by keys of exactly this name.
+    pub key_name: Option<String>,
+    /// Calls by keys of this user group, their own or their owner's.
+    pub group: Option<String>,
     pub dialect: Option<String>,
     pub operation: Option<String>,
     pub status: Option<i64>,
@@ -79,6 +83,8 @@ impl UsageFilter {
     pub fn is_coarse(&self) -> bool {
         let whole_hours = |at: Option<Time>| at.is_none_or(|at| at == at.hour());
         self.operation.is_none()
+            && self.key_name.is_none()
+            && self.group.is_none()
             && self.status.is_none()
             && self.failed.is_none()
             && self.search.is_none()
@@ -119,6 +125,17 @@ macro_rules! filtered {
         }
         if let Some(models) = &filter.models {
             query = query.filter(usage::model.eq_any(models.clone()));
+        }
+        if let Some(name) = &filter.key_name {
+            let named = sql::<Bool>("usage.key_id IN (SELECT k.id FROM api_keys k WHERE k.name = ");
+            query = query.filter(named.bind::<Text, _>(name.clone()).sql(")"));
+        }
+        if let Some(group) = &filter.group {
+            let grouped = sql::<Bool>(
+                "usage.key_id IN (SELECT k.id FROM api_keys k JOIN users u ON u.id = k.user_id \
+                 WHERE COALESCE(k.group_name, u.group_name) = ",
+            );
+            query = query.filter(grouped.bind::<Text, _>(group.clone()).sql(")"));
         }
         if let Some(dialect) = &filter.dialect {
             query = query.filter(usage::dialect.eq(dialect));

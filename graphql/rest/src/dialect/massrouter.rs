@@ -14,9 +14,10 @@ mod ws;
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
+use http::StatusCode;
 use http::request::Parts;
-use http::{Method, StatusCode};
 use schema::model::api_key::{ApiKey, KeyState};
+use schema::model::order::Method;
 use schema::service::{api_key, session, token, user as people};
 use schema::{Actor, App, Clock, Error, Face, Role};
 use serde_json::{Value, json};
@@ -49,9 +50,12 @@ impl Dialect for Massrouter {
 
     async fn caller(app: &App, parts: &Parts, anonymous: Actor) -> Result<Actor, Error> {
         let token = bearer(parts).ok_or_else(|| Error::unauthenticated("sign in first"))?;
-        believe(app, token, parts.method != Method::GET, anonymous).await
+        believe(app, token, parts.method != http::Method::GET, anonymous).await
     }
 }
+
+/// A model that the catalogue knows but does not offer at the moment.
+const SWITCHED_OFF: &str = "model offered at the moment";
 
 /// `{code, message, details}` of an error.
 fn told(error: &Error) -> Value {
@@ -61,10 +65,11 @@ fn told(error: &Error) -> Value {
         Error::Unauthenticated { .. } => "ERR_002",
         Error::Forbidden { why } if why.contains("disabled") => "USER_001",
         Error::Forbidden { .. } | Error::RateLimited { .. } => "ERR_003",
+        Error::NotFound { what } if *what == SWITCHED_OFF => "MODEL_001",
         Error::NotFound { .. } => "ERR_004",
         Error::QuotaExceeded { .. } => "BILL_001",
-        Error::Upstream { .. } => "BILL_002",
-        Error::Unavailable { .. } | Error::Internal(_) => "ERR_005",
+        Error::Upstream { vendor, .. } if Method::parse(vendor).is_some() => "BILL_002",
+        Error::Upstream { .. } | Error::Unavailable { .. } | Error::Internal(_) => "ERR_005",
     };
     let mut details = serde_json::Map::new();
     if let Error::Invalid { field, .. } = error {

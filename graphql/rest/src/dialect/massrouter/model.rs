@@ -4,8 +4,8 @@ use axum::extract::State;
 use schema::model::catalog::{Category, Model, ModelFilter, ModelOrder};
 use schema::page::{Direction, Window};
 use schema::service::setting::{self, names};
-use schema::service::{catalog, report};
-use schema::{App, Error, Micros, Role};
+use schema::service::{catalog, directory, report};
+use schema::{Actor, App, Error, Micros, Role};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -116,8 +116,17 @@ pub async fn list(State(app): State<App>, caller: Maybe, paging: Query<Paging>, 
     Ok(data(&app, paged("models", models, window, total)))
 }
 
+/// A model by its name; one that is switched off is there for administrators alone, and others are told so.
+pub async fn found(app: &App, caller: &Actor, name: &str) -> Result<Model, Error> {
+    let known = || directory::models(app).get(name).is_some();
+    match catalog::get(app, caller, name).await {
+        Err(Error::NotFound { .. }) if known() => Err(Error::NotFound { what: super::SWITCHED_OFF }),
+        other => other,
+    }
+}
+
 pub async fn get(State(app): State<App>, caller: Maybe, id: Path<String>) -> Reply {
-    let model = catalog::get(&app, &caller, &id.0).await?;
+    let model = found(&app, &caller, &id.0).await?;
     let calls = report::popularity(&app, report::range(&app, LATELY)).await?;
     let calls = calls.get(&model.name).copied().unwrap_or(0);
     Ok(data(&app, json!({ "model": shown(&app, &model, calls) })))
@@ -149,7 +158,7 @@ pub async fn set_pricing(State(app): State<App>, caller: Caller, id: Path<String
             .map(|m| m.0)
             .ok_or_else(|| Error::invalid(field, format!("{field} must be a price of zero or more")))
     };
-    let model = catalog::get(&app, &caller, &id.0).await?;
+    let model = found(&app, &caller, &id.0).await?;
     let mut price = model.effective_price().cloned().unwrap_or_default();
     if let Some(figure) = form.input_price {
         price.rates.input = read("input_price", figure)?;

@@ -9,7 +9,7 @@ use schema::{App, Error, Micros, Role};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::model::category;
+use super::model::{category, found};
 use super::{Caller, Maybe, Path, Query, Reply, data};
 
 #[derive(Deserialize)]
@@ -93,7 +93,7 @@ pub async fn leaderboard(State(app): State<App>, caller: Maybe, query: Query<Per
 
 /// A model's use: everybody's for administrators, one's own for everybody else.
 pub async fn of_model(State(app): State<App>, caller: Caller, id: Path<String>, query: Query<PeriodQuery>) -> Reply {
-    let model = catalog::get(&app, &caller, &id.0).await?;
+    let model = found(&app, &caller, &id.0).await?;
     let slice = Slice { models: Some(vec![model.name.clone()]), ..Slice::default() };
     let slice = report::range(&app, period(query.0.period.as_deref(), 30)?).of(&slice);
     let usage = report::totals(&app, &caller, &slice).await?;

@@ -1,6 +1,8 @@
 //! Channels: upstream accounts in this system's words.
 
 mod kinds;
+pub mod many;
+pub mod test;
 
 use axum::extract::State;
 use schema::model::account::{Account, AccountFilter, AccountKind, AccountOptions, AccountOrder, Health};
@@ -67,6 +69,11 @@ fn shown(account: &Account) -> Value {
         "remark": account.description,
         "channel_info": { "is_multi_key": false, "multi_key_size": 0, "multi_key_polling_index": 0, "multi_key_mode": "" },
     })
+}
+
+/// Channel types, and the catalogue's providers whose models each serves.
+pub fn types() -> impl Iterator<Item = (i64, Vec<&'static str>)> {
+    kinds::types()
 }
 
 #[derive(Deserialize)]

@@ -1,6 +1,6 @@
 //! Model names, for this system's pickers.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::extract::State;
 use schema::service::{directory, user};
@@ -45,4 +45,39 @@ pub async fn all(State(app): State<App>, caller: Caller) -> Reply {
         .map(|name| json!({ "id": name, "object": "model", "created": 1_626_777_600, "owned_by": "tollgate" }))
         .collect();
     Ok(data(rows))
+}
+
+/// The models that each of these groups is served, and by whom: names, with the groups they are open to.
+pub fn served_by_group<'g>(app: &App, groups: impl Iterator<Item = &'g String>) -> BTreeMap<String, Vec<String>> {
+    let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for group in groups {
+        for name in served(app, Some(group)) {
+            found.entry(name).or_default().push(group.clone());
+        }
+    }
+    found
+}
+
+/// Names of the models that some channel serves now.
+pub async fn enabled(State(app): State<App>, caller: Caller) -> Reply {
+    caller.require(Role::Admin)?;
+    Ok(data(served(&app, None)))
+}
+
+/// The models of each channel type, by its number: what the page of a channel offers to fill in.
+pub async fn by_type(State(app): State<App>, caller: Caller) -> Reply {
+    caller.signed_in()?;
+    let mut of_provider: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for model in directory::models(&app).iter().filter(|m| m.enabled) {
+        of_provider.entry(model.provider.to_ascii_lowercase()).or_default().insert(model.name.clone());
+    }
+    let empty = BTreeSet::new();
+    let types: serde_json::Map<String, Value> = super::channel::types()
+        .map(|(number, providers)| {
+            let names: BTreeSet<&String> =
+                providers.iter().flat_map(|p| of_provider.get(*p).unwrap_or(&empty)).collect();
+            (number.to_string(), json!(names))
+        })
+        .collect();
+    Ok(data(types))
 }

@@ -1,7 +1,7 @@
 //! This system's ways of asking for a page, all understood everywhere.
 
-use schema::Error;
 use schema::page::Window;
+use schema::{Error, Time};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -29,4 +29,15 @@ impl Paging {
             "page_size": window.limit,
         })
     }
+}
+
+/// A number in a query, where an empty field is none.
+pub fn number(field: &str, text: &Option<String>) -> Result<Option<i64>, Error> {
+    let Some(text) = text.as_deref().map(str::trim).filter(|t| !t.is_empty()) else { return Ok(None) };
+    text.parse().map(Some).map_err(|_| Error::invalid(field, format!("{field} 必须为数字")))
+}
+
+/// A moment in seconds; 0 and an empty field are none.
+pub fn moment(field: &str, text: &Option<String>) -> Result<Option<Time>, Error> {
+    Ok(number(field, text)?.filter(|seconds| *seconds > 0).map(Time::from_seconds))
 }

@@ -1,7 +1,10 @@
 //! Which of the two shapes a request is answered in.
 
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRequestParts, Request};
+use axum::middleware::Next;
+use axum::response::Response;
 use http::request::Parts;
+use http::{HeaderMap, StatusCode};
 
 /// The two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,9 +18,9 @@ pub enum Shape {
 impl Shape {
     /// Every official front end sends `Cache-Control: no-store`; third-party tools copy the slash form of
     /// collection paths. Neither is found in clients written from the document.
-    pub fn of(parts: &Parts) -> Self {
-        let no_store = parts.headers.get(http::header::CACHE_CONTROL).is_some_and(|v| v.as_bytes() == b"no-store");
-        if no_store || parts.uri.path().ends_with('/') { Self::Deployed } else { Self::Documented }
+    pub fn of(headers: &HeaderMap, path: &str) -> Self {
+        let no_store = headers.get(http::header::CACHE_CONTROL).is_some_and(|v| v.as_bytes() == b"no-store");
+        if no_store || path.ends_with('/') { Self::Deployed } else { Self::Documented }
     }
 }
 
@@ -27,10 +30,25 @@ impl crate::openapi::Part for Shape {
     }
 }
 
+/// The deployed system says what it refuses in the body of a 200, and its front ends look nowhere else;
+/// only who is not signed in, asks too often or meets a fault of ours hears a status.
+pub async fn soften(request: Request, next: Next) -> Response {
+    let shape = Shape::of(request.headers(), request.uri().path());
+    let mut response = next.run(request).await;
+    let told_in_body = matches!(
+        response.status(),
+        StatusCode::BAD_REQUEST | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND | StatusCode::CONFLICT
+    );
+    if shape == Shape::Deployed && told_in_body {
+        *response.status_mut() = StatusCode::OK;
+    }
+    response
+}
+
 impl<S: Sync> FromRequestParts<S> for Shape {
     type Rejection = std::convert::Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
-        Ok(Self::of(parts))
+        Ok(Self::of(&parts.headers, parts.uri.path()))
     }
 }

@@ -1,5 +1,7 @@
 //! People: oneself, and everybody for administrators.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::extract::State;
 use axum::response::IntoResponse;
@@ -88,18 +90,23 @@ pub async fn delete_self(State(app): State<App>, caller: Caller) -> Reply {
     Ok(message("用户删除成功"))
 }
 
-/// Groups and their ratios; an array as documented, a map as deployed.
-pub async fn groups(State(app): State<App>, shape: Shape) -> Reply {
-    let ratios = setting::current(&app).json::<std::collections::BTreeMap<String, f64>>(setting::names::GROUP_RATIOS);
-    let mut groups: std::collections::BTreeMap<String, f64> = ratios;
+/// Groups and their ratios; the usual group is always there.
+pub fn ratios(app: &App) -> BTreeMap<String, f64> {
+    let mut groups = setting::current(app).json::<BTreeMap<String, f64>>(setting::names::GROUP_RATIOS);
     groups.entry("default".into()).or_insert(1.0);
+    groups
+}
+
+/// Groups; an array as documented, a map with their ratios as deployed.
+pub async fn groups(State(app): State<App>, shape: Shape) -> Reply {
+    let groups = ratios(&app);
     Ok(match shape {
         Shape::Documented => data(groups.keys().collect::<Vec<_>>()),
         Shape::Deployed => data(described(&groups)),
     })
 }
 
-fn described(groups: &std::collections::BTreeMap<String, f64>) -> Value {
+fn described(groups: &BTreeMap<String, f64>) -> Value {
     groups
         .iter()
         .map(|(name, ratio)| (name.clone(), json!({ "ratio": ratio, "desc": name })))
@@ -110,19 +117,13 @@ fn described(groups: &std::collections::BTreeMap<String, f64>) -> Value {
 /// The same for the signed-in, always as a map.
 pub async fn self_groups(State(app): State<App>, caller: Caller) -> Reply {
     caller.signed_in()?;
-    let mut groups =
-        setting::current(&app).json::<std::collections::BTreeMap<String, f64>>(setting::names::GROUP_RATIOS);
-    groups.entry("default".into()).or_insert(1.0);
-    Ok(data(described(&groups)))
+    Ok(data(described(&ratios(&app))))
 }
 
 /// Every group's name, for administrators.
 pub async fn group_names(State(app): State<App>, caller: Caller) -> Reply {
     caller.require(Role::Admin)?;
-    let mut groups =
-        setting::current(&app).json::<std::collections::BTreeMap<String, f64>>(setting::names::GROUP_RATIOS);
-    groups.entry("default".into()).or_insert(1.0);
-    Ok(data(groups.keys().collect::<Vec<_>>()))
+    Ok(data(ratios(&app).keys().collect::<Vec<_>>()))
 }
 
 #[derive(Deserialize)]

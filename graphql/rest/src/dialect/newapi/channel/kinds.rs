@@ -85,6 +85,27 @@ pub fn number(kind: Kind) -> i64 {
     }
 }
 
+/// Channel types by number, and the catalogue's providers whose models each serves.
+pub fn types() -> impl Iterator<Item = (i64, Vec<&'static str>)> {
+    ROWS.iter().map(|row| {
+        let providers = match (row.kind, row.vendor) {
+            (_, Some("jina")) => vec!["jina_ai"],
+            (_, Some(vendor)) => vec![vendor],
+            (Kind::OpenaiKey | Kind::OpenaiCompatible | Kind::OpenaiOauth, None) => vec!["openai"],
+            (Kind::ClaudeConsole, None) => vec!["anthropic"],
+            (Kind::GeminiKey, None) => vec!["gemini", "google"],
+            (Kind::AzureOpenai, None) => vec!["azure"],
+            (Kind::Bedrock, None) => vec!["bedrock", "bedrock_converse"],
+            (Kind::Vertex, None) => vec!["vertex_ai", "vertex"],
+            (Kind::Midjourney, None) => vec!["midjourney"],
+            (Kind::Suno, None) => vec!["suno"],
+            (Kind::Kling, None) => vec!["kling"],
+            _ => Vec::new(),
+        };
+        (row.number, providers)
+    })
+}
+
 /// A key as this system writes it: `ak|sk` for Kling, `ak|sk|region` for AWS, JSON for a service account.
 pub fn credentials(kind: Kind, keys: &[&str]) -> Result<(Credentials, Option<String>), Error> {
     let first = keys.first().copied().unwrap_or("");

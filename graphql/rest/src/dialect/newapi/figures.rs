@@ -1,0 +1,105 @@
+//! Data: what was used, by day as documented, by hour and model as the deployed system's charts want it.
+
+use axum::extract::State;
+use schema::clock::{DAY, HOUR};
+use schema::model::user::{UserFilter, UserOrder};
+use schema::page::{Direction, Window};
+use schema::service::report::{self, Dimension, Grain, Period, Range, Slice};
+use schema::service::user as people;
+use schema::{App, Error, Micros, Role};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::page::moment;
+use super::shape::Shape;
+use super::{Caller, Query, Reply, data};
+
+#[derive(Deserialize)]
+pub struct DataQuery {
+    start_timestamp: Option<String>,
+    end_timestamp: Option<String>,
+    username: Option<String>,
+}
+
+/// Longest stretch a person may ask about.
+const LONGEST: i64 = 30 * DAY;
+
+impl DataQuery {
+    fn range(&self, app: &App) -> Result<Range, Error> {
+        let (from, until) =
+            (moment("start_timestamp", &self.start_timestamp)?, moment("end_timestamp", &self.end_timestamp)?);
+        if from.is_none() && until.is_none() {
+            return Ok(report::range(app, Period::Days(7)));
+        }
+        let until = until.unwrap_or_else(|| app.clock.now());
+        let from = from.unwrap_or_else(|| until.plus(-7 * DAY));
+        if from > until {
+            return Err(Error::invalid("start_timestamp", "开始时间不能晚于结束时间"));
+        }
+        // Sums are kept by the hour, and the hour that is named last is meant too.
+        Ok(Range { from: Some(from.hour()), until: Some(until.hour().plus(HOUR)) })
+    }
+}
+
+async fn told(app: &App, caller: &Caller, shape: Shape, range: Range, slice: &Slice, who: &str) -> Reply {
+    let slice = range.of(slice);
+    if shape == Shape::Documented {
+        let days = report::series(app, caller, &slice, Grain::Day).await?;
+        let line = |day: &report::Point| {
+            json!({
+                "date": day.label,
+                // What the calls were worth, and what was taken for them after the group's ratio.
+                "quota": Micros(day.sums.raw_cost).quota(),
+                "used_quota": Micros(day.sums.cost).quota(),
+                "request_count": day.sums.requests,
+                "tokens": day.sums.tokens(),
+            })
+        };
+        return Ok(data(days.iter().map(line).collect::<Vec<Value>>()));
+    }
+    let user_id = slice.users.as_ref().and_then(|ids| ids.first()).copied().unwrap_or(0);
+    let hours = report::busy_hours(app, caller, &slice, Dimension::Model).await?;
+    let line = |(number, (at, group)): (usize, &(schema::Time, report::Group))| {
+        json!({
+            "id": number + 1,
+            "user_id": user_id,
+            "username": who,
+            "model_name": group.key.word(),
+            "created_at": at.seconds(),
+            "token_used": group.sums.tokens(),
+            "count": group.sums.requests,
+            "quota": Micros(group.sums.cost).quota(),
+        })
+    };
+    Ok(data(hours.iter().enumerate().map(line).collect::<Vec<Value>>()))
+}
+
+/// One's own.
+pub async fn of_self(State(app): State<App>, caller: Caller, shape: Shape, query: Query<DataQuery>) -> Reply {
+    let me = people::get(&app, &caller, caller.signed_in()?).await?;
+    let range = query.0.range(&app)?;
+    if let (Some(from), Some(until)) = (range.from, range.until)
+        && until.0 - from.0 > LONGEST + 2 * HOUR
+    {
+        return Err(Error::conflict("TOO_LONG", "时间跨度不能超过 1 个月").into());
+    }
+    let slice = Slice { users: Some(vec![me.id]), ..Slice::default() };
+    told(&app, &caller, shape, range, &slice, &me.username).await
+}
+
+/// Everybody's, or one person's, for administrators.
+pub async fn of_all(State(app): State<App>, caller: Caller, shape: Shape, query: Query<DataQuery>) -> Reply {
+    caller.require(Role::Admin)?;
+    let query = query.0;
+    let range = query.range(&app)?;
+    let name = query.username.unwrap_or_default();
+    let name = name.trim();
+    let mut slice = Slice::default();
+    if !name.is_empty() {
+        let filter = UserFilter { username: Some(name.to_owned()), with_deleted: true, ..UserFilter::default() };
+        let one = Window { limit: 1, offset: 0 };
+        let found = people::pages(&app, &caller, &filter, (UserOrder::default(), Direction::Asc), one).await?;
+        slice.users = Some(vec![found.rows.first().map_or(-1, |user| user.id)]);
+    }
+    told(&app, &caller, shape, range, &slice, name).await
+}

@@ -1,0 +1,158 @@
+//! Lists of pictures, songs and videos that vendors work on, as this system's pages show them.
+
+use axum::extract::State;
+use schema::model::task::{Task, TaskFilter, TaskStatus};
+use schema::service::task;
+use schema::{App, Error, Role, Time};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::page::{Paging, number};
+use super::{Caller, Query, Reply, data};
+
+/// The vendor whose tasks have a page of their own.
+const PICTURES: &str = "midjourney";
+
+/// A query about tasks; all text, because this system's pages send empty fields along.
+#[derive(Deserialize)]
+pub struct TaskQuery {
+    task_id: Option<String>,
+    mj_id: Option<String>,
+    platform: Option<String>,
+    action: Option<String>,
+    status: Option<String>,
+    channel_id: Option<String>,
+    start_timestamp: Option<String>,
+    end_timestamp: Option<String>,
+}
+
+/// This system's word for how far a task is.
+fn word(status: TaskStatus) -> &'static str {
+    match status {
+        TaskStatus::Created => "NOT_START",
+        TaskStatus::Submitted => "SUBMITTED",
+        TaskStatus::Queued => "QUEUED",
+        TaskStatus::Running => "IN_PROGRESS",
+        TaskStatus::Succeeded => "SUCCESS",
+        TaskStatus::Failed => "FAILURE",
+    }
+}
+
+fn status(text: &str) -> Result<TaskStatus, Error> {
+    let found = TaskStatus::ALL.iter().copied().find(|s| word(*s) == text);
+    found.ok_or_else(|| Error::invalid("status", "没有这种状态"))
+}
+
+fn some(text: &Option<String>) -> Option<String> {
+    text.as_deref().map(str::trim).filter(|t| !t.is_empty()).map(str::to_owned)
+}
+
+/// Which tasks; the pages of pictures count milliseconds, the others seconds.
+fn filter(caller: &Caller, query: &TaskQuery, own: bool, pictures: bool) -> Result<TaskFilter, Error> {
+    let me = caller.signed_in()?;
+    let moment = |field: &str, text: &Option<String>| {
+        let at = number(field, text)?.filter(|n| *n > 0);
+        Ok::<_, Error>(at.map(|n| if pictures { Time(n) } else { Time::from_seconds(n) }))
+    };
+    Ok(TaskFilter {
+        user_id: own.then_some(me),
+        account_id: number("channel_id", &query.channel_id)?,
+        platform: if pictures { Some(PICTURES.into()) } else { some(&query.platform) },
+        action: some(&query.action),
+        status: some(&query.status).as_deref().map(status).transpose()?,
+        search: some(&query.task_id).or_else(|| some(&query.mj_id)),
+        from: moment("start_timestamp", &query.start_timestamp)?,
+        until: moment("end_timestamp", &query.end_timestamp)?,
+        ..TaskFilter::default()
+    })
+}
+
+fn seconds(at: Option<Time>) -> i64 {
+    at.map_or(0, Time::seconds)
+}
+
+fn shown(task: &Task) -> Value {
+    json!({
+        "id": task.id,
+        "created_at": task.created_at.seconds(),
+        "updated_at": task.updated_at.seconds(),
+        "task_id": task.uid,
+        "platform": task.platform,
+        "user_id": task.user_id,
+        "channel_id": task.account_id,
+        "quota": task.cost.quota(),
+        "action": task.action,
+        "status": word(task.status),
+        "fail_reason": task.fail_reason,
+        "submit_time": seconds(task.submitted_at),
+        "start_time": seconds(task.started_at),
+        "finish_time": seconds(task.finished_at),
+        "progress": format!("{}%", task.progress),
+        "properties": { "model": task.model },
+        "data": task.result.0,
+    })
+}
+
+/// A picture, in the words of the proxy that this system's pages of pictures know.
+fn picture(task: &Task) -> Value {
+    let told = |names: [&str; 2]| {
+        let found = names.iter().find_map(|name| task.result.0.get(*name).or_else(|| task.request.0.get(*name)));
+        found.and_then(Value::as_str).unwrap_or("").to_owned()
+    };
+    let ms = |at: Option<Time>| at.map_or(0, |t| t.0);
+    json!({
+        "id": task.id,
+        "code": 1,
+        "user_id": task.user_id,
+        "action": task.action,
+        "mj_id": task.uid,
+        "prompt": told(["prompt", "prompt"]),
+        "prompt_en": told(["promptEn", "prompt_en"]),
+        "description": told(["description", "description"]),
+        "state": told(["state", "state"]),
+        "submit_time": ms(task.submitted_at),
+        "start_time": ms(task.started_at),
+        "finish_time": ms(task.finished_at),
+        "image_url": told(["imageUrl", "image_url"]),
+        "status": word(task.status),
+        "progress": format!("{}%", task.progress),
+        "fail_reason": task.fail_reason,
+        "channel_id": task.account_id,
+        "quota": task.cost.quota(),
+    })
+}
+
+async fn listed(app: App, caller: Caller, paging: Paging, query: TaskQuery, own: bool, pictures: bool) -> Reply {
+    if !own {
+        caller.require(Role::Admin)?;
+    }
+    let window = paging.window()?;
+    let page = task::pages(&app, &caller, &filter(&caller, &query, own, pictures)?, window).await?;
+    let rows = page.rows.iter().map(if pictures { picture } else { shown }).collect();
+    Ok(data(paging.envelope(window, page.total, rows)))
+}
+
+/// Everybody's tasks, for administrators.
+pub async fn all(State(app): State<App>, caller: Caller, paging: Query<Paging>, query: Query<TaskQuery>) -> Reply {
+    listed(app, caller, paging.0, query.0, false, false).await
+}
+
+/// One's own tasks.
+pub async fn of_self(State(app): State<App>, caller: Caller, paging: Query<Paging>, query: Query<TaskQuery>) -> Reply {
+    listed(app, caller, paging.0, query.0, true, false).await
+}
+
+/// Everybody's pictures, for administrators.
+pub async fn pictures(State(app): State<App>, caller: Caller, paging: Query<Paging>, query: Query<TaskQuery>) -> Reply {
+    listed(app, caller, paging.0, query.0, false, true).await
+}
+
+/// One's own pictures.
+pub async fn own_pictures(
+    State(app): State<App>,
+    caller: Caller,
+    paging: Query<Paging>,
+    query: Query<TaskQuery>,
+) -> Reply {
+    listed(app, caller, paging.0, query.0, true, true).await
+}

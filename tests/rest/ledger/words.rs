@@ -1,0 +1,137 @@
+//! Refusals everywhere in this system's words, the versioned aliases, and the limits of lists and calls.
+
+use harness::{TestApp, at};
+use rest::dialect::ledger::TABLE;
+use schema::Role;
+use serde_json::{Value, json};
+
+use super::{cast, refused, sign_in};
+
+/// The weakest role that may; `None` is anybody.
+fn needed(method: &str, path: &str) -> Option<Role> {
+    let tail = path.trim_start_matches("/api").trim_start_matches("/v1").trim_start_matches("/admin");
+    match tail {
+        "/auth/login" | "/system/config" => None,
+        "/auth/logout" => Some(Role::User),
+        _ if tail.starts_with("/announcements") && !path.contains("/admin/") => Some(Role::User),
+        _ if tail.starts_with("/configs") || (tail.starts_with("/users") && method != "GET") => Some(Role::SuperAdmin),
+        _ => Some(Role::Admin),
+    }
+}
+
+fn filled(path: &str, with: &str) -> String {
+    path.split('/').map(|p| if p.starts_with('{') { with } else { p }).collect::<Vec<_>>().join("/")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_endpoint_asks_who_calls_and_may() {
+    let c = cast().await;
+    let more = std::collections::BTreeMap::from([
+        ("ledger_admin_limit".to_owned(), Some("10000".to_owned())),
+        ("ledger_batch_limit".to_owned(), Some("10000".to_owned())),
+    ]);
+    schema::service::setting::put(&c.app.app, &c.app.system(), &more).await.expect("set");
+    // One body that every form accepts, so that what refuses is the role.
+    let body = json!({ "name": "n", "email": "n@example.com", "password": "long-enough", "newPassword": "long-enough",
+        "isActive": true, "value": "v", "configs": [], "title": "t", "content": "c", "config": { "apiKey": "k" },
+        "announcementIds": [] });
+    for row in TABLE {
+        let Some(role) = needed(row.method, row.path) else { continue };
+        let path = filled(row.path, "x");
+        let what = format!("{} {path}", row.method);
+        let body = if row.method == "GET" { Value::Null } else { body.clone() };
+        refused(&c.nobody.call(row.method, &path, body.clone()).await, 401, "UNAUTHORIZED", &what);
+        let forged = c.nobody.bearer("eyJhbGciOiJIUzI1NiJ9.e30.x");
+        refused(&forged.call(row.method, &path, body.clone()).await, 401, "UNAUTHORIZED", &what);
+        if role > Role::User {
+            refused(&c.user.call(row.method, &path, body.clone()).await, 403, "FORBIDDEN", &what);
+        }
+        if role > Role::Admin {
+            refused(&c.admin.call(row.method, &path, body).await, 403, "FORBIDDEN", &what);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bodies_that_do_not_fit_and_ids_nobody_has_are_refused() {
+    let c = cast().await;
+    let more = std::collections::BTreeMap::from([
+        ("ledger_admin_limit".to_owned(), Some("10000".to_owned())),
+        ("ledger_login_limit".to_owned(), Some("10000".to_owned())),
+    ]);
+    schema::service::setting::put(&c.app.app, &c.app.system(), &more).await.expect("set");
+    for row in TABLE.iter().filter(|r| matches!(r.method, "POST" | "PUT" | "PATCH")) {
+        let bodiless = ["/logout", "/publish", "/unpublish", "/read"];
+        if bodiless.iter().any(|end| row.path.ends_with(end)) {
+            continue;
+        }
+        let path = filled(row.path, "x");
+        let request = c.root.request(row.method.parse().expect("a method"), &path);
+        let answer = c.root.send(request.header("content-type", "application/json").body("{\"a\":")).await;
+        refused(&answer, 400, "VALIDATION_ERROR", &format!("{} {path} with half a body", row.method));
+    }
+    let body = json!({ "name": "n", "newPassword": "long-enough", "isActive": true, "value": "v", "title": "t" });
+    for row in TABLE.iter().filter(|r| r.path.contains('{')) {
+        let path = filled(row.path, "00000000-0000-4000-8000-000000000009");
+        let body = if row.method == "GET" { Value::Null } else { body.clone() };
+        refused(&c.root.call(row.method, &path, body).await, 404, "NOT_FOUND", &format!("{} {path}", row.method));
+    }
+    for path in [
+        "/users?limit=101",
+        "/users?page=0",
+        "/llm/logs?limit=1001",
+        "/llm/logs?isSuccess=maybe",
+        "/llm/logs?startDate=x",
+        "/llm/stats?period=1y",
+        "/llm/stats?groupBy=moon",
+        "/logs/llm?limit=1001",
+        "/logs/access?limit=1001",
+        "/announcements?status=GONE",
+        "/announcements?type=CAKE",
+    ] {
+        refused(&c.root.get(&format!("/api/admin{path}")).await, 400, "VALIDATION_ERROR", path);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_versioned_paths_answer_as_the_others_do() {
+    let c = cast().await;
+    for path in [
+        "/auth/verify",
+        "/configs",
+        "/llm/config",
+        "/announcements",
+        "/llm/logs",
+        "/llm/stats",
+        "/logs/llm",
+        "/dashboard/charts",
+    ] {
+        let old = c.root.get(&format!("/api/admin{path}")).await;
+        let new = c.root.get(&format!("/api/v1/admin{path}")).await;
+        assert_eq!((old.status.as_u16(), old.json()), (200, new.json()), "{path}");
+    }
+    let verified = c.admin.get("/api/v1/admin/auth/verify").await.json();
+    assert_eq!(at(&verified, "data.admin.role"), &json!("ADMIN"));
+    let out = c.admin.post("/api/v1/admin/auth/logout", json!({})).await;
+    assert_eq!(out.json(), json!({ "success": true, "message": "登出成功" }));
+    refused(&c.admin.get("/api/admin/auth/verify").await, 401, "UNAUTHORIZED", "after signing out");
+    let form = json!({ "username": "ann", "password": harness::PASSWORD });
+    let entered = c.nobody.post("/api/v1/admin/auth/login", form).await;
+    refused(&entered, 403, "FORBIDDEN", "a user at the administrators' door");
+    let form = json!({ "username": "ada", "password": "wrong-password" });
+    refused(&c.nobody.post("/api/admin/auth/login", form).await, 401, "UNAUTHORIZED", "a wrong password");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_administrator_has_a_hundred_calls_a_minute() {
+    let app = TestApp::builder().clock_at(schema::Time(1_700_000_000_000)).start().await;
+    let root = sign_in(&app, "admin", harness::app::ADMIN_PASSWORD).await;
+    let calls = (0..105).map(|_| root.get("/api/admin/auth/verify"));
+    let answers = futures_util::future::join_all(calls).await;
+    let over: Vec<_> = answers.iter().filter(|a| a.status == 429).collect();
+    assert_eq!(over.len(), 5, "a hundred of a hundred and five at one moment");
+    refused(over[0], 429, "RATE_LIMIT_EXCEEDED", "over the limit");
+    assert_eq!((over[0].header("ratelimit-limit"), over[0].header("ratelimit-remaining")), ("100", "0"));
+    assert!(!over[0].header("retry-after").is_empty());
+    assert_eq!(app.anonymous().get("/api/system/config").await.status, 200, "the user side is not counted");
+}

@@ -1,0 +1,193 @@
+//! Logs of calls and of money, and the figures made of them.
+
+use harness::{Client, TestApp, at};
+use schema::model::usage::{Counts, Settlement};
+use schema::service::settle;
+use serde_json::{Value, json};
+
+use super::{cast, deployed, refused, told};
+
+/// Books calls of somebody, one a minute.
+async fn book(app: &TestApp, user_id: i64, key_id: i64, models: &[&str]) {
+    let now = app.app.clock.now();
+    for (at, model) in models.iter().enumerate() {
+        let failed = *model == "broken";
+        let call = Settlement {
+            call_id: format!("call-{user_id}-{at}"),
+            at: now.plus(-60_000 * at as i64),
+            user_id,
+            key_id,
+            account_id: 7,
+            model: (*model).into(),
+            status: if failed { 502 } else { 200 },
+            error_code: if failed { "upstream_error".into() } else { String::new() },
+            counts: Counts { input: 10, output: 20, ..Counts::default() },
+            cost: if failed { 0 } else { 200 },
+            raw_cost: if failed { 0 } else { 100 },
+            duration_ms: 1_500,
+            ..Settlement::default()
+        };
+        settle::submit(&app.app, call, None).expect("taken");
+    }
+    settle::flush(&app.app).await.expect("carried");
+}
+
+async fn number(client: &Client) -> i64 {
+    told(&client.get("/api/user/self").await)["id"].as_i64().expect("an id")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn logs_hold_calls_and_money_in_one_list_by_time() {
+    let c = cast().await;
+    let key = told(&c.ann.post("/api/token", json!({ "name": "默认Token" })).await);
+    let (ann, ada) = (number(&c.ann).await, number(&c.admin).await);
+    book(&c.app, ann, key["id"].as_i64().unwrap_or(0), &["gpt-4o", "gpt-4o-mini", "broken", "gpt-4o"]).await;
+    book(&c.app, ada, 0, &["claude-3"]).await;
+
+    let mine = told(&c.ann.get("/api/log/self?p=1&size=10").await);
+    let rows = mine.as_array().cloned().unwrap_or_default();
+    // Four calls, and the credit with which she began.
+    assert_eq!(rows.len(), 5, "{mine}");
+    assert!(rows.is_sorted_by_key(|r| std::cmp::Reverse(r["created_at"].as_i64())), "newest first: {mine}");
+    let call = rows.iter().find(|r| r["model_name"] == "gpt-4o").expect("a call");
+    assert_eq!((&call["type"], &call["quota"], &call["token_name"]), (&json!(2), &json!(100), &json!("默认Token")));
+    assert_eq!(
+        (&call["prompt_tokens"], &call["completion_tokens"], &call["use_time"]),
+        (&json!(10), &json!(20), &json!(2))
+    );
+    assert_eq!((&call["channel"], &call["channel_id"], &call["username"]), (&json!(7), &json!(7), &json!("ann")));
+    let other: Value = serde_json::from_str(call["other"].as_str().unwrap_or("")).expect("a document");
+    assert_eq!((&other["group_ratio"], &other["completion_ratio"]), (&json!(2.0), &json!(4.0)));
+    assert!(other.get("admin_info").is_none(), "{other}");
+    for (kind, many) in [(1, 0), (2, 3), (3, 1), (4, 0), (5, 1), (6, 0)] {
+        let found = told(&c.ann.get(&format!("/api/log/self?type={kind}")).await);
+        assert_eq!(found.as_array().map(Vec::len), Some(many), "type {kind}: {found}");
+        assert!(found.as_array().is_some_and(|l| l.iter().all(|r| r["type"] == json!(kind))), "{found}");
+    }
+
+    // Page by page, the same rows.
+    let mut paged = Vec::new();
+    for p in 1..=5 {
+        let page = told(
+            &deployed(&c.ann)
+                .get(&format!(
+                    "/api/log/self/?p={p}&page_size=1&type=0&token_name=&model_name=&group=&start_timestamp=0"
+                ))
+                .await,
+        );
+        assert_eq!((&page["total"], &page["page"]), (&json!(5), &json!(p)));
+        paged.extend(page["items"].as_array().cloned().unwrap_or_default());
+    }
+    assert_eq!(paged, rows);
+
+    let filters = [
+        ("model_name=gpt-4o", 2),
+        ("token_name=默认Token", 4),
+        ("token_name=other", 0),
+        ("username=ann&type=2", 3),
+        ("username=nobody", 0),
+        ("channel=7", 5),
+        ("channel=8", 0),
+        ("group=default&username=ann", 4),
+        ("group=vip", 0),
+        ("request_id=call-1-x", 0),
+        ("type=5", 1),
+        ("start_timestamp=1&end_timestamp=2", 0),
+    ];
+    for (filter, many) in filters {
+        let page = told(&deployed(&c.admin).get(&format!("/api/log/?p=1&page_size=100&{filter}")).await);
+        assert_eq!(page["total"], json!(many), "{filter}: {page}");
+        assert_eq!(page["items"].as_array().map(|l| l.len() as i64), Some(many), "{filter}");
+    }
+    let found = told(&c.admin.get("/api/log?model_name=claude-3").await);
+    let other: Value = serde_json::from_str(found[0]["other"].as_str().unwrap_or("")).expect("a document");
+    assert_eq!(at(&other, "admin_info.use_channel"), &json!(["7"]));
+    assert_eq!(told(&c.admin.get("/api/log/search?keyword=claude").await).as_array().map(Vec::len), Some(1));
+    assert_eq!(told(&c.ann.get("/api/log/self/search?keyword=claude").await), json!([]), "not hers");
+
+    let stat = told(&c.admin.get("/api/log/stat?type=2").await);
+    assert_eq!((&stat["quota"], stat["rpm"].as_i64().is_some_and(|n| n >= 1)), (&json!(400), true), "{stat}");
+    assert_eq!(told(&c.ann.get("/api/log/self/stat").await)["quota"], json!(300));
+    let secret = key["key"].as_str().unwrap_or("").trim_start_matches("sk-").to_owned();
+    let of_key = told(&c.nobody.get(&format!("/api/log/token?key={secret}")).await);
+    assert_eq!(of_key.as_array().map(Vec::len), Some(4));
+    refused(&c.nobody.get("/api/log/token?key=unknown-key-of-nobody").await, 401, "an unknown token");
+    refused(&c.ann.get("/api/log/self?type=x").await, 400, "an odd type");
+    refused(&c.ann.get("/api/log/self?type=9").await, 400, "an odd type");
+
+    refused(&c.root.call("DELETE", "/api/log", Value::Null).await, 400, "no moment");
+    let later = c.app.app.clock.now().seconds() + 3_600;
+    refused(
+        &c.root.call("DELETE", &format!("/api/log/?target_timestamp={later}"), Value::Null).await,
+        200,
+        "the future",
+    );
+    let gone = told(&c.root.call("DELETE", "/api/log?target_timestamp=100", Value::Null).await);
+    assert_eq!(gone, json!(0), "nothing is that old");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn figures_are_by_day_as_documented_and_by_hour_as_deployed() {
+    let c = cast().await;
+    let (ann, ada) = (number(&c.ann).await, number(&c.admin).await);
+    book(&c.app, ann, 0, &["gpt-4o", "gpt-4o"]).await;
+    book(&c.app, ada, 0, &["claude-3"]).await;
+    let days = told(&c.ann.get("/api/data/self").await);
+    let days = days.as_array().cloned().unwrap_or_default();
+    assert_eq!(days.len(), 7, "the last week");
+    let sum = |field: &str| days.iter().filter_map(|d| d[field].as_i64()).sum::<i64>();
+    assert_eq!((sum("quota"), sum("used_quota"), sum("request_count")), (100, 200, 2), "{days:?}");
+    assert!(days.iter().all(|d| d["date"].as_str().is_some_and(|t| t.len() == 10)));
+    let all = told(&c.admin.get("/api/data").await);
+    assert_eq!(all.as_array().map(|l| l.iter().filter_map(|d| d["request_count"].as_i64()).sum::<i64>()), Some(3));
+
+    let now = c.app.app.clock.now().seconds();
+    let span = format!("start_timestamp={}&end_timestamp={now}&default_time=hour", now - 7_200);
+    let hours = told(&c.ann.get(&format!("/api/data/self/?{span}")).await);
+    let count = |rows: &Value| rows.as_array().map(|l| l.iter().filter_map(|d| d["count"].as_i64()).sum::<i64>());
+    assert_eq!(count(&hours), Some(2), "{hours}");
+    assert_eq!((&hours[0]["model_name"], &hours[0]["username"]), (&json!("gpt-4o"), &json!("ann")));
+    assert_eq!(hours[0]["created_at"].as_i64().map(|t| t % 3_600), Some(0));
+    let everybody = told(&deployed(&c.admin).get(&format!("/api/data/?username=&{span}")).await);
+    assert_eq!(count(&everybody), Some(3), "{everybody}");
+    let hers = told(&deployed(&c.admin).get(&format!("/api/data/?username=ann&{span}")).await);
+    assert_eq!(count(&hers), Some(2), "{hers}");
+    let none = told(&deployed(&c.admin).get(&format!("/api/data/?username=nobody&{span}")).await);
+    assert_eq!(none, json!([]));
+    let long = c.ann.get(&format!("/api/data/self?start_timestamp={}&end_timestamp={now}", now - 40 * 86_400)).await;
+    assert_eq!(long.json(), json!({ "success": false, "message": "时间跨度不能超过 1 个月" }));
+    refused(&c.ann.get("/api/data/self?start_timestamp=20&end_timestamp=10").await, 400, "backwards");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tasks_have_pages_of_their_own() {
+    let c = cast().await;
+    let ann = number(&c.ann).await;
+    let now = c.app.app.clock.now();
+    let begun = |platform: &str| schema::service::task::Begun {
+        uid: String::new(),
+        call_id: format!("call-{platform}"),
+        user_id: ann,
+        key_id: 0,
+        account_id: 0,
+        platform: platform.into(),
+        action: "IMAGINE".into(),
+        model: "mj_imagine".into(),
+        request: serde_json::Map::new(),
+        cost: schema::Micros::ZERO,
+        from_wallet: false,
+        notify_url: None,
+        poll_at: now.plus(60_000),
+    };
+    for platform in ["midjourney", "suno"] {
+        schema::service::task::begin(&c.app.app, begun(platform)).await.expect("begun");
+    }
+    let all = told(&c.ann.get("/api/task/self?p=1&page_size=10&task_id=&status=&start_timestamp=0").await);
+    assert_eq!((&all["total"], at(&all, "items.0.progress")), (&json!(2), &json!("0%")), "{all}");
+    let pictures = told(&c.ann.get("/api/mj/self?p=1&page_size=10&channel_id=&mj_id=").await);
+    assert_eq!((&pictures["total"], at(&pictures, "items.0.status")), (&json!(1), &json!("NOT_START")), "{pictures}");
+    assert_eq!(told(&c.admin.get("/api/task/self").await)["total"], json!(0), "an administrator's own");
+    assert_eq!(told(&c.admin.get("/api/task/?platform=suno").await)["total"], json!(1));
+    assert_eq!(told(&c.admin.get("/api/mj/?status=SUCCESS").await)["total"], json!(0));
+    refused(&c.ann.get("/api/task/self?status=ODD").await, 400, "an odd status");
+}
