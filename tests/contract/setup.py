@@ -51,6 +51,8 @@ settings = {
     "ledger_batch_limit": "1000",
     "massrouter_anonymous_limit": "10000",
     "massrouter_user_limit": "10000",
+    "sign_in_github_client_id": "contract",
+    "sign_in_github_client_secret": "contract",
 }
 call("POST", "/api/admin/configs/batch",
      {"configs": [{"key": name, "value": value} for name, value in settings.items()]}, bearer(admin))
@@ -102,6 +104,10 @@ keys = {}
 for permission in ["all", "claude", "gemini"]:
     made, _ = call("POST", "/admin/api-keys", {"name": f"key-{permission}", "permissions": permission}, bearer(admin))
     keys[permission] = made.get("data", {}).get("apiKey", "")
+
+# A call, so that logs and figures have something to tell.
+call("POST", "/v1/chat/completions", {"model": "gpt-4", "messages": [{"role": "user", "content": "hello"}]},
+     bearer(keys["all"]))
 
 # The documented vendor, but on this machine.
 llm = {"provider": "openai", "apiKey": "sk-fake-openai", "model": "gpt-4", "baseURL": f"{FAKE}/openai/v1"}

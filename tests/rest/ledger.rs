@@ -292,10 +292,18 @@ async fn model_calls_are_logged_and_summed() {
         content: Some(Recorded { user_message: "question".into(), ..Recorded::default() }),
         ..Settlement::default()
     };
+    let quiet = Settlement { call_id: "call-0".into(), user_id: 0, ..call.clone() };
+    schema::service::settle::record(&c.app.app, quiet, None).await.expect("recorded");
+    let on = std::collections::BTreeMap::from([("record_content".to_owned(), Some("true".to_owned()))]);
+    schema::service::setting::put(&c.app.app, &c.app.system(), &on).await.expect("switched on");
     schema::service::settle::record(&c.app.app, call, None).await.expect("recorded");
     for _ in 0..100 {
-        let logs = c.admin.get("/api/admin/llm/logs?accountBookId=b1&isSuccess=true&sort=totalTokens").await.json();
-        if at(&logs, "data.pagination.total") == &json!(1) {
+        let path = "/api/admin/llm/logs?accountBookId=b1&isSuccess=true&sort=totalTokens";
+        let all = c.admin.get(path).await.json();
+        if at(&all, "data.pagination.total") == &json!(2) {
+            let quiet = c.admin.get("/api/admin/llm/logs/call-0").await.json();
+            assert!(at(&quiet, "data.log.userMessage").is_null(), "said before recording was switched on: {quiet}");
+            let logs = c.admin.get(&format!("{path}&userId={}", ann.uid)).await.json();
             assert_eq!(at(&logs, "data.logs.0.totalTokens"), &json!(350), "{logs}");
             assert_eq!(at(&logs, "data.logs.0.accountBookName"), &json!("个人账本"));
             assert_eq!(at(&logs, "data.logs.0.userMessage"), &json!("question"));
@@ -305,7 +313,7 @@ async fn model_calls_are_logged_and_summed() {
             let brief = c.admin.get("/api/admin/logs/llm").await.json();
             assert!(at(&brief, "data.logs.0").get("userMessage").is_none(), "{brief}");
             let stats = c.admin.get("/api/admin/llm/stats?period=30d").await.json();
-            assert_eq!(at(&stats, "data.overview.totalCalls"), &json!(1), "{stats}");
+            assert_eq!(at(&stats, "data.overview.totalCalls"), &json!(2), "{stats}");
             assert_eq!(at(&stats, "data.providerStats.0.model"), &json!("gpt-4o-mini"));
             return;
         }

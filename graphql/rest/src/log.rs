@@ -18,7 +18,9 @@ use crate::dialect::WhoSlot;
 /// The system a path belongs to, by its longest prefix.
 pub fn face_of(path: &str) -> Face {
     const PREFIXES: &[(&str, Face)] = &[
-        ("/api/v1/admin/auth", Face::Ledger),
+        ("/api/v1/admin/statistics", Face::Massrouter),
+        ("/api/v1/admin/models", Face::Massrouter),
+        ("/api/v1/admin/", Face::Ledger),
         ("/api/v1/", Face::Massrouter),
         ("/api/admin/", Face::Ledger),
         ("/api/announcements", Face::Ledger),
@@ -109,6 +111,8 @@ mod tests {
     fn paths_belong_to_the_longest_prefix() {
         for (path, face) in [
             ("/api/v1/models", Face::Massrouter),
+            ("/api/v1/admin/models/x/pricing", Face::Massrouter),
+            ("/api/v1/admin/configs", Face::Ledger),
             ("/api/admin/users", Face::Ledger),
             ("/api/user/self", Face::Newapi),
             ("/api/user-stats", Face::Crs),

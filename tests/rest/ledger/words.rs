@@ -135,3 +135,27 @@ async fn an_administrator_has_a_hundred_calls_a_minute() {
     assert!(!over[0].header("retry-after").is_empty());
     assert_eq!(app.anonymous().get("/api/system/config").await.status, 200, "the user side is not counted");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn so_many_in_a_hundred_requests_are_logged() {
+    let c = cast().await;
+    let share = |percent: &str| {
+        let app = c.app.app.clone();
+        let change = [("log_sample_percent".to_owned(), Some(percent.to_owned()))].into();
+        async move { schema::service::setting::put(&app, &schema::Actor::system(), &change).await.expect("set") }
+    };
+    share("0").await;
+    assert_eq!(c.nobody.get("/api/system/config?unseen").await.status, 200);
+    share("100").await;
+    assert_eq!(c.nobody.get("/api/home_page_content").await.status, 200);
+    for _ in 0..100 {
+        let logs = c.admin.get("/api/admin/logs/api?endpoint=home_page_content").await.json();
+        if at(&logs, "data.pagination.total") == &json!(1) {
+            let unseen = c.admin.get("/api/admin/logs/api?endpoint=/api/system/config").await.json();
+            assert_eq!(at(&unseen, "data.pagination.total"), &json!(0), "{unseen}");
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    panic!("the request was never noted");
+}

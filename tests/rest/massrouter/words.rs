@@ -149,3 +149,21 @@ async fn requests_are_counted_across_processes() {
     let answers = futures_util::future::join_all(calls).await;
     assert_eq!(answers.iter().filter(|status| **status == 200).count(), 7, "{answers:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_have_their_own_limits() {
+    let app = TestApp::builder().clock_at(schema::Time(1_700_000_000_000)).start().await;
+    let ann = app.person("ann", Role::User, Micros::ZERO).await;
+    let mut new = schema::service::api_key::NewKey { name: "k".into(), owner: Some(ann.id), ..Default::default() };
+    new.limits.rpm = 3;
+    let issued = schema::service::api_key::issue(&app.app, &app.system(), new).await.expect("a key");
+    let by_key = app.anonymous().bearer(issued.secret.reveal());
+    let calls = (0..5).map(|_| by_key.get("/api/v1/users/me"));
+    let answers = futures_util::future::join_all(calls).await;
+    assert_eq!(answers.iter().filter(|a| a.status == 200).count(), 3);
+    let over = by_key.get("/api/v1/users/me").await;
+    refused(&over, 429, "ERR_003", "the key's own limit");
+    assert_eq!((over.header("ratelimit-limit"), over.header("retry-after")), ("3", "60"));
+    // Its owner, signed in, has a limit of their own.
+    told(&sign_in(&app, "ann", harness::PASSWORD).await.get("/api/v1/users/me").await);
+}

@@ -28,6 +28,10 @@ async fn people_register_sign_in_and_change_what_they_name() {
         assert!(cookie.contains(part), "{part} in {cookie}");
     }
     assert!(!cookie.contains("Domain="), "on this host only: {cookie}");
+    let domain = [("cookie_domain".to_owned(), Some(".example.com".to_owned()))].into();
+    schema::service::setting::put(&c.app.app, &c.app.system(), &domain).await.expect("set");
+    let again = c.nobody.post("/api/user/login", json!({ "username": "bob", "password": "password-1" })).await;
+    assert!(again.header("set-cookie").contains("; Domain=.example.com"), "{}", again.header("set-cookie"));
     let me = told(&entered);
     assert_eq!((&me["username"], &me["role"], &me["group"]), (&json!("bob"), &json!(1), &json!("default")));
 

@@ -77,8 +77,9 @@ pub async fn names(app: &App, caller: &Actor, rows: &[Row]) -> Result<Names, Err
         Vec::new()
     } else {
         let window = Window { limit: ids.len() as i64, offset: 0 };
-        let user_id = if caller.is_admin() { None } else { caller.user_id };
-        let filter = KeyFilter { ids, user_id, deleted: Deleted::With, ..KeyFilter::default() };
+        // Keys that were removed are for administrators; one's own calls by them have no name any more.
+        let deleted = if caller.is_admin() { Deleted::With } else { Deleted::Without };
+        let filter = KeyFilter { ids, deleted, ..KeyFilter::default() };
         api_key::pages(app, caller, &filter, (KeyOrder::CreatedAt, Direction::Asc), window).await?.rows
     };
     Ok(Names {
