@@ -1,6 +1,7 @@
 //! Questions to an account's vendor outside of calls: logging in by OAuth, renewing tokens, asking after
 //! the account, and probing whether it works. Each with a time limit; none shows a secret.
 
+pub mod balance;
 pub mod login;
 
 use std::time::Duration;

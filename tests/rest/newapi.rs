@@ -167,6 +167,15 @@ async fn bodies_that_do_not_fit_and_paths_nobody_has_are_refused_in_this_systems
     refused(&c.root.get("/api/userish").await, 404, "a longer word");
     refused(&c.root.call("PATCH", "/api/user/self", json!({})).await, 405, "a wrong method");
     refused(&c.root.post("/api/status", json!({})).await, 405, "a wrong method");
+    // The relay's wildcard covers every path of management: a known one stays management's whatever the method,
+    // an unknown one is the relay's for whoever shows a key.
+    let keyed = c.nobody.with("x-api-key", "claude-relay-0000000000000000");
+    refused(&keyed.post("/api/status", json!({})).await, 405, "a wrong method with a key");
+    let relayed = keyed.post("/api/nothing/at/all", json!({})).await;
+    assert_eq!((relayed.status.as_u16(), &relayed.json()["error"]), (401, &json!("Invalid API key")));
+    let relayed = c.nobody.post("/api/messages", json!({})).await;
+    assert_eq!(relayed.status, 401, "{}", relayed.text);
+    assert!(relayed.json().get("success").is_none(), "the relay's own words: {}", relayed.text);
 }
 
 #[tokio::test(flavor = "multi_thread")]

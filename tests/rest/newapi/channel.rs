@@ -174,3 +174,35 @@ async fn models_and_prices_are_what_channels_serve() {
     assert_eq!(at(&pricing.json(), "group_ratio.default"), &json!(1.0));
     assert_eq!(at(&told(&c.root.get("/api/ratio_config").await), "model_ratio.gpt-4o"), &json!(1.25));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn vendors_tell_what_is_left() {
+    use axum::Json;
+    use axum::routing::get;
+    let c = cast().await;
+    let granted = || async { Json(json!({ "hard_limit_usd": 20.0 })) };
+    let used = || async { Json(json!({ "total_usage": 550.0 })) };
+    let deepseek = || async { Json(json!({ "balance_infos": [{ "total_balance": "72.00" }] })) };
+    let vendor = axum::Router::new()
+        .route("/v1/dashboard/billing/subscription", get(granted))
+        .route("/v1/dashboard/billing/usage", get(used))
+        .route("/user/balance", get(deepseek));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    tokio::spawn(async move { axum::serve(listener, vendor).await });
+
+    let id = channel(&c.admin, "a", &url, "sk-key-of-it").await;
+    let told_left = c.admin.get(&format!("/api/channel/update_balance/{id}")).await.json();
+    assert_eq!((&told_left["success"], &told_left["balance"]), (&json!(true), &json!(14.5)), "{told_left}");
+    let row = told(&c.admin.get(&format!("/api/channel/{id}")).await);
+    assert_eq!((&row["balance"], row["balance_updated_time"].as_i64().is_some_and(|t| t > 0)), (&json!(14.5), true));
+    let form =
+        json!({ "name": "d", "type": 43, "key": "sk-d", "base_url": format!("{url}/v1"), "models": "deepseek-chat" });
+    let yuan = told(&c.admin.post("/api/channel", form).await)["id"].as_i64().expect("an id");
+    let left = c.admin.get(&format!("/api/channel/update_balance/{yuan}/")).await.json();
+    assert_eq!(left["balance"], json!(10.0), "{left}");
+    let form = json!({ "name": "c", "type": 14, "key": "sk-ant", "base_url": url, "models": "claude-3" });
+    let silent = told(&c.admin.post("/api/channel", form).await)["id"].as_i64().expect("an id");
+    refused(&c.admin.get(&format!("/api/channel/update_balance/{silent}")).await, 200, "a vendor that does not tell");
+    told(&c.admin.get("/api/channel/update_balance/").await);
+}
