@@ -23,7 +23,6 @@ pub mod rollup;
 pub mod session;
 pub mod setting;
 pub mod subscription;
-pub mod tally;
 pub mod task;
 pub mod usage;
 pub mod user;

@@ -34,7 +34,6 @@ pub mod setting;
 pub mod settle;
 pub mod subscription;
 pub mod sweep;
-pub mod tally;
 pub mod task;
 pub mod token;
 pub mod usage;

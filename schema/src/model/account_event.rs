@@ -64,6 +64,28 @@ impl AccountEvent {
             query.limit(seek.take + 1).load(c).await
         })
     }
+    /// The last event of each of some accounts with a health, of those with a status where one is named.
+    pub async fn latest(
+        conn: &mut Conn,
+        account_ids: &[i64],
+        health: Health,
+        status: Option<i64>,
+    ) -> QueryResult<Vec<Self>> {
+        on!(conn, |c| {
+            let mut query = account_events::table
+                .filter(account_events::account_id.eq_any(account_ids))
+                .filter(account_events::health.eq(health))
+                .group_by(account_events::account_id)
+                .select(diesel::dsl::max(account_events::id))
+                .into_boxed();
+            if let Some(status) = status {
+                query = query.filter(account_events::status.eq(status));
+            }
+            let ids: Vec<Option<i64>> = query.load(c).await?;
+            let ids: Vec<i64> = ids.into_iter().flatten().collect();
+            account_events::table.filter(account_events::id.eq_any(ids)).select(Self::as_select()).load(c).await
+        })
+    }
     /// Forgets what is older than a moment; how many.
     pub async fn delete_before(conn: &mut Conn, before: Time) -> QueryResult<usize> {
         on!(conn, |c| diesel::delete(account_events::table.filter(account_events::at.lt(before))).execute(c).await)

@@ -321,6 +321,18 @@ impl UsageRow {
             .await)?;
         Ok(true)
     }
+    /// The last client program whose name begins so, and when it called.
+    pub async fn latest_client(conn: &mut Conn, start: &str, since: Time) -> QueryResult<Option<(String, Time)>> {
+        let pattern = format!("{}%", escape_like(start));
+        on!(conn, |c| usage::table
+            .filter(usage::at.ge(since))
+            .filter(usage::client.like(&pattern).escape('\\'))
+            .order(usage::at.desc())
+            .select((usage::client, usage::at))
+            .first(c)
+            .await
+            .optional())
+    }
     /// When the oldest call began that is still kept.
     pub async fn oldest(conn: &mut Conn) -> QueryResult<Option<Time>> {
         on!(conn, |c| usage::table.select(diesel::dsl::min(usage::at)).get_result(c).await)

@@ -30,7 +30,9 @@ use crate::{App, id};
 
 pub(crate) use credentials::seal_credentials;
 pub use credentials::{Credentials, OauthTokens, Opened, Proxy, ProxyKind, ShownProxy, open};
-pub use health::{Mark, events, mark, quota_start, recover_due, reset_all_usage, reset_status, reset_usage};
+pub use health::{
+    Mark, Rests, events, mark, quota_start, recover_due, reset_all_usage, reset_status, reset_usage, rests,
+};
 
 /// An account to be added.
 #[derive(Clone, Debug)]

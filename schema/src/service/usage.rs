@@ -112,6 +112,13 @@ pub async fn get(app: &App, actor: &Actor, call_id: &str) -> Result<UsageRow> {
     Ok(row)
 }
 
+/// The last client program whose name begins so, and when it called.
+pub async fn latest_client(app: &App, actor: &Actor, start: &str, since: Time) -> Result<Option<(String, Time)>> {
+    actor.may(Act::ViewAll)?;
+    let mut conn = app.db.conn().await?;
+    Ok(UsageRow::latest_client(&mut conn, start, since).await?)
+}
+
 /// What was said in calls, by call; for administrators, and only while it was recorded.
 pub async fn contents(app: &App, actor: &Actor, call_ids: &[String]) -> Result<HashMap<String, CallContent>> {
     actor.may(Act::ViewAll)?;

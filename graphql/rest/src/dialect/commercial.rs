@@ -3,6 +3,7 @@
 
 mod auth;
 mod cards;
+mod credits;
 mod keys;
 mod orders;
 mod plans;
@@ -84,6 +85,9 @@ crate::routes! { Commercial;
     POST "/subscriptions/upgrade" => orders::upgrade;
     POST "/subscriptions/cancel" => subscriptions::cancel;
     PUT "/subscriptions/auto-renew" => subscriptions::auto_renew;
+    GET "/credits/balance" => credits::balance;
+    GET "/credits/history" => credits::history;
+    POST "/credits/redeem" => credits::redeem;
     GET "/users/apikeys" => keys::list;
     POST "/users/apikeys" => keys::create;
     DELETE "/users/apikeys/{id}" => keys::delete;

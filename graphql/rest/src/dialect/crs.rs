@@ -304,6 +304,7 @@ crate::routes! { Crs;
     PUT "/admin/service-rates" => console::pricing::put_rates;
     GET "/admin/models/pricing" => console::pricing::list;
     GET "/admin/models/pricing/status" => console::pricing::show_status;
+    POST "/admin/models/pricing/refresh" => console::pricing::refresh;
     POST "/admin/quota-cards" => console::cards::mint;
     GET "/admin/quota-cards" => console::cards::list;
     GET "/admin/quota-cards/stats" => console::cards::stats;

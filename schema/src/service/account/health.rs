@@ -1,5 +1,7 @@
 //! How accounts do: rests, blocks and recoveries, each an event that can be read later.
 
+use std::collections::HashMap;
+
 use crate::App;
 use crate::actor::{Act, Actor};
 use crate::bus::Event;
@@ -164,6 +166,32 @@ pub async fn events(app: &App, actor: &Actor, account_id: Option<i64>, seek: &Se
     actor.may(Act::ViewAll)?;
     let mut conn = app.db.conn().await?;
     Ok(Page::cut(AccountEvent::seek(&mut conn, account_id, seek).await?, seek))
+}
+
+/// When accounts were last sent to rest.
+#[derive(Debug, Default)]
+pub struct Rests {
+    /// For any reason, by account.
+    pub any: HashMap<i64, AccountEvent>,
+    /// Because the vendor was overloaded, by account.
+    pub overload: HashMap<i64, AccountEvent>,
+}
+
+/// The status by which Anthropic says that it is overloaded.
+const OVERLOADED: i64 = 529;
+
+/// When these accounts were last sent to rest.
+pub async fn rests(app: &App, actor: &Actor, account_ids: &[i64]) -> Result<Rests> {
+    actor.may(Act::ViewAll)?;
+    let mut conn = app.db.conn().await?;
+    let mut rests = Rests::default();
+    for some in account_ids.chunks(500) {
+        let by_account = |events: Vec<AccountEvent>| events.into_iter().map(|e| (e.account_id, e));
+        rests.any.extend(by_account(AccountEvent::latest(&mut conn, some, Health::Cooling, None).await?));
+        let overload = AccountEvent::latest(&mut conn, some, Health::Cooling, Some(OVERLOADED)).await?;
+        rests.overload.extend(by_account(overload));
+    }
+    Ok(rests)
 }
 
 #[cfg(test)]

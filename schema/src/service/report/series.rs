@@ -84,8 +84,8 @@ pub async fn split_series(
     most: i64,
 ) -> Result<Split> {
     let slice = seen(actor, slice)?;
-    if !(1..=100).contains(&most) {
-        return Err(Error::invalid("top", "must be between 1 and 100"));
+    if !(1..=1_000).contains(&most) {
+        return Err(Error::invalid("top", "must be between 1 and 1000"));
     }
     let settings = setting::current(app);
     let mut steps = Steps::between(settings.zone(), &slice, app.clock.now(), grain)?;

@@ -85,6 +85,7 @@ pub mod names {
     pub const OAUTH_GOOGLE_TOKEN_URL: &str = "oauth_google_token_url";
     pub const OAUTH_GOOGLE_CLIENT_SECRET: &str = "oauth_google_client_secret";
     pub const RELEASES_URL: &str = "releases_url";
+    pub const PRICES_URL: &str = "prices_url";
     pub const CRS_CONSOLE: &str = "crs_console";
     pub const BANK_TRANSFER_ENABLED: &str = "bank_transfer_enabled";
     pub const BANK_TRANSFER_INSTRUCTIONS: &str = "bank_transfer_instructions";
@@ -136,6 +137,13 @@ pub const CATALOGUE: &[Definition] = &[
         Kind::Text(500),
         "",
         "Address of the feed that names the newest release; empty: not asked",
+    ),
+    row(
+        "site",
+        names::PRICES_URL,
+        Kind::Text(500),
+        "https://raw.githubusercontent.com/BerriAI/litellm/main/model_prices_and_context_window.json",
+        "Address of the price list that is read when somebody asks for a refresh; empty: not asked",
     ),
     row(
         "oauth",

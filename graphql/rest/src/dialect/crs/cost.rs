@@ -1,83 +1,30 @@
 //! What models cost, and how a recorded cost divides into input, output and cache.
 
-use std::collections::HashMap;
-
-use schema::model::catalog::{ModelFilter, Price};
-use schema::model::tally::Tally;
-use schema::service::tally;
-use schema::{App, Error, Micros};
+use schema::Micros;
+use schema::model::catalog::Price;
+use schema::service::report::{Costs, ModelUse};
 use serde_json::{Map, Value, json};
 
 use super::shape::{dollars, sums};
 
-/// A cost in its parts; they add up to the whole.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Parts {
-    pub input: Micros,
-    pub output: Micros,
-    pub cache_write: Micros,
-    pub cache_read: Micros,
-    pub total: Micros,
+/// A cost in its parts, in dollars.
+pub fn shown(costs: &Costs, raw: i64) -> Value {
+    let usd = |micros: i64| Micros(micros).dollars();
+    json!({
+        "input": usd(costs.input), "output": usd(costs.output), "cacheCreate": usd(costs.cache_write()),
+        "cacheWrite": usd(costs.cache_write()), "cacheRead": usd(costs.cache_read),
+        "ephemeral5m": usd(costs.cache_write_5m), "ephemeral1h": usd(costs.cache_write_1h), "other": usd(costs.other),
+        "total": usd(costs.total), "real": usd(raw), "rated": usd(costs.total),
+    })
 }
 
-/// Prices of models by name, the administrator's before the imported ones.
-pub async fn prices(app: &App, names: impl Iterator<Item = String>) -> Result<HashMap<String, Price>, Error> {
-    let mut names: Vec<String> = names.collect();
-    names.sort_unstable();
-    names.dedup();
-    if names.is_empty() {
-        return Ok(HashMap::new());
-    }
-    let filter = ModelFilter { names, ..ModelFilter::default() };
-    let found = tally::models_with_prices(app, &filter).await?;
-    let priced = found.into_iter().filter_map(|m| Some((m.name, m.override_price.or(m.price)?.0)));
-    Ok(priced.collect())
-}
-
-/// Divides a recorded cost by what its tokens cost at a price; without a price, by their number.
-pub fn parts(price: Option<&Price>, sum: &Tally) -> Parts {
-    let rates = price.map(|p| p.rates);
-    let rate = |of: fn(&schema::model::catalog::Rates) -> i64| i128::from(rates.as_ref().map_or(1, of).max(0));
-    let weights = [
-        i128::from(sum.input) * rate(|r| r.input),
-        i128::from(sum.output) * rate(|r| r.output),
-        i128::from(sum.cache_write) * rate(|r| r.cache_write_5m.unwrap_or(r.input)),
-        i128::from(sum.cache_read) * rate(|r| r.cache_read.unwrap_or(r.input)),
-    ];
-    let all: i128 = weights.iter().sum();
-    let whole = i128::from(sum.cost.0);
-    let share = |w: i128| Micros(i64::try_from((whole * w).checked_div(all).unwrap_or(0)).unwrap_or_default());
-    let [_, output, cache_write, cache_read] = weights.map(share);
-    // What dividing left over belongs to the input, so that the parts are the whole.
-    let input = sum.cost.minus(output).minus(cache_write).minus(cache_read);
-    Parts { input, output, cache_write, cache_read, total: sum.cost }
-}
-
-impl Parts {
-    /// Adds another's parts to these.
-    pub fn add(&mut self, other: &Self) {
-        self.input = self.input.plus(other.input);
-        self.output = self.output.plus(other.output);
-        self.cache_write = self.cache_write.plus(other.cache_write);
-        self.cache_read = self.cache_read.plus(other.cache_read);
-        self.total = self.total.plus(other.total);
-    }
-    /// In dollars.
-    pub fn shown(&self, raw: Micros) -> Value {
-        json!({
-            "input": self.input.dollars(), "output": self.output.dollars(),
-            "cacheCreate": self.cache_write.dollars(), "cacheWrite": self.cache_write.dollars(),
-            "cacheRead": self.cache_read.dollars(), "total": self.total.dollars(),
-            "real": raw.dollars(), "rated": self.total.dollars(),
-        })
-    }
-    /// As text.
-    pub fn formatted(&self) -> Value {
-        json!({
-            "input": dollars(self.input), "output": dollars(self.output), "cacheWrite": dollars(self.cache_write),
-            "cacheRead": dollars(self.cache_read), "total": dollars(self.total),
-        })
-    }
+/// A cost in its parts, as text.
+pub fn formatted(costs: &Costs) -> Value {
+    let text = |micros: i64| dollars(Micros(micros));
+    json!({
+        "input": text(costs.input), "output": text(costs.output), "cacheCreate": text(costs.cache_write()),
+        "cacheWrite": text(costs.cache_write()), "cacheRead": text(costs.cache_read), "total": text(costs.total),
+    })
 }
 
 /// A price in dollars a million tokens, or null.
@@ -91,53 +38,31 @@ pub fn shown_price(price: Option<&Price>) -> Value {
     })
 }
 
-/// A model's sums as every statistics page reads them.
-pub fn model_row(sum: &Tally, price: Option<&Price>) -> Map<String, Value> {
-    let parts = parts(price, sum);
-    let mut row = sums(sum);
-    row.insert("model".into(), sum.model.clone().into());
+/// A model's use as every statistics page reads it.
+fn model_row(used: &ModelUse) -> Map<String, Value> {
+    let (s, price) = (&used.sums, used.known.as_ref().and_then(|m| m.effective_price()));
+    let mut row = sums(s);
+    row.insert("model".into(), used.model.as_str().into());
     row.insert(
         "usage".into(),
         json!({
-            "requests": sum.requests, "inputTokens": sum.input, "outputTokens": sum.output,
-            "cacheCreateTokens": sum.cache_write, "cacheReadTokens": sum.cache_read, "totalTokens": sum.tokens(),
+            "requests": s.requests, "inputTokens": s.counts.input, "outputTokens": s.counts.output,
+            "cacheCreateTokens": s.cache_writes(), "cacheReadTokens": s.counts.cache_read, "totalTokens": s.tokens(),
         }),
     );
-    row.insert("costs".into(), parts.shown(sum.raw_cost));
-    row.insert("formatted".into(), parts.formatted());
+    row.insert("costs".into(), shown(&used.costs, s.raw_cost));
+    row.insert("formatted".into(), formatted(&used.costs));
     row.insert("pricing".into(), shown_price(price));
     row.insert("usingDynamicPricing".into(), price.is_some().into());
+    // Sums from before costs were kept with the calls; here they always were.
     row.insert("isLegacy".into(), false.into());
     row
 }
 
-/// Rows of models, the dearest or the most used first.
-pub async fn model_rows(app: &App, sums: Vec<Tally>, by_cost: bool) -> Result<Vec<Map<String, Value>>, Error> {
-    let prices = prices(app, sums.iter().map(|s| s.model.clone())).await?;
-    let mut sums = sums;
-    sums.sort_by_key(|s| std::cmp::Reverse(if by_cost { (s.cost.0, s.tokens()) } else { (s.tokens(), s.cost.0) }));
-    Ok(sums.iter().map(|s| model_row(s, prices.get(&s.model))).collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use schema::model::catalog::Rates;
-
-    use super::*;
-
-    #[test]
-    fn parts_are_the_whole() {
-        let price = Price {
-            rates: Rates { input: 3_000_000, output: 15_000_000, cache_read: Some(300_000), ..Rates::default() },
-            ..Price::default()
-        };
-        let sum = Tally { input: 100, output: 33, cache_read: 7, cost: Micros(799), ..Tally::default() };
-        for price in [Some(&price), None] {
-            let p = parts(price, &sum);
-            assert_eq!(p.input.plus(p.output).plus(p.cache_write).plus(p.cache_read), Micros(799));
-            assert!(p.input.0 >= 0 && p.output.0 > 0);
-        }
-        let free = parts(None, &Tally { cost: Micros(5), ..Tally::default() });
-        assert_eq!(free.input, Micros(5));
+/// Rows of models, which come the dearest first; by their tokens where that is wanted.
+pub fn model_rows(mut models: Vec<ModelUse>, by_cost: bool) -> Vec<Map<String, Value>> {
+    if !by_cost {
+        models.sort_by_key(|m| std::cmp::Reverse((m.sums.tokens(), m.sums.cost)));
     }
+    models.iter().map(model_row).collect()
 }

@@ -23,8 +23,8 @@ pub struct Family {
     pub platform: &'static str,
     /// How its messages name it.
     pub label: &'static str,
-    /// The field that holds its address.
-    pub address: Option<&'static str>,
+    /// The field that holds its address; families that sign in have the vendor's when it is empty.
+    pub address: &'static str,
     /// Fields without which none is made, and what is said then.
     pub needs: (&'static [&'static str], &'static str),
 }
@@ -43,7 +43,7 @@ const fn family(
     kind: AccountKind,
     platform: &'static str,
     label: &'static str,
-    address: Option<&'static str>,
+    address: &'static str,
     needs: (&'static [&'static str], &'static str),
 ) -> Family {
     Family { kind, platform, label, address, needs }
@@ -51,29 +51,29 @@ const fn family(
 
 /// All families, in the order of the numbers above.
 pub const FAMILIES: [Family; 9] = [
-    family(AccountKind::ClaudeOauth, "claude", "Claude", None, (&["name"], "Name is required")),
+    family(AccountKind::ClaudeOauth, "claude", "Claude", "baseUrl", (&["name"], "Name is required")),
     family(
         AccountKind::ClaudeConsole,
         "claude-console",
         "Claude Console",
-        Some("apiUrl"),
+        "apiUrl",
         (&["name", "apiUrl", "apiKey"], "Name, API URL and API Key are required"),
     ),
     family(
         AccountKind::Ccr,
         "ccr",
         "CCR",
-        Some("apiUrl"),
+        "apiUrl",
         (&["name", "apiUrl", "apiKey"], "Name, API URL and API Key are required"),
     ),
-    family(AccountKind::Bedrock, "bedrock", "Bedrock", Some("baseUrl"), (&["name"], "Name is required")),
-    family(AccountKind::GeminiOauth, "gemini", "Gemini", None, (&["name"], "Account name is required")),
-    family(AccountKind::OpenaiOauth, "openai", "OpenAI", None, (&["name"], "账户名称不能为空")),
+    family(AccountKind::Bedrock, "bedrock", "Bedrock", "baseUrl", (&["name"], "Name is required")),
+    family(AccountKind::GeminiOauth, "gemini", "Gemini", "baseUrl", (&["name"], "Account name is required")),
+    family(AccountKind::OpenaiOauth, "openai", "OpenAI", "baseUrl", (&["name"], "账户名称不能为空")),
     family(
         AccountKind::AzureOpenai,
         "azure_openai",
         "Azure OpenAI",
-        Some("azureEndpoint"),
+        "azureEndpoint",
         (
             &["name", "azureEndpoint", "deploymentName", "apiKey"],
             "Name, Azure endpoint, deployment name and API key are required",
@@ -83,14 +83,14 @@ pub const FAMILIES: [Family; 9] = [
         AccountKind::OpenaiResponses,
         "openai-responses",
         "OpenAI-Responses",
-        Some("baseApi"),
+        "baseApi",
         (&["name", "baseApi", "apiKey"], "Name, API base and API key are required"),
     ),
     family(
         AccountKind::GeminiKey,
         "gemini-api",
         "Gemini API",
-        Some("baseUrl"),
+        "baseUrl",
         (&["name", "apiKey"], "Name and API Key are required"),
     ),
 ];

@@ -13,6 +13,7 @@ use schema::model::account::AccountFilter;
 use schema::model::api_key::{ApiKey, Deleted, KeyFilter, KeyOrder, KeyState};
 use schema::page::{Direction, Window};
 use schema::service::api_key::{self, Expiry, IssuedKey};
+use schema::service::report::{Dimension, Sums};
 use schema::service::setting;
 use schema::{Actor, App, Error};
 use serde::Deserialize;
@@ -133,22 +134,19 @@ pub async fn rows(app: &App, actor: &Actor, keys: &[ApiKey], span: Span) -> Resu
     let now = app.clock.now();
     let settings = setting::current(app);
     let zone = settings.zone();
-    let total = sums::by_key(app, actor, span, &ids).await?;
-    let daily = sums::by_key(app, actor, Span::today(zone, now), &ids).await?;
-    let monthly = sums::by_key(app, actor, Span::month(zone, now), &ids).await?;
+    let spans = [span, Span::today(zone, now), Span::month(zone, now)];
+    let used = sums::Used::of(app, actor, Dimension::Key, &ids, &spans).await?;
     let mut out = Vec::with_capacity(keys.len());
     for key in keys {
         let mut row = shown(key, &names);
-        let of = |map: &std::collections::HashMap<i64, schema::model::tally::Tally>| {
-            shown_sums(&map.get(&key.id).cloned().unwrap_or_default())
-        };
-        let day = of(&daily);
-        row.insert("dailyCost".into(), day.get("cost").cloned().unwrap_or_default());
-        let all = total.get(&key.id).cloned().unwrap_or_default();
-        let averages = averages(&all, key.created_at, now);
+        let [all, day, month] = [0, 1, 2].map(|n| used.in_span(key.id, n));
+        row.insert("dailyCost".into(), schema::Micros(day.cost).dollars().into());
         row.insert(
             "usage".into(),
-            json!({ "total": of(&total), "daily": day, "monthly": of(&monthly), "averages": averages }),
+            json!({
+                "total": shown_sums(&all), "daily": shown_sums(&day), "monthly": shown_sums(&month),
+                "averages": averages(&all, key.created_at, now),
+            }),
         );
         out.push(row);
     }
@@ -156,7 +154,7 @@ pub async fn rows(app: &App, actor: &Actor, keys: &[ApiKey], span: Span) -> Resu
 }
 
 /// Requests and tokens a minute and a day since something was made.
-pub fn averages(sum: &schema::model::tally::Tally, since: schema::Time, now: schema::Time) -> Value {
+pub fn averages(sum: &Sums, since: schema::Time, now: schema::Time) -> Value {
     let minutes = ((now.0 - since.0).max(1) as f64 / 60_000.0).max(1.0);
     let days = (minutes / 1_440.0).max(1.0);
     let round = |n: f64| (n * 100.0).round() / 100.0;

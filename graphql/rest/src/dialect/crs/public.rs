@@ -1,14 +1,12 @@
 //! What keys may ask about themselves, without signing in: by their secret, or by their public id, which
 //! is random and therefore as good as a secret for reading.
 
-use std::collections::HashMap;
-
 use axum::extract::State;
 use http::StatusCode;
 use schema::clock::MINUTE;
 use schema::model::api_key::{ApiKey, KeyState};
-use schema::model::tally::Tally;
-use schema::service::{api_key, setting, tally};
+use schema::service::report::{self, Dimension};
+use schema::service::{api_key, setting};
 use schema::{Actor, App, Error};
 use serde_json::{Map, Value, json};
 
@@ -121,12 +119,6 @@ pub async fn key_id(State(app): State<App>, caller: Anyone, form: Body<Form>) ->
     }
 }
 
-/// The sums of single keys in a span.
-async fn of(app: &App, span: Span, ids: &[i64]) -> Result<HashMap<i64, Tally>, Error> {
-    let rows = tally::of_keys(app, &sums::of_keys(span, ids), sums::BY_KEY).await?;
-    Ok(rows.into_iter().map(|t| (t.key_id, t)).collect())
-}
-
 pub async fn stats(State(app): State<App>, caller: Anyone, form: Body<Form>) -> Reply {
     let key = match asked_for(&app, &caller, &form.0).await {
         Ok(key) => key,
@@ -134,7 +126,7 @@ pub async fn stats(State(app): State<App>, caller: Anyone, form: Body<Form>) -> 
     };
     let system = Actor::system();
     let names = Names::of(&app, &system, std::slice::from_ref(&key)).await?;
-    let total = of(&app, Span::ALL, &[key.id]).await?.remove(&key.id).unwrap_or_default();
+    let total = report::totals(&app, &system, &sums::of_keys(Span::ALL, &[key.id])).await?;
     let limits = &key.limits.0;
     let rules = &key.rules.0;
     let standing = super::standing::of(&app, &key).await?;
@@ -208,25 +200,23 @@ pub async fn batch(State(app): State<App>, _: Anyone, form: Body<Form>) -> Reply
     let now = app.clock.now();
     let settings = setting::current(&app);
     let ids: Vec<i64> = keys.iter().map(|k| k.id).collect();
-    let total = of(&app, Span::ALL, &ids).await?;
-    let daily = of(&app, Span::today(settings.zone(), now), &ids).await?;
-    let monthly = of(&app, Span::month(settings.zone(), now), &ids).await?;
-    let one = |map: &HashMap<i64, Tally>, id: i64| shown_sums(&map.get(&id).cloned().unwrap_or_default());
+    let spans = [Span::ALL, Span::today(settings.zone(), now), Span::month(settings.zone(), now)];
+    let used = sums::Used::of(&app, &Actor::system(), Dimension::Key, &ids, &spans).await?;
+    let one = |id: i64, span: usize| shown_sums(&used.in_span(id, span));
     let individual: Vec<Value> = keys
         .iter()
         .map(|k| {
             json!({
                 "apiId": k.uid, "name": k.name, "isActive": k.state(now) == KeyState::Active,
-                "usage": one(&total, k.id), "dailyUsage": one(&daily, k.id), "monthlyUsage": one(&monthly, k.id),
+                "usage": one(k.id, 0), "dailyUsage": one(k.id, 1), "monthlyUsage": one(k.id, 2),
             })
         })
         .collect();
     Ok(data(json!({
         "aggregated": {
             "totalKeys": keys.len(), "activeKeys": keys.iter().filter(|k| k.state(now) == KeyState::Active).count(),
-            "usage": shown_sums(&sums::together(total.values())),
-            "dailyUsage": shown_sums(&sums::together(daily.values())),
-            "monthlyUsage": shown_sums(&sums::together(monthly.values())),
+            "usage": shown_sums(&used.together(0)), "dailyUsage": shown_sums(&used.together(1)),
+            "monthlyUsage": shown_sums(&used.together(2)),
         },
         "individual": individual,
     })))
@@ -242,8 +232,8 @@ async fn models(
     let settings = setting::current(app);
     let span = Span::named(settings.zone(), app.clock.now(), &period);
     let span = span.ok_or_else(|| Error::invalid("period", "Invalid period; use daily, monthly or alltime"))?;
-    let rows = tally::of_keys(app, &sums::of_keys(span, keys), sums::BY_MODEL).await?;
-    Ok((model_rows(app, rows, false).await?, period))
+    let models = report::models(app, &Actor::system(), &sums::of_keys(span, keys)).await?;
+    Ok((model_rows(models, false), period))
 }
 
 pub async fn batch_models(State(app): State<App>, _: Anyone, form: Body<Form>) -> Reply {

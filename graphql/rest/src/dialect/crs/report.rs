@@ -8,13 +8,13 @@ pub mod trend;
 use axum::extract::State;
 use schema::model::api_key::{KeyFilter, KeyOrder};
 use schema::page::{Direction, Window};
-use schema::service::setting;
-use schema::service::{api_key, tally};
-use schema::{App, Error};
+use schema::service::report::{self, Dimension, Measure, Slice};
+use schema::service::{api_key, setting};
+use schema::{App, Error, Micros};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::cost::{Parts, model_rows, parts, prices};
+use super::cost::{formatted, model_rows, shown};
 use super::shape::{Span, dollars, sums as shown_sums};
 use super::{Admin, Query, Reply, data, sums};
 
@@ -57,22 +57,18 @@ pub async fn usage_stats(State(app): State<App>, admin: Admin, query: Query<Aske
     let window = Window { limit: 100_000, offset: 0 };
     let order = (KeyOrder::CreatedAt, Direction::Desc);
     let keys = api_key::pages(&app, &admin, &KeyFilter::default(), order, window).await?.rows;
-    let rows = sums::rows(&app, &admin, &sums::over(span), sums::BY_KEY).await?;
-    let used: std::collections::HashMap<i64, _> = rows.into_iter().map(|t| (t.key_id, t)).collect();
+    let ids: Vec<i64> = keys.iter().map(|k| k.id).collect();
+    let used = sums::Used::of(&app, &admin, Dimension::Key, &ids, &[span]).await?;
     let stats: Vec<Value> = keys
         .iter()
-        .map(|k| {
-            let sum = used.get(&k.id).cloned().unwrap_or_default();
-            json!({ "keyId": k.uid, "keyName": k.name, "usage": shown_sums(&sum) })
-        })
+        .map(|k| json!({ "keyId": k.uid, "keyName": k.name, "usage": shown_sums(&used.in_span(k.id, 0)) }))
         .collect();
     Ok(data(json!({ "period": period, "stats": stats })))
 }
 
 pub async fn model_stats(State(app): State<App>, admin: Admin, query: Query<Asked>) -> Reply {
     let (span, period) = query.0.span(&app, "daily")?;
-    let sums = sums::rows(&app, &admin, &sums::over(span), sums::BY_MODEL).await?;
-    let mut rows = model_rows(&app, sums, true).await?;
+    let mut rows = model_rows(report::models(&app, &admin, &sums::over(span)).await?, true);
     for row in &mut rows {
         row.insert("period".into(), period.as_str().into());
     }
@@ -81,35 +77,36 @@ pub async fn model_stats(State(app): State<App>, admin: Admin, query: Query<Aske
 
 pub async fn costs(State(app): State<App>, admin: Admin, query: Query<Asked>) -> Reply {
     let (span, period) = query.0.span(&app, "all")?;
-    let sums = sums::rows(&app, &admin, &sums::over(span), sums::BY_MODEL).await?;
-    let prices = prices(&app, sums.iter().map(|s| s.model.clone())).await?;
-    let mut total = Parts::default();
-    let mut models = Vec::with_capacity(sums.len());
-    for sum in &sums {
-        let price = prices.get(&sum.model);
-        let parts = parts(price, sum);
-        total.add(&parts);
-        models.push(json!({
-            "model": sum.model, "requests": sum.requests,
-            "usage": {
-                "input_tokens": sum.input, "output_tokens": sum.output,
-                "cache_creation_input_tokens": sum.cache_write, "cache_read_input_tokens": sum.cache_read,
-            },
-            "costs": parts.shown(sum.raw_cost), "formatted": parts.formatted(),
-            "usingDynamicPricing": price.is_some(),
-        }));
-    }
-    let service = super::console::pricing::status(&app).await?;
+    let found = report::costs(&app, &admin, &sums::over(span)).await?;
+    let models: Vec<Value> = found
+        .models
+        .iter()
+        .map(|m| {
+            let counts = &m.sums.counts;
+            json!({
+                "model": m.model, "requests": m.sums.requests,
+                "usage": {
+                    "input_tokens": counts.input, "output_tokens": counts.output,
+                    "cache_creation_input_tokens": m.sums.cache_writes(), "cache_read_input_tokens": counts.cache_read,
+                },
+                "costs": shown(&m.costs, m.sums.raw_cost), "formatted": formatted(&m.costs),
+                "usingDynamicPricing": m.known.as_ref().is_some_and(|k| k.effective_price().is_some()),
+            })
+        })
+        .collect();
+    let service = super::console::pricing::status(&app, &admin).await?;
+    let total = &found.total;
+    let (usd, text) = (|n: i64| Micros(n).dollars(), |n: i64| dollars(Micros(n)));
     Ok(data(json!({
         "period": period,
         "totalCosts": {
-            "inputCost": total.input.dollars(), "outputCost": total.output.dollars(),
-            "cacheCreateCost": total.cache_write.dollars(), "cacheReadCost": total.cache_read.dollars(),
-            "totalCost": total.total.dollars(),
+            "inputCost": usd(total.input), "outputCost": usd(total.output),
+            "cacheCreateCost": usd(total.cache_write()), "cacheReadCost": usd(total.cache_read),
+            "otherCost": usd(total.other), "totalCost": usd(total.total),
             "formatted": {
-                "inputCost": dollars(total.input), "outputCost": dollars(total.output),
-                "cacheCreateCost": dollars(total.cache_write), "cacheReadCost": dollars(total.cache_read),
-                "totalCost": dollars(total.total),
+                "inputCost": text(total.input), "outputCost": text(total.output),
+                "cacheCreateCost": text(total.cache_write()), "cacheReadCost": text(total.cache_read),
+                "totalCost": text(total.total),
             },
         },
         "modelCosts": models, "pricingServiceStatus": service,
@@ -117,5 +114,8 @@ pub async fn costs(State(app): State<App>, admin: Admin, query: Query<Asked>) ->
 }
 
 pub async fn used_models(State(app): State<App>, admin: Admin) -> Reply {
-    Ok(data(tally::models(&app, &admin).await?))
+    let used = report::groups(&app, &admin, &Slice::default(), Dimension::Model, Measure::Requests, 1_000).await?;
+    let mut names: Vec<&str> = used.iter().filter_map(|g| g.key.word()).filter(|m| !m.is_empty()).collect();
+    names.sort_unstable();
+    Ok(data(names))
 }

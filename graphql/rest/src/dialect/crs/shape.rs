@@ -1,8 +1,7 @@
 //! How crs writes things down: dollars, sums, periods.
 
-use schema::clock::Zone;
-use schema::clock::{DAY, HOUR};
-use schema::model::tally::Tally;
+use schema::clock::{DAY, Zone};
+use schema::service::report::{Range, Sums};
 use schema::{Error, Micros, Time};
 use serde_json::{Map, Value, json};
 
@@ -24,12 +23,13 @@ pub fn when(at: Option<Time>) -> Value {
     at.map_or(Value::Null, |t| t.rfc3339().into())
 }
 
-/// Sums with every spelling its consoles read; `tokens` counts what `core` says.
-pub fn sums(s: &Tally) -> Map<String, Value> {
+/// Sums with every spelling its consoles read; `tokens` counts the cache's too.
+pub fn sums(s: &Sums) -> Map<String, Value> {
     let value = json!({
-        "requests": s.requests, "tokens": s.tokens(), "inputTokens": s.input, "outputTokens": s.output,
-        "cacheCreateTokens": s.cache_write, "cacheReadTokens": s.cache_read, "allTokens": s.tokens(),
-        "cost": s.cost.dollars(), "realCost": s.raw_cost.dollars(), "formattedCost": dollars(s.cost),
+        "requests": s.requests, "tokens": s.tokens(), "inputTokens": s.counts.input, "outputTokens": s.counts.output,
+        "cacheCreateTokens": s.cache_writes(), "cacheReadTokens": s.counts.cache_read, "allTokens": s.tokens(),
+        "cost": Micros(s.cost).dollars(), "realCost": Micros(s.raw_cost).dollars(),
+        "formattedCost": dollars(Micros(s.cost)),
     });
     match value {
         Value::Object(fields) => fields,
@@ -38,9 +38,9 @@ pub fn sums(s: &Tally) -> Map<String, Value> {
 }
 
 /// As [`sums`], with `tokens` counting input and output alone, as account lists do.
-pub fn core_sums(s: &Tally) -> Map<String, Value> {
+pub fn core_sums(s: &Sums) -> Map<String, Value> {
     let mut fields = sums(s);
-    fields.insert("tokens".into(), (s.input + s.output).into());
+    fields.insert("tokens".into(), s.core_tokens().into());
     fields
 }
 
@@ -95,25 +95,12 @@ impl Span {
         }
         Ok(Self { from, until })
     }
-    /// The midnights at which its days begin.
-    pub fn day_starts(&self, zone: &Zone) -> Vec<Time> {
-        let mut days = vec![zone.day_start(self.from, 0)];
-        while let Some(next) =
-            days.last().map(|d| zone.day_start(*d, 1)).filter(|n| *n < self.until && days.len() < 400)
-        {
-            days.push(next);
+    /// The same for reports; what has no end is left open.
+    pub fn range(&self) -> Range {
+        Range {
+            from: Some(self.from).filter(|t| *t > Self::ALL.from),
+            until: Some(self.until).filter(|t| *t < Self::ALL.until),
         }
-        days
-    }
-    /// The hours it holds.
-    pub fn hours(&self) -> Vec<Time> {
-        let mut hour = self.from.hour();
-        let mut hours = Vec::new();
-        while hour < self.until && hours.len() < 24 * 8 {
-            hours.push(hour);
-            hour = hour.plus(HOUR);
-        }
-        hours
     }
 }
 
@@ -148,11 +135,13 @@ mod tests {
         let now = Time::parse("2025-10-11T20:30:00Z").unwrap();
         assert_eq!(Span::today(&zone, now).from.rfc3339(), "2025-10-11T16:00:00.000Z");
         let week = Span::named(&zone, now, "7days").unwrap();
-        assert_eq!(week.day_starts(&zone).len(), 7);
+        assert_eq!(week.until.0 - week.from.0, 7 * DAY);
+        assert_eq!(Span::ALL.range(), Range::default());
         let typed = Span::between(&zone, "2025-10-01", "2025-10-02").unwrap();
         assert_eq!(typed.until.0 - typed.from.0, 2 * DAY);
         assert!(Span::between(&zone, "2025-10-02", "2025-10-01").is_err());
         assert!(Span::between(&zone, "2023-10-02", "2025-10-01").is_err());
-        assert_eq!(Span::between(&zone, "2025-10-01T00:00:00Z", "2025-10-01T05:59:59.999Z").unwrap().hours().len(), 6);
+        let hours = Span::between(&zone, "2025-10-01T00:30:00Z", "2025-10-01T05:59:59.999Z").unwrap();
+        assert_eq!(hours.until.0 - hours.from.0, 6 * 3_600_000);
     }
 }

@@ -6,7 +6,7 @@ use axum::extract::State;
 use schema::clock::{DAY, HOUR};
 use schema::model::account::{AccountFilter, AccountKind};
 use schema::service::setting::{self, names};
-use schema::service::{account, tally};
+use schema::service::{account, usage};
 use schema::{App, Error, Time};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -166,7 +166,7 @@ pub async fn client_version(State(app): State<App>, admin: Admin) -> Reply {
     let now = app.clock.now();
     let cleared = app.kv.get(CLEARED, now).await?.and_then(|t| t.parse().ok()).unwrap_or(0);
     let since = Time(cleared.max(now.plus(-CURRENT).0));
-    let seen = tally::latest_client(&app, &admin, "claude-cli/", since).await?;
+    let seen = usage::latest_client(&app, &admin, "claude-cli/", since).await?;
     let left = seen.as_ref().map_or(0, |(_, at)| (at.0 + CURRENT - now.0).max(0) / 1_000);
     let answer = json!({
         "userAgent": seen.as_ref().map(|(agent, _)| agent), "isActive": seen.is_some(), "ttlSeconds": left,

@@ -5,8 +5,9 @@ use schema::model::account::{Account, AccountFilter, Health};
 use schema::model::api_key::BoundTo;
 use schema::page::Seek;
 use schema::service::account as accounts;
+use schema::service::report::Dimension;
 use schema::service::setting;
-use schema::{Actor, App, Error};
+use schema::{Actor, App, Error, Micros};
 use serde_json::{Map, Value, json};
 
 use super::super::family::row::family_of;
@@ -72,21 +73,21 @@ async fn balance_of(app: &App, actor: &Actor, account: &Account) -> Result<Value
     let now = app.clock.now();
     let settings = setting::current(app);
     let zone = settings.zone();
-    let of = |span| sums::of_accounts(span, &[account.id]);
-    let total = sums::total(app, actor, &of(Span::ALL)).await?;
-    let daily = sums::total(app, actor, &of(Span::today(zone, now))).await?;
-    let monthly = sums::total(app, actor, &of(Span::month(zone, now))).await?;
+    let spans = [Span::ALL, Span::today(zone, now), Span::month(zone, now)];
+    let used = sums::Used::of(app, actor, Dimension::Account, &[account.id], &spans).await?;
+    let [total, daily, monthly] = [0, 1, 2].map(|n| used.in_span(account.id, n));
+    let usd = |micros: i64| Micros(micros).dollars();
     let quota = account.daily_quota.filter(|q| q.0 > 0);
-    let left = quota.map(|q| q.minus(daily.cost).0.max(0) as f64 / 1e6);
+    let left = quota.map(|q| q.minus(Micros(daily.cost)).0.max(0) as f64 / 1e6);
     Ok(json!({
         "accountId": account.uid, "platform": of_kind(account.kind).platform, "balance": null,
         "quota": {
-            "daily": quota.unwrap_or_default().dollars(), "used": daily.cost.dollars(), "remaining": left,
-            "percentage": quota.map_or(0.0, |q| daily.cost.0 as f64 * 100.0 / q.0 as f64),
+            "daily": quota.unwrap_or_default().dollars(), "used": usd(daily.cost), "remaining": left,
+            "percentage": quota.map_or(0.0, |q| daily.cost as f64 * 100.0 / q.0 as f64),
             "unlimited": quota.is_none(), "resetAt": zone.day_start(now, 1).rfc3339(),
         },
         "statistics": {
-            "totalCost": total.cost.dollars(), "dailyCost": daily.cost.dollars(), "monthlyCost": monthly.cost.dollars(),
+            "totalCost": usd(total.cost), "dailyCost": usd(daily.cost), "monthlyCost": usd(monthly.cost),
             "totalRequests": total.requests, "dailyRequests": daily.requests, "monthlyRequests": monthly.requests,
         },
         "source": "local", "lastRefreshAt": now.rfc3339(), "cacheExpiresAt": null, "status": "success", "error": null,
@@ -112,7 +113,7 @@ pub async fn balances(State(app): State<App>, admin: Admin, platform: Path<Strin
 
 pub async fn balance_summary(State(app): State<App>, admin: Admin) -> Reply {
     let mut platforms = Map::new();
-    let mut total = schema::Micros::ZERO;
+    let mut total = Micros::ZERO;
     for account in all(&app, &admin, AccountFilter::default()).await? {
         total = total.plus(account.spent);
         let platform = of_kind(account.kind).platform;

@@ -4,8 +4,8 @@ use axum::extract::State;
 use schema::Role;
 use schema::model::user::{User, UserFilter, UserOrder, UserStatus};
 use schema::page::{Direction, Window};
-use schema::service::user as people;
-use schema::{App, Error};
+use schema::service::{report, user as people};
+use schema::{App, Error, Micros};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -78,13 +78,12 @@ pub async fn stats(State(app): State<App>, admin: Admin) -> Reply {
     let admins = UserFilter { role: Some(Role::Admin), ..UserFilter::default() };
     let chiefs = UserFilter { role: Some(Role::SuperAdmin), ..UserFilter::default() };
     let admins = people::count(&app, &admin, &admins).await? + people::count(&app, &admin, &chiefs).await?;
-    let total =
-        super::super::sums::total(&app, &admin, &super::super::sums::over(super::super::shape::Span::ALL)).await?;
+    let total = report::totals(&app, &admin, &report::Slice::default()).await?;
     Ok(flat(json!({ "stats": {
         "totalUsers": all, "activeUsers": active, "adminUsers": admins, "regularUsers": all - admins,
         "totalUsage": {
-            "requests": total.requests, "inputTokens": total.input, "outputTokens": total.output,
-            "totalCost": total.cost.dollars(),
+            "requests": total.requests, "inputTokens": total.counts.input, "outputTokens": total.counts.output,
+            "totalCost": Micros(total.cost).dollars(),
         },
     } })))
 }

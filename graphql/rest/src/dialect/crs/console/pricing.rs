@@ -3,23 +3,31 @@
 use std::collections::BTreeMap;
 
 use axum::extract::State;
-use schema::model::catalog::{Model, ModelFilter};
+use schema::model::catalog::{Model, ModelFilter, ModelOrder};
+use schema::page::{Direction, Window};
+use schema::service::catalog;
 use schema::service::setting::{self, names};
-use schema::service::tally;
-use schema::{App, Error};
+use schema::{Act, Actor, App, Error};
 use serde_json::{Map, Value, json};
 
 use super::super::cost::shown_price;
 use super::super::form::Form;
 use super::super::key::{RATES, rates};
+use super::super::shape::when;
 use super::super::{Admin, Body, Reply, data, flat};
 
-pub async fn list(State(app): State<App>, _: Admin) -> Reply {
+/// Every model a filter finds, by name.
+async fn models(app: &App, actor: &Actor, filter: &ModelFilter) -> Result<Vec<Model>, Error> {
+    let window = Window { limit: 100_000, offset: 0 };
+    Ok(catalog::pages(app, actor, filter, (ModelOrder::Name, Direction::Asc), window).await?.rows)
+}
+
+pub async fn list(State(app): State<App>, admin: Admin) -> Reply {
     let mut out = Map::new();
-    for model in tally::models_with_prices(&app, &ModelFilter::default()).await? {
-        let Some(price) = model.override_price.as_ref().or(model.price.as_ref()) else { continue };
+    for model in models(&app, &admin, &ModelFilter::default()).await? {
+        let Some(price) = model.effective_price() else { continue };
         let per_token = |micros: i64| micros as f64 / 1e12;
-        let r = &price.0.rates;
+        let r = &price.rates;
         out.insert(
             model.name.clone(),
             json!({
@@ -28,22 +36,60 @@ pub async fn list(State(app): State<App>, _: Admin) -> Reply {
                 "cache_creation_input_token_cost": r.cache_write_5m.map(per_token),
                 "max_tokens": model.max_output, "max_input_tokens": model.context_window,
                 "litellm_provider": model.provider, "mode": model.category,
-                "overridden": model.override_price.is_some(), "pricing": shown_price(Some(&price.0)),
+                "overridden": model.override_price.is_some(), "pricing": shown_price(Some(price)),
             }),
         );
     }
     Ok(data(out))
 }
 
-/// How many models have a price, and since when.
-pub async fn status(app: &App) -> Result<Value, Error> {
+/// How many models have a price, and since when; the next import is whenever somebody asks for it.
+pub async fn status(app: &App, actor: &Actor) -> Result<Value, Error> {
     let priced = ModelFilter { priced: Some(true), ..ModelFilter::default() };
-    let count = tally::models_with_prices(app, &priced).await?.len();
-    Ok(json!({ "initialized": count > 0, "lastUpdated": null, "modelCount": count, "nextUpdate": null }))
+    let found = models(app, actor, &priced).await?;
+    let last = found.iter().map(|m| m.updated_at).max();
+    Ok(json!({
+        "initialized": !found.is_empty(), "lastUpdated": when(last), "modelCount": found.len(), "nextUpdate": null,
+        "source": setting::current(app).text(names::PRICES_URL),
+    }))
 }
 
-pub async fn show_status(State(app): State<App>, _: Admin) -> Reply {
-    Ok(data(status(&app).await?))
+pub async fn show_status(State(app): State<App>, admin: Admin) -> Reply {
+    Ok(data(status(&app, &admin).await?))
+}
+
+/// Longest price list that is read.
+const LONGEST: usize = 32 << 20;
+
+/// Reads the configured price list and takes it over.
+pub async fn refresh(State(app): State<App>, admin: Admin) -> Reply {
+    admin.may(Act::Configure)?;
+    let url = setting::current(&app).text(names::PRICES_URL).to_owned();
+    if url.is_empty() {
+        return Err(Error::invalid("prices_url", "no price list is configured (setting prices_url)").into());
+    }
+    let file = read(&app, &url).await.map_err(|why| Error::upstream("prices", 0, why))?;
+    let done = catalog::import(&app, &admin, &file).await?;
+    Ok(flat(json!({
+        "message": format!("价格数据已刷新：新增 {}，更新 {}，未变 {}", done.added, done.updated, done.unchanged),
+        "data": status(&app, &admin).await?,
+    })))
+}
+
+async fn read(app: &App, url: &str) -> Result<String, &'static str> {
+    let asked = app.http.get(url).timeout(std::time::Duration::from_secs(30)).send();
+    let mut answer = asked.await.map_err(|_| "the price list could not be reached")?;
+    if !answer.status().is_success() {
+        return Err("the price list's server refused to answer");
+    }
+    let mut file = Vec::new();
+    while let Some(piece) = answer.chunk().await.map_err(|_| "the price list broke off")? {
+        if file.len() + piece.len() > LONGEST {
+            return Err("the price list is too long");
+        }
+        file.extend_from_slice(&piece);
+    }
+    String::from_utf8(file).map_err(|_| "the price list is no text")
 }
 
 fn shown_rates(app: &App) -> Value {
@@ -85,7 +131,7 @@ pub async fn put_rates(State(app): State<App>, admin: Admin, form: Body<Form>) -
 /// Public: the models there are, by platform.
 pub async fn catalogue(State(app): State<App>) -> Reply {
     let filter = ModelFilter { enabled: Some(true), ..ModelFilter::default() };
-    let all = tally::models_with_prices(&app, &filter).await?;
+    let all = models(&app, &Actor::system(), &filter).await?;
     let entry = |m: &Model| {
         let label = if m.display_name.is_empty() { &m.name } else { &m.display_name };
         json!({ "value": m.name, "label": label })

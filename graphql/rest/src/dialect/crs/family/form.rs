@@ -280,10 +280,7 @@ pub async fn draft(app: &App, actor: &Actor, family: &Family, form: &Form) -> Re
     let name = form.required("name", sentence)?;
     let mut draft = AccountDraft::new(family.kind, name, credentials);
     draft.description = form.text("description")?.unwrap_or_default();
-    draft.base_url = match family.address {
-        Some(field) => form.text(field)?,
-        None => None,
-    };
+    draft.base_url = form.text(family.address)?;
     draft.proxy = proxy(form)?.flatten();
     draft.models = models(form)?.map(|(models, _)| models).unwrap_or_default();
     draft.group_ids = groups(app, actor, form, sharing).await?.unwrap_or_default();
@@ -308,10 +305,7 @@ pub async fn change(
     form: &Form,
 ) -> Result<AccountChange, Error> {
     let sharing = sharing(form)?;
-    let base_url = match family.address {
-        Some(field) if form.has(field) => Some(form.text(field)?),
-        _ => None,
-    };
+    let base_url = if form.has(family.address) { Some(form.text(family.address)?) } else { None };
     let name = if form.has("name") { Some(form.required("name", family.needs.1)?) } else { None };
     let group_ids = groups(app, actor, form, sharing).await?;
     Ok(AccountChange {

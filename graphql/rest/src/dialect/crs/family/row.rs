@@ -2,14 +2,15 @@
 
 use std::collections::HashMap;
 
-use schema::clock::MINUTE;
+use schema::clock::{HOUR, MINUTE};
 use schema::model::account::{Account, AccountKind, Health};
 use schema::model::account_group::AccountGroup;
 use schema::model::api_key::BoundTo;
-use schema::model::tally::Tally;
-use schema::service::account::{self, quota_start};
+use schema::service::account::{self, Rests, quota_start};
+use schema::service::report::{self, Dimension, Sums};
 use schema::service::setting;
-use schema::{Actor, App, Error, Time};
+use schema::service::admission;
+use schema::{Actor, App, Error, Micros, Time};
 use serde_json::{Map, Value, json};
 
 use super::super::key::averages;
@@ -19,9 +20,11 @@ use super::{FAMILIES, form, of_kind};
 
 /// What all rows of one answer are shown with.
 struct Around {
-    total: HashMap<i64, Tally>,
-    daily: HashMap<i64, Tally>,
-    monthly: HashMap<i64, Tally>,
+    used: sums::Used,
+    windows: HashMap<i64, Value>,
+    tasks: HashMap<i64, i64>,
+    rests: Rests,
+    quota_used: HashMap<i64, Micros>,
     groups: HashMap<i64, Vec<AccountGroup>>,
     bound: HashMap<BoundTo, i64>,
     now: Time,
@@ -33,10 +36,26 @@ pub async fn rows(app: &App, actor: &Actor, accounts: &[Account]) -> Result<Vec<
     let now = app.clock.now();
     let settings = setting::current(app);
     let zone = settings.zone();
+    let spans = [Span::ALL, Span::today(zone, now), Span::month(zone, now)];
+    let limited: Vec<&Account> = accounts.iter().filter(|a| a.daily_quota.is_some_and(|q| q.0 > 0)).collect();
+    let since: Vec<(i64, Time)> = limited.iter().map(|a| (a.id, quota_start(&a.options.0, zone, now))).collect();
+    let spent = admission::accounts_spent(app, &since).await?;
+    let mut windows = HashMap::new();
+    let mut tasks = HashMap::new();
+    for account in accounts {
+        if let Some(began) = window_began(account, now) {
+            windows.insert(account.id, in_window(app, actor, account.id, began).await?);
+        }
+        if account.max_concurrency > 0 {
+            tasks.insert(account.id, admission::slots_taken(app, account.id).await?);
+        }
+    }
     let around = Around {
-        total: sums::by_account(app, actor, Span::ALL, &ids).await?,
-        daily: sums::by_account(app, actor, Span::today(zone, now), &ids).await?,
-        monthly: sums::by_account(app, actor, Span::month(zone, now), &ids).await?,
+        used: sums::Used::of(app, actor, Dimension::Account, &ids, &spans).await?,
+        windows,
+        tasks,
+        rests: account::rests(app, actor, &ids).await?,
+        quota_used: limited.iter().map(|a| a.id).zip(spent.into_iter().map(Micros)).collect(),
         groups: account::groups_of(app, actor, &ids).await?,
         bound: account::bound_keys(app, actor).await?,
         now,
@@ -55,13 +74,52 @@ pub fn status(account: &Account) -> &'static str {
     }
 }
 
-fn rate_limit(account: &Account, now: Time) -> Value {
+/// Length of Claude's short window.
+const WINDOW: i64 = 5 * HOUR;
+
+/// When the running short window of a Claude account began, as far as its vendor told when it ends.
+fn window_began(account: &Account, now: Time) -> Option<Time> {
+    let ends = account.info.0.get("claude_usage")?.pointer("/fiveHour/resetsAt")?.as_str().and_then(Time::parse)?;
+    (ends > now).then(|| ends.plus(-WINDOW))
+}
+
+/// What an account was used for in its window.
+async fn in_window(app: &App, actor: &Actor, id: i64, began: Time) -> Result<Value, Error> {
+    let span = Span { from: began.hour(), until: Span::ALL.until };
+    let models = report::models(app, actor, &sums::of_accounts(span, &[id])).await?;
+    let whole = sums::together(models.iter().map(|m| &m.sums));
+    let by_model: Map<String, Value> =
+        models.iter().map(|m| (m.model.clone(), Value::Object(core_sums(&m.sums)))).collect();
+    Ok(json!({
+        "totalTokens": whole.tokens(), "totalRequests": whole.requests, "totalCost": Micros(whole.cost).dollars(),
+        "modelUsage": by_model,
+    }))
+}
+
+/// The window itself.
+fn session_window(account: &Account, now: Time) -> Value {
+    let Some(began) = window_began(account, now) else {
+        return json!({
+            "hasActiveWindow": false, "windowStart": null, "windowEnd": null, "progress": 0, "remainingTime": null,
+            "lastRequestTime": when(account.last_used_at),
+        });
+    };
+    let ends = began.plus(WINDOW);
+    json!({
+        "hasActiveWindow": true, "windowStart": began.rfc3339(), "windowEnd": ends.rfc3339(),
+        "progress": (now.0 - began.0) * 100 / WINDOW, "remainingTime": (ends.0 - now.0) / MINUTE,
+        "lastRequestTime": when(account.last_used_at),
+    })
+}
+
+fn rate_limit(account: &Account, rests: &Rests, now: Time) -> Value {
     let until = account.cool_until.filter(|_| account.health == Health::Cooling);
     let left = until.map_or(0, |t| (t.0 - now.0).max(0));
+    let since = rests.any.get(&account.id).map(|e| e.at).filter(|_| until.is_some());
     json!({
         "isRateLimited": until.is_some(), "status": if until.is_some() { "limited" } else { "normal" },
-        "rateLimitedAt": null, "rateLimitResetAt": when(until), "rateLimitExpireAt": when(until),
-        "resetAt": when(until), "minutesSinceRateLimit": 0,
+        "rateLimitedAt": when(since), "rateLimitResetAt": when(until), "rateLimitExpireAt": when(until),
+        "resetAt": when(until), "minutesSinceRateLimit": since.map_or(0, |t| (now.0 - t.0).max(0) / MINUTE),
         "minutesRemaining": (left + MINUTE - 1) / MINUTE, "remainingTimeMinutes": (left + MINUTE - 1) / MINUTE,
         "remainingTimeMs": left, "reason": account.health_note,
     })
@@ -70,13 +128,18 @@ fn rate_limit(account: &Account, now: Time) -> Value {
 fn row(app: &App, actor: &Actor, account: &Account, around: &Around) -> Result<Map<String, Value>, Error> {
     let family = of_kind(account.kind);
     let options = &account.options.0;
-    let of = |map: &HashMap<i64, Tally>| core_sums(&map.get(&account.id).cloned().unwrap_or_default());
-    let total = around.total.get(&account.id).cloned().unwrap_or_default();
+    let [total, daily, monthly]: [Sums; 3] = [0, 1, 2].map(|n| around.used.in_span(account.id, n));
     let groups: Vec<Value> =
         around.groups.get(&account.id).into_iter().flatten().map(super::super::group::shown).collect();
     let proxy = account::proxy_of(app, actor, account)?;
     let (credentials, _) = account::credentials_of(app, actor, account)?;
-    let limit = rate_limit(account, around.now);
+    let limit = rate_limit(account, &around.rests, around.now);
+    let overload = around.rests.overload.get(&account.id);
+    let last_rest = around.rests.any.get(&account.id);
+    let overloaded = account.health == Health::Cooling && overload.is_some_and(|o| last_rest.is_some_and(|r| r.id == o.id));
+    let quota = account.daily_quota.unwrap_or_default();
+    let quota_used = around.quota_used.get(&account.id).copied();
+    let stopped = quota_used.is_some_and(|used| used >= quota);
     let limited = limit["isRateLimited"] == true;
     let fact = |name: &str| account.info.0.get(name).cloned().unwrap_or(Value::Null);
     let resting = account.health != Health::Ok;
@@ -107,18 +170,21 @@ fn row(app: &App, actor: &Actor, account: &Account, around: &Around) -> Result<M
         "expiresAt": when(account.subscription_expires_at), "tokenExpiresAt": when(account.token_expires_at),
         "rateLimitStatus": limit, "rateLimitInfo": limit,
         "rateLimitAutoStopped": limited,
-        "overloadStatus": { "isOverloaded": false, "lastOverloadAt": null },
+        "overloadStatus": { "isOverloaded": overloaded, "lastOverloadAt": when(overload.map(|e| e.at)) },
         "claudeUsage": fact("claude_usage"), "codexUsage": fact("codex_usage"),
-        "sessionWindow": fact("session_window"),
+        "sessionWindow": session_window(account, around.now),
         "usage": {
-            "daily": of(&around.daily), "total": of(&around.total), "monthly": of(&around.monthly),
-            "averages": averages(&total, account.created_at, around.now), "sessionWindow": null,
+            "daily": core_sums(&daily), "total": core_sums(&total), "monthly": core_sums(&monthly),
+            "averages": averages(&total, account.created_at, around.now),
+            "sessionWindow": around.windows.get(&account.id),
         },
-        "dailyQuota": account.daily_quota.unwrap_or_default().dollars(),
-        "dailyUsage": around.daily.get(&account.id).cloned().unwrap_or_default().cost.dollars(),
+        "dailyQuota": quota.dollars(),
+        "dailyUsage": quota_used.unwrap_or(Micros(daily.cost)).dollars(),
         "quotaResetTime": options.quota_reset_time.as_deref().unwrap_or("00:00"),
-        "quotaStoppedAt": null,
+        // Nothing is sent to it once its quota is spent, so the last call is the one that spent it.
+        "quotaStoppedAt": when(account.last_used_at.filter(|_| stopped)),
         "maxConcurrency": account.max_concurrency, "maxConcurrentTasks": account.max_concurrency,
+        "activeTaskCount": around.tasks.get(&account.id).copied().unwrap_or(0),
         "boundApiKeysCount": around.bound.get(&BoundTo::Account(account.id)).copied().unwrap_or(0),
         "supportedModels": models, "userAgent": options.user_agent.as_deref().unwrap_or(""),
         "rateLimitDuration": options.rate_limit_minutes.unwrap_or(60),
@@ -137,9 +203,7 @@ fn row(app: &App, actor: &Actor, account: &Account, around: &Around) -> Result<M
         };
         fields.insert("credentialType".into(), kind.into());
     }
-    if let Some(address) = family.address {
-        fields.insert(address.to_owned(), account.base_url.clone().into());
-    }
+    fields.insert(family.address.to_owned(), account.base_url.clone().into());
     for name in form::EXTRA {
         fields.insert((*name).to_owned(), options.extra.get(*name).cloned().unwrap_or(Value::Null));
     }
@@ -153,20 +217,20 @@ pub async fn quota(app: &App, actor: &Actor, account: &Account) -> Result<Value,
     let zone = settings.zone();
     let options = &account.options.0;
     let since = quota_start(options, zone, now);
-    let ids = [account.id];
-    let used = sums::total(app, actor, &sums::of_accounts(Span { from: since, until: Time(i64::MAX) }, &ids)).await?;
-    let total = sums::total(app, actor, &sums::of_accounts(Span::ALL, &ids)).await?;
-    let daily = sums::total(app, actor, &sums::of_accounts(Span::today(zone, now), &ids)).await?;
-    let monthly = sums::total(app, actor, &sums::of_accounts(Span::month(zone, now), &ids)).await?;
+    let spans = [Span::ALL, Span::today(zone, now), Span::month(zone, now)];
+    let all = sums::Used::of(app, actor, Dimension::Account, &[account.id], &spans).await?;
+    let [total, daily, monthly] = [0, 1, 2].map(|n| all.in_span(account.id, n));
+    let spent = admission::accounts_spent(app, &[(account.id, since)]).await?;
+    let used = Micros(spent.first().copied().unwrap_or_default());
     let limit = account.daily_quota.unwrap_or_default();
-    let exceeded = limit.0 > 0 && used.cost >= limit;
+    let exceeded = limit.0 > 0 && used >= limit;
     Ok(json!({
-        "dailyQuota": limit.dollars(), "dailyUsage": used.cost.dollars(),
-        "remainingQuota": if limit.0 > 0 { json!(limit.minus(used.cost).0.max(0) as f64 / 1e6) } else { Value::Null },
-        "usagePercentage": if limit.0 > 0 { used.cost.0 as f64 * 100.0 / limit.0 as f64 } else { 0.0 },
+        "dailyQuota": limit.dollars(), "dailyUsage": used.dollars(),
+        "remainingQuota": if limit.0 > 0 { json!(limit.minus(used).0.max(0) as f64 / 1e6) } else { Value::Null },
+        "usagePercentage": if limit.0 > 0 { used.0 as f64 * 100.0 / limit.0 as f64 } else { 0.0 },
         "lastResetDate": zone.date(since), "lastResetAt": since.rfc3339(),
         "quotaResetTime": options.quota_reset_time.as_deref().unwrap_or("00:00"),
-        "quotaStoppedAt": null, "isQuotaExceeded": exceeded,
+        "quotaStoppedAt": when(account.last_used_at.filter(|_| exceeded)), "isQuotaExceeded": exceeded,
         "fullUsageStats": {
             "accountId": account.uid, "total": core_sums(&total), "daily": core_sums(&daily),
             "monthly": core_sums(&monthly), "averages": averages(&total, account.created_at, now),

@@ -1,8 +1,9 @@
 //! What keys were used for, and how they stand.
 
 use axum::extract::State;
+use schema::service::report::{self, Dimension};
 use schema::service::{api_key, setting};
-use schema::{App, Error};
+use schema::{App, Error, Micros};
 use serde_json::{Map, Value, json};
 
 use super::super::cost::model_rows;
@@ -17,19 +18,23 @@ pub async fn cost_debug(State(app): State<App>, admin: Admin, uid: Path<String>)
     let now = app.clock.now();
     let settings = setting::current(&app);
     let zone = settings.zone();
-    let of = |span| sums::of_keys(span, &[key.id]);
-    let daily = sums::total(&app, &admin, &of(Span::today(zone, now))).await?;
-    let monthly = sums::total(&app, &admin, &of(Span::month(zone, now))).await?;
-    let hourly = sums::total(&app, &admin, &of(Span { from: now.hour(), until: now.plus(1) })).await?;
-    let total = sums::total(&app, &admin, &of(Span::ALL)).await?;
+    let spans = [
+        Span::today(zone, now),
+        Span::month(zone, now),
+        Span { from: now.hour(), until: now.plus(1) },
+        Span::ALL,
+    ];
+    let used = sums::Used::of(&app, &admin, Dimension::Key, &[key.id], &spans).await?;
+    let [daily, monthly, hourly, total] = [0, 1, 2, 3].map(|n| used.in_span(key.id, n));
+    let usd = |micros: i64| Micros(micros).dollars();
     let stats = json!({
-        "daily": daily.cost.dollars(), "monthly": monthly.cost.dollars(), "hourly": hourly.cost.dollars(),
-        "total": total.cost.dollars(), "realTotal": total.raw_cost.dollars(), "realDaily": daily.raw_cost.dollars(),
+        "daily": usd(daily.cost), "monthly": usd(monthly.cost), "hourly": usd(hourly.cost),
+        "total": usd(total.cost), "realTotal": usd(total.raw_cost), "realDaily": usd(daily.raw_cost),
         // What the key's own counter says; it equals the total unless a call is still being booked.
         "counted": key.spent.dollars(),
     });
     let answer = json!({
-        "keyId": key.uid, "today": zone.date(now), "dailyCost": daily.cost.dollars(), "costStats": stats,
+        "keyId": key.uid, "today": zone.date(now), "dailyCost": usd(daily.cost), "costStats": stats,
         "redisKeys": {}, "timezone": f64::from(zone.offset_minutes(now)) / 60.0,
     });
     let mut out = answer.clone();
@@ -41,8 +46,8 @@ pub async fn model_stats(State(app): State<App>, admin: Admin, uid: Path<String>
     let key = super::any(&app, &admin, &uid.0).await?;
     let asked = Asked { period: query.0.period.clone().filter(|p| p != "custom"), ..query.0 };
     let (span, _) = asked.span(&app, "monthly")?;
-    let rows = sums::rows(&app, &admin, &sums::of_keys(span, &[key.id]), sums::BY_MODEL).await?;
-    Ok(data(model_rows(&app, rows, false).await?))
+    let models = report::models(&app, &admin, &sums::of_keys(span, &[key.id])).await?;
+    Ok(data(model_rows(models, false)))
 }
 
 pub async fn batch_stats(State(app): State<App>, admin: Admin, form: Body<Form>) -> Reply {
@@ -66,10 +71,10 @@ pub async fn batch_stats(State(app): State<App>, admin: Admin, form: Body<Form>)
         }
     }
     let numbers: Vec<i64> = keys.iter().map(|k| k.id).collect();
-    let used = sums::by_key(&app, &admin, span, &numbers).await?;
+    let used = sums::Used::of(&app, &admin, Dimension::Key, &numbers, &[span]).await?;
     let mut out = Map::new();
     for key in &keys {
-        let mut row = shown_sums(&used.get(&key.id).cloned().unwrap_or_default());
+        let mut row = shown_sums(&used.in_span(key.id, 0));
         if let Value::Object(now) = standing::of(&app, key).await? {
             row.extend(now);
         }

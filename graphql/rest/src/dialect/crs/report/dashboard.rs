@@ -1,12 +1,12 @@
 //! The dashboard.
 
 use axum::extract::State;
-use schema::clock::MINUTE;
 use schema::model::account::{Account, AccountFilter, AccountKind, Health};
 use schema::model::api_key::{KeyFilter, KeyOrder, KeyState};
 use schema::page::{Direction, Window};
-use schema::service::{api_key, setting, tally};
-use schema::{Actor, App, Error};
+use schema::service::report::{self, Sums};
+use schema::service::{api_key, setting};
+use schema::{Actor, App, Error, Micros};
 use serde_json::{Map, Value, json};
 
 use super::super::family::{FAMILIES, all, of_kind};
@@ -45,12 +45,16 @@ impl Standing {
     }
 }
 
-async fn overview(app: &App, actor: &Actor, accounts: &[Account]) -> Result<Map<String, Value>, Error> {
+async fn overview(
+    app: &App,
+    actor: &Actor,
+    accounts: &[Account],
+    total: &Sums,
+) -> Result<Map<String, Value>, Error> {
     let now = app.clock.now();
     let keys = api_key::count(app, actor, &KeyFilter::default()).await?;
     let state = Some((KeyState::Active, now));
     let active = api_key::count(app, actor, &KeyFilter { state, ..KeyFilter::default() }).await?;
-    let total = sums::total(app, actor, &sums::over(Span::ALL)).await?;
     let whole = Standing::count(accounts.iter());
     let mut platforms: Map<String, Value> = FAMILIES
         .iter()
@@ -72,10 +76,10 @@ async fn overview(app: &App, actor: &Actor, accounts: &[Account]) -> Result<Map<
         "rateLimitedClaudeAccounts": claude.limited,
         "totalGeminiAccounts": gemini.total, "activeGeminiAccounts": gemini.normal,
         "rateLimitedGeminiAccounts": gemini.limited,
-        "totalTokensUsed": total.input + total.output, "totalRequestsUsed": total.requests,
-        "totalInputTokensUsed": total.input, "totalOutputTokensUsed": total.output,
-        "totalCacheCreateTokensUsed": total.cache_write, "totalCacheReadTokensUsed": total.cache_read,
-        "totalAllTokensUsed": total.tokens(), "totalCost": total.cost.dollars(),
+        "totalTokensUsed": total.core_tokens(), "totalRequestsUsed": total.requests,
+        "totalInputTokensUsed": total.counts.input, "totalOutputTokensUsed": total.counts.output,
+        "totalCacheCreateTokensUsed": total.cache_writes(), "totalCacheReadTokensUsed": total.counts.cache_read,
+        "totalAllTokensUsed": total.tokens(), "totalCost": Micros(total.cost).dollars(),
     });
     match value {
         Value::Object(fields) => Ok(fields),
@@ -84,12 +88,11 @@ async fn overview(app: &App, actor: &Actor, accounts: &[Account]) -> Result<Map<
 }
 
 /// Requests and tokens a minute since the first key was made.
-async fn averages(app: &App, actor: &Actor) -> Result<Value, Error> {
+async fn averages(app: &App, actor: &Actor, total: &Sums) -> Result<Value, Error> {
     let order = (KeyOrder::CreatedAt, Direction::Asc);
     let first = api_key::pages(app, actor, &KeyFilter::default(), order, Window { limit: 1, offset: 0 }).await?;
-    let total = sums::total(app, actor, &sums::over(Span::ALL)).await?;
     let since = first.rows.first().map_or(app.clock.now(), |k| k.created_at);
-    let averages = super::super::key::averages(&total, since, app.clock.now());
+    let averages = super::super::key::averages(total, since, app.clock.now());
     Ok(json!({ "rpm": averages["rpm"], "tpm": averages["tpm"] }))
 }
 
@@ -102,29 +105,31 @@ pub async fn show(State(app): State<App>, admin: Admin) -> Reply {
     let zone = settings.zone();
     let accounts = all(&app, &admin, AccountFilter::default()).await?;
     let today_span = Span::today(zone, now);
-    let today = sums::total(&app, &admin, &sums::over(today_span)).await?;
+    let total = report::totals(&app, &admin, &sums::over(Span::ALL)).await?;
+    let today = report::totals(&app, &admin, &sums::over(today_span)).await?;
     let made = KeyFilter {
         created_from: Some(today_span.from),
         created_until: Some(today_span.until),
         ..KeyFilter::default()
     };
     let made = api_key::count(&app, &admin, &made).await?;
-    let (requests, tokens) = tally::recent(&app, &admin, now.plus(-WINDOW * MINUTE)).await?;
-    let rate = |n: i64| (n as f64 / WINDOW as f64 * 100.0).round() / 100.0;
+    let busy = report::realtime(&app, &admin, WINDOW).await?;
+    let rounded = |n: f64| (n * 100.0).round() / 100.0;
     let healthy =
         |kinds: &[AccountKind]| accounts.iter().any(|a| kinds.contains(&a.kind) && a.health == Health::Ok && a.enabled);
     Ok(data(json!({
-        "overview": overview(&app, &admin, &accounts).await?,
+        "overview": overview(&app, &admin, &accounts, &total).await?,
         "recentActivity": {
             "apiKeysCreatedToday": made, "requestsToday": today.requests,
-            "tokensToday": today.input + today.output, "inputTokensToday": today.input,
-            "outputTokensToday": today.output, "cacheCreateTokensToday": today.cache_write,
-            "cacheReadTokensToday": today.cache_read, "allTokensToday": today.tokens(),
-            "costToday": today.cost.dollars(),
+            "tokensToday": today.core_tokens(), "inputTokensToday": today.counts.input,
+            "outputTokensToday": today.counts.output, "cacheCreateTokensToday": today.cache_writes(),
+            "cacheReadTokensToday": today.counts.cache_read, "allTokensToday": today.tokens(),
+            "costToday": Micros(today.cost).dollars(),
         },
-        "systemAverages": averages(&app, &admin).await?,
+        "systemAverages": averages(&app, &admin, &total).await?,
         "realtimeMetrics": {
-            "rpm": rate(requests), "tpm": rate(tokens), "windowMinutes": WINDOW, "isHistorical": false,
+            "rpm": rounded(busy.rpm()), "tpm": rounded(busy.tpm()), "windowMinutes": busy.window_minutes,
+            "isHistorical": busy.historical,
         },
         "systemHealth": {
             "redisConnected": app.kv.ping().await.is_ok(),
