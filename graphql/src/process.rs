@@ -77,5 +77,8 @@ pub async fn welcome(app: &App) -> schema::Result<()> {
 pub async fn start(app: &App) -> schema::Result<()> {
     schema::service::settle::start(app).await?;
     schema::service::sweep::start(app);
+    if app.config.roles.management {
+        rest::start(app);
+    }
     Ok(())
 }

@@ -19,6 +19,7 @@ pub mod heard;
 pub mod meter;
 pub mod pins;
 pub mod pump;
+pub mod queue;
 pub mod ready;
 pub mod realtime;
 pub mod rules;

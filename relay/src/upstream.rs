@@ -3,6 +3,7 @@
 //! Accounts without a proxy share one pool; each proxy has its own. Nothing here knows vendors, follows
 //! redirects or waits longer than for a connection: how long an answer may take is the caller's rule.
 
+pub mod guard;
 mod unpack;
 
 use std::fmt;

@@ -126,6 +126,17 @@ impl Clock {
     }
 }
 
+/// A minute as people tell it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fields {
+    pub minute: i8,
+    pub hour: i8,
+    pub day: i8,
+    pub month: i8,
+    /// 1 = Monday … 7.
+    pub weekday: i8,
+}
+
 /// The administrator's time zone, in which days and months are cut.
 #[derive(Clone, Debug)]
 pub struct Zone(jiff::tz::TimeZone);
@@ -198,6 +209,17 @@ impl Zone {
         let date = now.date().saturating_sub(jiff::Span::new().days(i64::from(back)));
         let start = moment(date);
         if start > at { moment(date.saturating_sub(jiff::Span::new().days(7))) } else { start }
+    }
+    /// What the clock and the calendar on the wall here show.
+    pub fn fields(&self, at: Time) -> Fields {
+        let here = self.zoned(at);
+        Fields {
+            minute: here.minute(),
+            hour: here.hour(),
+            day: here.day(),
+            month: here.month(),
+            weekday: here.weekday().to_monday_one_offset(),
+        }
     }
     /// `10/11 09:00`, the label of an hour.
     pub fn hour_label(&self, at: Time) -> String {

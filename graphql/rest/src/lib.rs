@@ -11,9 +11,16 @@ pub mod dialect;
 pub mod log;
 pub mod openapi;
 pub mod pay;
+pub mod webhook;
 
 use axum::Router;
 use schema::App;
+
+/// Starts the faces' background work; it ends when the process stops.
+pub fn start(app: &App) {
+    webhook::watch::start(app);
+    dialect::crs::start(app);
+}
 
 /// Every REST face on one router, and the description of them all.
 pub fn router(app: &App) -> Router<App> {

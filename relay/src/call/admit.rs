@@ -12,9 +12,11 @@ use schema::service::admission::{self, Denied, Limit, Ticket, WindowLimits};
 use schema::service::directory::{self, Ask, KeyView, Refusal, Terms, Unpriced};
 use schema::service::price::{self, ONE, Units};
 use schema::service::routing::family;
+use schema::service::setting::{self, names};
 use schema::{App, Micros, Time};
 
 use super::Call;
+use super::queue;
 use super::units::{self, Size};
 use crate::convert::Fault;
 use crate::convert::fault::Kind;
@@ -98,7 +100,7 @@ fn say(ear: Ear, view: &KeyView, refusal: &Refusal) -> No {
 pub async fn admit(app: &App, call: &Call, view: &KeyView) -> Result<Admitted, No> {
     let ear = call.ear;
     rules(call, view).map_err(|refusal| say(ear, view, &refusal))?;
-    client(call, view)?;
+    client(app, call, view)?;
     let terms = directory::terms(app);
     let models = directory::models(app);
     let known = models.find(&call.model);
@@ -123,7 +125,7 @@ pub async fn admit(app: &App, call: &Call, view: &KeyView) -> Result<Admitted, N
     let estimate = bill.estimate(view, &call.model, &guessed);
     let tokens = guessed.whole_input().saturating_add(guessed.output);
     let ask = demand(view, &call.model, estimate, tokens, call.at, bill.from_wallet && costs(call.operation));
-    match admission::admit(app, &ask).await {
+    match queue::admit(app, ask).await {
         Ok(ticket) => Ok(Admitted { ticket, bill, size }),
         Err(denied) => Err(Box::new(refused(ear, &denied, call.at))),
     }
@@ -136,9 +138,16 @@ fn rules(call: &Call, view: &KeyView) -> Result<(), Refusal> {
     view.admit(&Ask { now: call.at, service, model, address })
 }
 
-fn client(call: &Call, view: &KeyView) -> Result<(), No> {
+fn client(app: &App, call: &Call, view: &KeyView) -> Result<(), No> {
     let rules = &view.key.rules;
     let word = client_word(call.client);
+    let claudes = call.ear.mount.service() == Some(Service::Claude) || family(&call.model) == Some(Service::Claude);
+    if claudes && call.client != Client::ClaudeCode && setting::current(app).bool(names::CLAUDE_CODE_ONLY) {
+        let text = "Claude is served to Claude Code alone here.";
+        return Err(Box::new(
+            call.ear.refuse(&Fault::new(Kind::Permission, text).with_code("client_not_allowed"), None),
+        ));
+    }
     if !rules.restrict_clients || word.is_some_and(|word| rules.allowed_clients.iter().any(|allowed| allowed == word)) {
         return Ok(());
     }

@@ -9,6 +9,7 @@ use schema::service::directory::AccountView;
 
 use super::health::Accounts;
 use super::pins::Pins;
+use super::queue::Queue;
 use super::ready::Ready;
 use super::rules;
 use super::stick::Sticky;
@@ -25,6 +26,8 @@ pub struct Engine {
     pub pins: Pins,
     /// Which account a conversation stays with.
     pub sticky: Sticky,
+    /// Who waits for a turn.
+    pub queue: Queue,
     /// Access tokens.
     pub tokens: Tokens,
     /// The settings.
@@ -42,6 +45,7 @@ impl Engine {
                 accounts: Accounts::start(app),
                 pins: Pins::start(app),
                 sticky: Sticky::default(),
+                queue: Queue::default(),
                 tokens: Tokens::default(),
                 rules: rules::Kept::default(),
                 ready: Mutex::default(),

@@ -322,16 +322,25 @@ impl UsageRow {
         Ok(true)
     }
     /// The last client program whose name begins so, and when it called.
-    pub async fn latest_client(conn: &mut Conn, start: &str, since: Time) -> QueryResult<Option<(String, Time)>> {
+    pub async fn latest_client(
+        conn: &mut Conn,
+        start: &str,
+        since: Time,
+        account_id: Option<i64>,
+    ) -> QueryResult<Option<(String, Time)>> {
         let pattern = format!("{}%", escape_like(start));
-        on!(conn, |c| usage::table
-            .filter(usage::at.ge(since))
-            .filter(usage::client.like(&pattern).escape('\\'))
-            .order(usage::at.desc())
-            .select((usage::client, usage::at))
-            .first(c)
-            .await
-            .optional())
+        on!(conn, |c| {
+            let mut query = usage::table
+                .filter(usage::at.ge(since))
+                .filter(usage::client.like(&pattern).escape('\\'))
+                .order(usage::at.desc())
+                .select((usage::client, usage::at))
+                .into_boxed();
+            if let Some(id) = account_id {
+                query = query.filter(usage::account_id.eq(id));
+            }
+            query.first(c).await.optional()
+        })
     }
     /// When the oldest call began that is still kept.
     pub async fn oldest(conn: &mut Conn) -> QueryResult<Option<Time>> {

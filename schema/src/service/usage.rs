@@ -112,11 +112,18 @@ pub async fn get(app: &App, actor: &Actor, call_id: &str) -> Result<UsageRow> {
     Ok(row)
 }
 
-/// The last client program whose name begins so, and when it called.
-pub async fn latest_client(app: &App, actor: &Actor, start: &str, since: Time) -> Result<Option<(String, Time)>> {
+/// The last client program whose name begins so (of those that one account served, where one is named), and when
+/// it called.
+pub async fn latest_client(
+    app: &App,
+    actor: &Actor,
+    start: &str,
+    since: Time,
+    account_id: Option<i64>,
+) -> Result<Option<(String, Time)>> {
     actor.may(Act::ViewAll)?;
     let mut conn = app.db.conn().await?;
-    Ok(UsageRow::latest_client(&mut conn, start, since).await?)
+    Ok(UsageRow::latest_client(&mut conn, start, since, account_id).await?)
 }
 
 /// What was said in calls, by call; for administrators, and only while it was recorded.

@@ -87,6 +87,13 @@ pub mod names {
     pub const RELEASES_URL: &str = "releases_url";
     pub const PRICES_URL: &str = "prices_url";
     pub const CRS_CONSOLE: &str = "crs_console";
+    pub const WEBHOOKS: &str = "webhooks";
+    pub const WEBHOOK_ALLOWED_HOSTS: &str = "webhook_allowed_hosts";
+    pub const CLAUDE_CODE_ONLY: &str = "claude_code_only";
+    pub const KEY_QUEUE: &str = "key_queue";
+    pub const KEY_QUEUE_SIZE: &str = "key_queue_size";
+    pub const KEY_QUEUE_FACTOR: &str = "key_queue_factor";
+    pub const KEY_QUEUE_MS: &str = "key_queue_ms";
     pub const BANK_TRANSFER_ENABLED: &str = "bank_transfer_enabled";
     pub const BANK_TRANSFER_INSTRUCTIONS: &str = "bank_transfer_instructions";
     pub const MASSROUTER_USER_LIMIT: &str = "massrouter_user_limit";
@@ -137,6 +144,14 @@ pub const CATALOGUE: &[Definition] = &[
         Kind::Text(500),
         "",
         "Address of the feed that names the newest release; empty: not asked",
+    ),
+    secret("site", names::WEBHOOKS, Kind::Json, "Who is told of accounts that stop serving, spent quotas and alerts"),
+    row(
+        "site",
+        names::WEBHOOK_ALLOWED_HOSTS,
+        Kind::Text(4_000),
+        "",
+        "Hosts, separated by commas, that may be told although they are not public",
     ),
     row(
         "site",
@@ -246,6 +261,23 @@ pub const CATALOGUE: &[Definition] = &[
         "",
         "Hosts, separated by commas, from which files in prompts are fetched although they are not public",
     ),
+    row("llm", names::CLAUDE_CODE_ONLY, Kind::Bool, "false", "Whether Claude is served to Claude Code alone"),
+    row(
+        "llm",
+        names::KEY_QUEUE,
+        Kind::Bool,
+        "false",
+        "Whether calls beyond a key's limit of calls at the same time wait for their turn",
+    ),
+    row("llm", names::KEY_QUEUE_SIZE, Kind::Int(1, 100), "3", "Most calls of one key that wait"),
+    row(
+        "llm",
+        names::KEY_QUEUE_FACTOR,
+        Kind::Number(0.0, 10.0),
+        "0",
+        "Lets as many wait as the key's limit times this, where that is more",
+    ),
+    row("llm", names::KEY_QUEUE_MS, Kind::Int(1_000, 300_000), "10000", "Longest wait of a call, in milliseconds"),
     row(
         "llm",
         names::LOG_CALLS_EVERY,

@@ -1,8 +1,11 @@
 //! What the console asks for beyond the documented endpoints.
 
 pub mod account;
+pub mod calls;
 pub mod cards;
+pub mod config;
 pub mod key;
 pub mod people;
 pub mod pricing;
 pub mod spa;
+pub mod webhook;

@@ -1,5 +1,7 @@
 //! The account families: the same verbs over one table of accounts, told apart by a row each.
 
+pub mod checks;
+mod cron;
 mod form;
 pub mod health;
 pub mod login;

@@ -4,13 +4,16 @@
 use axum::extract::State;
 use http::StatusCode;
 use schema::clock::MINUTE;
-use schema::model::api_key::{ApiKey, KeyState};
+use schema::model::account::AccountFilter;
+use schema::model::api_key::{ApiKey, BoundTo, KeyState};
 use schema::service::report::{self, Dimension};
 use schema::service::{api_key, setting};
 use schema::{Actor, App, Error};
 use serde_json::{Map, Value, json};
 
 use super::cost::model_rows;
+use super::family::row::rows;
+use super::family::{all, of_kind};
 use super::form::Form;
 use super::key::{Names, shown, shown_bindings, shown_permissions, shown_rates};
 use super::shape::{Span, sums as shown_sums, when};
@@ -133,7 +136,7 @@ pub async fn stats(State(app): State<App>, caller: Anyone, form: Body<Form>) -> 
     let row = shown(&key, &names);
     let pick = |name: &str| row.get(name).cloned().unwrap_or(Value::Null);
     let mut accounts = shown_bindings(&key, &names);
-    accounts.insert("details".into(), Value::Null);
+    accounts.insert("details".into(), details(&app, &key).await?);
     let mut shown_limits = json!({
         "tokenLimit": limits.window_tokens, "concurrencyLimit": limits.concurrency,
         "rateLimitWindow": limits.window_ms / MINUTE, "rateLimitRequests": limits.window_requests,
@@ -159,6 +162,40 @@ pub async fn stats(State(app): State<App>, caller: Anyone, form: Body<Form>) -> 
         },
         "serviceRates": shown_rates(&rules.service_rates),
     })))
+}
+
+/// The accounts that serve this key alone, as its holder may see them: how they do, not whose they are.
+async fn details(app: &App, key: &ApiKey) -> Result<Value, Error> {
+    let system = Actor::system();
+    let ids = key.bindings.0.iter().filter_map(|b| match b.to {
+        BoundTo::Account(id) => Some(id),
+        BoundTo::Group(_) => None,
+    });
+    let ids: Vec<i64> = ids.collect();
+    if ids.is_empty() {
+        return Ok(Value::Null);
+    }
+    let accounts = all(app, &system, AccountFilter { ids, ..AccountFilter::default() }).await?;
+    let mut out = Map::new();
+    for (account, row) in accounts.iter().zip(rows(app, &system, &accounts).await?) {
+        let told = [
+            "accountType",
+            "platform",
+            "status",
+            "schedulable",
+            "rateLimitStatus",
+            "sessionWindow",
+            "claudeUsage",
+            "codexUsage",
+        ];
+        let mut shown: Map<String, Value> =
+            told.iter().filter_map(|name| Some(((*name).to_owned(), row.get(*name)?.clone()))).collect();
+        shown.insert("id".into(), account.uid.as_str().into());
+        shown.insert("name".into(), account.name.as_str().into());
+        let platform = of_kind(account.kind).platform;
+        out.insert(platform.split(['-', '_']).next().unwrap_or(platform).to_owned(), shown.into());
+    }
+    Ok(out.into())
 }
 
 /// Most keys that are asked after at a time.

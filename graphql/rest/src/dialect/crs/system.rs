@@ -132,31 +132,35 @@ fn newer(one: &str, other: &str) -> bool {
     parts(one) > parts(other)
 }
 
-/// Where the headers an account's clients sent are kept.
-const HEADERS: &str = "claude_code_headers";
+/// Since when an account's clients count; set by clearing.
+const FORGOTTEN: &str = "claude_code_forgotten_at";
 
 pub async fn headers(State(app): State<App>, admin: Admin) -> Reply {
     let filter = AccountFilter { kinds: vec![AccountKind::ClaudeOauth], ..AccountFilter::default() };
-    let rows: Vec<Value> = all(&app, &admin, filter)
-        .await?
-        .iter()
-        .filter_map(|a| {
-            let seen = a.info.0.get(HEADERS)?;
-            Some(json!({
-                "accountId": a.uid, "accountName": a.name, "version": seen.get("version"),
-                "userAgent": seen.get("userAgent"), "updatedAt": seen.get("updatedAt"), "headers": seen.get("headers"),
-            }))
-        })
-        .collect();
+    let now = app.clock.now();
+    let mut rows = Vec::new();
+    for a in all(&app, &admin, filter).await? {
+        let since = a.info.0.get(FORGOTTEN).and_then(Value::as_i64).unwrap_or(0).max(now.plus(-30 * DAY).0);
+        let Some((agent, at)) = usage::latest_client(&app, &admin, CLIENT, Time(since), Some(a.id)).await? else {
+            continue;
+        };
+        let version = agent.strip_prefix(CLIENT).unwrap_or("").split([' ', '(']).next().unwrap_or("");
+        rows.push(json!({
+            "accountId": a.uid, "accountName": a.name, "version": version, "userAgent": agent,
+            "updatedAt": at.rfc3339(), "headers": { "user-agent": agent },
+        }));
+    }
     Ok(data(rows))
 }
 
 pub async fn delete_headers(State(app): State<App>, admin: Admin, uid: Path<String>) -> Reply {
     let account = account::get_by_uid(&app, &admin, &uid.0).await?;
-    account::learn(&app, account.id, &Map::from_iter([(HEADERS.to_owned(), Value::Null)])).await?;
+    account::learn(&app, account.id, &Map::from_iter([(FORGOTTEN.to_owned(), app.clock.now().0.into())])).await?;
     Ok(message(&format!("Claude Code headers cleared for account {}", account.name)))
 }
 
+/// How Claude Code names itself.
+const CLIENT: &str = "claude-cli/";
 /// Since when clients' versions count; set by clearing.
 const CLEARED: &str = "crs:client-version-cleared";
 /// How long a client's version counts as current.
@@ -166,7 +170,7 @@ pub async fn client_version(State(app): State<App>, admin: Admin) -> Reply {
     let now = app.clock.now();
     let cleared = app.kv.get(CLEARED, now).await?.and_then(|t| t.parse().ok()).unwrap_or(0);
     let since = Time(cleared.max(now.plus(-CURRENT).0));
-    let seen = usage::latest_client(&app, &admin, "claude-cli/", since).await?;
+    let seen = usage::latest_client(&app, &admin, CLIENT, since, None).await?;
     let left = seen.as_ref().map_or(0, |(_, at)| (at.0 + CURRENT - now.0).max(0) / 1_000);
     let answer = json!({
         "userAgent": seen.as_ref().map(|(agent, _)| agent), "isActive": seen.is_some(), "ttlSeconds": left,

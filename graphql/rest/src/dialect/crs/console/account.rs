@@ -1,17 +1,20 @@
 //! Accounts as the console's overview pages read them: rests, bindings, balances, errors.
 
+use std::collections::HashMap;
+
 use axum::extract::State;
 use schema::model::account::{Account, AccountFilter, Health};
 use schema::model::api_key::BoundTo;
 use schema::page::Seek;
 use schema::service::account as accounts;
+use schema::service::admission;
 use schema::service::report::Dimension;
 use schema::service::setting;
 use schema::{Actor, App, Error, Micros};
 use serde_json::{Map, Value, json};
 
-use super::super::family::row::family_of;
-use super::super::family::{all, of_kind};
+use super::super::family::row::{family_of, rows};
+use super::super::family::{FAMILIES, all, of_kind};
 use super::super::shape::Span;
 use super::super::{Admin, Path, Reply, data, sums};
 
@@ -111,24 +114,70 @@ pub async fn balances(State(app): State<App>, admin: Admin, platform: Path<Strin
     Ok(data(rows))
 }
 
+/// Accounts by platform: what they have cost, and what is left of today's quotas, which is all that is known of
+/// balances.
 pub async fn balance_summary(State(app): State<App>, admin: Admin) -> Reply {
     let mut platforms = Map::new();
-    let mut total = Micros::ZERO;
-    for account in all(&app, &admin, AccountFilter::default()).await? {
+    let (mut total, mut left, mut low) = (Micros::ZERO, Micros::ZERO, 0);
+    let accounts = all(&app, &admin, AccountFilter::default()).await?;
+    let remaining = remaining(&app, &accounts).await?;
+    for account in accounts {
         total = total.plus(account.spent);
+        let own = remaining.get(&account.id).copied();
+        // A tenth of the quota is little.
+        let is_low = own.is_some_and(|own| own.0 < account.daily_quota.unwrap_or_default().0 / 10);
+        left = left.plus(own.unwrap_or_default());
+        low += i64::from(is_low);
         let platform = of_kind(account.kind).platform;
         let entry = platforms.entry(platform).or_insert_with(
             || json!({ "count": 0, "totalBalance": 0, "totalCost": 0.0, "lowBalanceCount": 0, "accounts": [] }),
         );
         entry["count"] = (entry["count"].as_i64().unwrap_or(0) + 1).into();
         entry["totalCost"] = (entry["totalCost"].as_f64().unwrap_or(0.0) + account.spent.dollars()).into();
+        let sum = entry["totalBalance"].as_f64().unwrap_or(0.0) + own.unwrap_or_default().dollars();
+        entry["totalBalance"] = sum.into();
+        entry["lowBalanceCount"] = (entry["lowBalanceCount"].as_i64().unwrap_or(0) + i64::from(is_low)).into();
         if let Some(list) = entry["accounts"].as_array_mut() {
             list.push(json!({ "accountId": account.uid, "name": account.name, "totalCost": account.spent.dollars() }));
         }
     }
     Ok(data(json!({
-        "totalBalance": 0, "totalCost": total.dollars(), "lowBalanceCount": 0, "platforms": platforms,
+        "totalBalance": left.dollars(), "totalCost": total.dollars(), "lowBalanceCount": low, "platforms": platforms,
     })))
+}
+
+/// What is left of today's quota, of accounts that have one.
+async fn remaining(app: &App, accounts: &[Account]) -> Result<HashMap<i64, Micros>, Error> {
+    let now = app.clock.now();
+    let settings = setting::current(app);
+    let limited: Vec<(&Account, Micros)> =
+        accounts.iter().filter_map(|a| Some((a, a.daily_quota.filter(|q| q.0 > 0)?))).collect();
+    let wanted: Vec<(i64, schema::Time)> =
+        limited.iter().map(|(a, _)| (a.id, accounts::quota_start(&a.options.0, settings.zone(), now))).collect();
+    let spent = admission::accounts_spent(app, &wanted).await?;
+    Ok(limited.iter().zip(spent).map(|((a, quota), spent)| (a.id, Micros((quota.0 - spent).max(0)))).collect())
+}
+
+/// Every account by family, as lists show them: without secrets, which never leave.
+pub async fn export(State(app): State<App>, admin: Admin) -> Reply {
+    let mut out = Map::from_iter([("exportedAt".to_owned(), app.clock.now().rfc3339().into())]);
+    for family in &FAMILIES {
+        let filter = AccountFilter { kinds: vec![family.kind], ..AccountFilter::default() };
+        let accounts = all(&app, &admin, filter).await?;
+        let name = match family.platform {
+            "claude" => "claudeAccounts",
+            "claude-console" => "claudeConsoleAccounts",
+            "ccr" => "ccrAccounts",
+            "bedrock" => "bedrockAccounts",
+            "gemini" => "geminiOAuthAccounts",
+            "gemini-api" => "geminiApiKeyAccounts",
+            "openai" => "openaiOAuthAccounts",
+            "azure_openai" => "azureOpenaiAccounts",
+            _ => "openaiResponsesAccounts",
+        };
+        out.insert(name.to_owned(), json!(rows(&app, &admin, &accounts).await?));
+    }
+    Ok(data(out))
 }
 
 async fn history(app: &App, actor: &Actor, account: Option<&Account>) -> Result<Vec<Value>, Error> {

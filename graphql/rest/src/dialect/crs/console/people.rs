@@ -1,4 +1,4 @@
-//! People, and switches this product does not have.
+//! People.
 
 use axum::extract::State;
 use schema::Role;
@@ -9,8 +9,7 @@ use schema::{App, Error, Micros};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::super::form::Form;
-use super::super::{Admin, Body, Query, Reply, data, flat};
+use super::super::{Admin, Query, Reply, data, flat};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -86,52 +85,4 @@ pub async fn stats(State(app): State<App>, admin: Admin) -> Reply {
             "totalCost": Micros(total.cost).dollars(),
         },
     } })))
-}
-
-/// Switches of its relay that stand still here, with what they stand at.
-fn relay_config() -> Value {
-    json!({
-        "claudeCodeOnlyEnabled": false, "globalSessionBindingEnabled": false, "sessionBindingErrorMessage": "",
-        "sessionBindingTtlDays": 30, "userMessageQueueEnabled": false, "userMessageQueueDelayMs": 200,
-        "userMessageQueueTimeoutMs": 5_000, "concurrentRequestQueueEnabled": false,
-        "concurrentRequestQueueMaxSize": 3, "concurrentRequestQueueMaxSizeMultiplier": 0,
-        "concurrentRequestQueueTimeoutMs": 10_000, "concurrentRequestQueueMaxRedisFailCount": 5,
-        "concurrentRequestQueueHealthCheckEnabled": false, "concurrentRequestQueueHealthThreshold": 0.8,
-        "requestDetailCaptureEnabled": false, "updatedAt": null, "updatedBy": null,
-    })
-}
-
-pub async fn config(_: Admin) -> Reply {
-    Ok(flat(json!({ "config": relay_config() })))
-}
-
-/// Nothing is switched on here that would do nothing; which keys, clients and models may be used is a key's rule.
-pub async fn put_config(_: Admin, form: Body<Form>) -> Reply {
-    let now = relay_config();
-    for (name, value) in &form.0.0 {
-        if value == &Value::Bool(true) && now.get(name) != Some(value) {
-            let text = format!("{name} is not a switch of this server; restrict the clients of single keys instead");
-            return Err(Error::invalid(name.as_str(), text).into());
-        }
-    }
-    Ok(flat(json!({ "message": "配置已更新", "config": now })))
-}
-
-fn webhooks() -> Value {
-    json!({ "enabled": false, "platforms": [], "notificationTypes": {}, "retrySettings": {}, "createdAt": null, "updatedAt": null })
-}
-
-pub async fn webhook_config(_: Admin) -> Reply {
-    Ok(flat(json!({ "config": webhooks() })))
-}
-
-pub async fn put_webhook_config(_: Admin, form: Body<Form>) -> Reply {
-    if form.0.switch("enabled")? == Some(true) {
-        return Err(Error::invalid(
-            "enabled",
-            "this server sends no webhooks; subscribe to its GraphQL events instead",
-        )
-        .into());
-    }
-    Ok(flat(json!({ "message": "Webhook配置已保存", "config": webhooks() })))
 }

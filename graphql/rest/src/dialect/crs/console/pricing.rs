@@ -92,6 +92,9 @@ async fn read(app: &App, url: &str) -> Result<String, &'static str> {
     String::from_utf8(file).map_err(|_| "the price list is no text")
 }
 
+/// Who changed the rates last, within the console's own document.
+const TOUCHED: &str = "serviceRates";
+
 fn shown_rates(app: &App) -> Value {
     let settings = setting::current(app);
     let stored: BTreeMap<String, f64> = settings.json(names::SERVICE_RATES);
@@ -104,7 +107,9 @@ fn shown_rates(app: &App) -> Value {
         let rate = rates.get(like).cloned().unwrap_or(Value::Null);
         rates.insert(word.to_owned(), rate);
     }
-    json!({ "baseService": "claude", "rates": rates, "updatedAt": null, "updatedBy": null })
+    let own: Map<String, Value> = settings.json(names::CRS_CONSOLE);
+    let touched = |name: &str| own.get(TOUCHED).and_then(|t| t.get(name)).cloned();
+    json!({ "baseService": "claude", "rates": rates, "updatedAt": touched("at"), "updatedBy": touched("by") })
 }
 
 /// Public: the statistics page shows it.
@@ -123,7 +128,12 @@ pub async fn put_rates(State(app): State<App>, admin: Admin, form: Body<Form>) -
     let mut stored: BTreeMap<String, f64> = settings.json(names::SERVICE_RATES);
     stored.extend(rates(&own)?.into_iter().map(|(service, rate)| (service, rate as f64 / 1e6)));
     let text = serde_json::to_string(&stored).map_err(Error::internal)?;
-    let changes = BTreeMap::from([(names::SERVICE_RATES.to_owned(), Some(text))]);
+    let mut own: Map<String, Value> = settings.json(names::CRS_CONSOLE);
+    own.insert(TOUCHED.into(), json!({ "at": app.clock.now().rfc3339(), "by": admin.name }));
+    let changes = BTreeMap::from([
+        (names::SERVICE_RATES.to_owned(), Some(text)),
+        (names::CRS_CONSOLE.to_owned(), Some(Value::Object(own).to_string())),
+    ]);
     setting::put(&app, &admin, &changes).await?;
     Ok(flat(json!({ "message": "Service rates updated", "data": shown_rates(&app) })))
 }

@@ -26,9 +26,12 @@ fn shown(account: &Account, found: &Found) -> Value {
     })
 }
 
-async fn asked(app: &App, actor: &Actor, account: &Account, form: &Form) -> Result<Found, Error> {
+/// Really asks, and notes in the account's history how that ended.
+pub async fn asked(app: &App, actor: &Actor, account: &Account, form: &Form) -> Result<Found, Error> {
     let model = form.text("model")?.or_else(|| account.options.test_model.clone());
-    connect::test(app, actor, account.id, model.as_deref()).await
+    let found = connect::test(app, actor, account.id, model.as_deref()).await?;
+    super::checks::remember(app, account, &found, model.as_deref()).await?;
+    Ok(found)
 }
 
 /// One account asked; the answer as JSON, or as the events newer consoles read when they ask for them.

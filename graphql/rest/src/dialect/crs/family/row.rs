@@ -7,9 +7,9 @@ use schema::model::account::{Account, AccountKind, Health};
 use schema::model::account_group::AccountGroup;
 use schema::model::api_key::BoundTo;
 use schema::service::account::{self, Rests, quota_start};
+use schema::service::admission;
 use schema::service::report::{self, Dimension, Sums};
 use schema::service::setting;
-use schema::service::admission;
 use schema::{Actor, App, Error, Micros, Time};
 use serde_json::{Map, Value, json};
 
@@ -136,7 +136,8 @@ fn row(app: &App, actor: &Actor, account: &Account, around: &Around) -> Result<M
     let limit = rate_limit(account, &around.rests, around.now);
     let overload = around.rests.overload.get(&account.id);
     let last_rest = around.rests.any.get(&account.id);
-    let overloaded = account.health == Health::Cooling && overload.is_some_and(|o| last_rest.is_some_and(|r| r.id == o.id));
+    let overloaded =
+        account.health == Health::Cooling && overload.is_some_and(|o| last_rest.is_some_and(|r| r.id == o.id));
     let quota = account.daily_quota.unwrap_or_default();
     let quota_used = around.quota_used.get(&account.id).copied();
     let stopped = quota_used.is_some_and(|used| used >= quota);

@@ -18,12 +18,8 @@ pub async fn cost_debug(State(app): State<App>, admin: Admin, uid: Path<String>)
     let now = app.clock.now();
     let settings = setting::current(&app);
     let zone = settings.zone();
-    let spans = [
-        Span::today(zone, now),
-        Span::month(zone, now),
-        Span { from: now.hour(), until: now.plus(1) },
-        Span::ALL,
-    ];
+    let spans =
+        [Span::today(zone, now), Span::month(zone, now), Span { from: now.hour(), until: now.plus(1) }, Span::ALL];
     let used = sums::Used::of(&app, &admin, Dimension::Key, &[key.id], &spans).await?;
     let [daily, monthly, hourly, total] = [0, 1, 2, 3].map(|n| used.in_span(key.id, n));
     let usd = |micros: i64| Micros(micros).dollars();

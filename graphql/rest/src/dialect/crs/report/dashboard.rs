@@ -45,12 +45,7 @@ impl Standing {
     }
 }
 
-async fn overview(
-    app: &App,
-    actor: &Actor,
-    accounts: &[Account],
-    total: &Sums,
-) -> Result<Map<String, Value>, Error> {
+async fn overview(app: &App, actor: &Actor, accounts: &[Account], total: &Sums) -> Result<Map<String, Value>, Error> {
     let now = app.clock.now();
     let keys = api_key::count(app, actor, &KeyFilter::default()).await?;
     let state = Some((KeyState::Active, now));

@@ -149,8 +149,7 @@ pub async fn accounts(State(app): State<App>, admin: Admin, query: Query<Asked>)
         names.extend(accounts.into_iter().map(|a| (a.id, (a.uid, a.name))));
     }
     let slice = Slice { accounts: Some(names.keys().copied().collect()), ..sums::over(cut.span) };
-    let split =
-        report::split_series(&app, &admin, &slice, cut.grain, Dimension::Account, Measure::Cost, LINES).await?;
+    let split = report::split_series(&app, &admin, &slice, cut.grain, Dimension::Account, Measure::Cost, LINES).await?;
     Ok(flat(json!({
         "data": points(&cut, &split, &names, "accounts"), "granularity": cut.word(), "group": word,
         "groupLabel": label, "topAccounts": top(&split, &names), "totalAccounts": split.groups,
