@@ -53,7 +53,11 @@ settings = {
     "massrouter_user_limit": "10000",
     "sign_in_github_client_id": "contract",
     "sign_in_github_client_secret": "contract",
+    "oauth_google_client_secret": "fake-client-secret",
 }
+for vendor in ["claude", "openai", "google"]:
+    settings[f"oauth_{vendor}_authorize_url"] = f"{FAKE}/oauth/{vendor}/authorize"
+    settings[f"oauth_{vendor}_token_url"] = f"{FAKE}/oauth/{vendor}/token"
 call("POST", "/api/admin/configs/batch",
      {"configs": [{"key": name, "value": value} for name, value in settings.items()]}, bearer(admin))
 
@@ -120,6 +124,18 @@ config = {
             "bodies": {
                 "3": {"newUsername": "admin", "currentPassword": ADMIN, "newPassword": ADMIN},
                 "6": {"apiKey": keys["all"]},
+                # Accounts at the fakes, so that testing them asks nobody else.
+                "40": {"name": "contract-claude", "baseUrl": f"{FAKE}/anthropic"},
+                "49": {"name": "contract-console", "apiUrl": f"{FAKE}/anthropic", "apiKey": "sk-ant-api03-fake"},
+                "59": {"name": "contract-ccr", "apiUrl": f"{FAKE}/ccr", "apiKey": "ccr-fake"},
+                "69": {"name": "contract-bedrock", "baseUrl": f"{FAKE}/bedrock", "region": "us-east-1",
+                       "credentialType": "access_key",
+                       "awsCredentials": {"accessKeyId": "AKIACONTRACT", "secretAccessKey": "contract"}},
+                "79": {"name": "contract-gemini", "baseUrl": f"{FAKE}/gemini"},
+                "87": {"name": "contract-openai", "baseUrl": f"{FAKE}/codex"},
+                "94": {"name": "contract-azure", "azureEndpoint": f"{FAKE}/azure", "apiVersion": "2024-02-01",
+                       "deploymentName": "gpt-4", "apiKey": "az-fake-azure"},
+                "103": {"name": "contract-responses", "baseApi": f"{FAKE}/openai", "apiKey": "sk-fake-openai"},
             },
         },
         "commercial": {

@@ -3,6 +3,7 @@
 
 mod late;
 mod notices;
+mod page;
 mod races;
 mod refunds;
 mod shop;

@@ -1,8 +1,14 @@
 //! The REST dialects, asked over HTTP through the real router.
 
+mod commercial;
 mod crs;
+mod crs_console;
+mod crs_every;
+mod crs_oauth;
 mod ledger;
 mod massrouter;
 mod newapi;
 mod oauth;
 mod openapi;
+mod views;
+mod world;

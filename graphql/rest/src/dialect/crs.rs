@@ -127,6 +127,11 @@ pub fn start(app: &App) {
     family::checks::start(app);
 }
 
+/// Tests the accounts whose moment has come; how many. The job that [`start`] begins asks every half minute.
+pub async fn test_due(app: &App) -> Result<usize, Error> {
+    family::checks::due(app).await
+}
+
 crate::routes! { Crs;
     POST "/web/auth/login" => auth::login;
     POST "/web/auth/logout" => auth::logout;
@@ -340,6 +345,7 @@ crate::routes! { Crs;
     GET "/admin/quota-cards" => console::cards::list;
     GET "/admin/quota-cards/stats" => console::cards::stats;
     GET "/admin/quota-cards/limits" => console::cards::limits;
+    PUT "/admin/quota-cards/limits" => console::cards::put_limits;
     DELETE "/admin/quota-cards/{id}" => console::cards::delete;
     GET "/admin/redemptions" => console::cards::redemptions;
     GET "/admin/claude-code-headers" => system::headers;

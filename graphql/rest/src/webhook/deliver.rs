@@ -75,7 +75,9 @@ fn failure(why: impl Into<String>, may_pass: bool) -> Failure {
 pub async fn once(app: &App, platform: &Platform, notice: &Notice, limit: Duration) -> Result<(), Failure> {
     let now: Time = app.clock.now();
     let message = message(platform, notice, now);
-    tokio::time::timeout(limit, send(app, &message)).await.unwrap_or_else(|_| Err(failure("it did not answer in time", true)))
+    tokio::time::timeout(limit, send(app, &message))
+        .await
+        .unwrap_or_else(|_| Err(failure("it did not answer in time", true)))
 }
 
 /// Longest answer that is looked at.

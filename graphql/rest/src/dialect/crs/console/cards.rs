@@ -1,17 +1,21 @@
 //! Its quota cards over our cards: a code that is worth money for whoever owns the key.
 
+use std::collections::BTreeMap;
+
 use axum::extract::State;
+use schema::clock::DAY;
 use schema::model::card::{Card, CardFilter, CardStatus, RedemptionFilter};
 use schema::page::Window;
 use schema::service::card::{self, CodeForm, Mint, Worth};
+use schema::service::setting::{self, names};
 use schema::service::{token, user as people};
 use schema::{Actor, App, Error, Micros};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::super::form::Form;
 use super::super::public::asked_for_card;
-use super::super::shape::when;
+use super::super::shape::{dollars, when};
 use super::super::{Admin, Body, Crs, Path, Query, Reply, data, flat, message};
 use crate::dialect::Maybe;
 
@@ -54,6 +58,7 @@ pub async fn mint(State(app): State<App>, admin: Admin, form: Body<Form>) -> Rep
     if count > 100 {
         return Err(Error::invalid("count", "count must be between 1 and 100").into());
     }
+    within_limits(&app, amount, form.time("expiresAt")?)?;
     let order = Mint {
         count: count as usize,
         worth: Worth::Credit(amount),
@@ -94,8 +99,57 @@ pub async fn stats(State(app): State<App>, admin: Admin) -> Reply {
     })))
 }
 
-pub async fn limits(_: Admin) -> Reply {
-    Ok(data(json!({ "enabled": false, "maxExpiryDays": null, "maxTotalCostLimit": null })))
+/// What cards may be worth and how long they may last, within the console's own document.
+const LIMITS: &str = "cardLimits";
+
+fn shown_limits(app: &App) -> Value {
+    let own: Map<String, Value> = setting::current(app).json(names::CRS_CONSOLE);
+    let kept = own.get(LIMITS);
+    let get = |name: &str, default: Value| kept.and_then(|k| k.get(name)).cloned().unwrap_or(default);
+    json!({
+        "enabled": get("enabled", false.into()), "maxExpiryDays": get("maxExpiryDays", 90.into()),
+        "maxTotalCostLimit": get("maxTotalCostLimit", 1_000.into()),
+    })
+}
+
+/// Refuses cards beyond the limits, where they are switched on.
+fn within_limits(app: &App, amount: Micros, ends: Option<schema::Time>) -> Result<(), Error> {
+    let limits = shown_limits(app);
+    if limits["enabled"] != true {
+        return Ok(());
+    }
+    let most = limits["maxTotalCostLimit"].as_f64().and_then(Micros::from_dollars).unwrap_or(Micros(i64::MAX));
+    if amount > most {
+        return Err(Error::invalid("quotaAmount", format!("a card may be worth at most {}", dollars(most))));
+    }
+    let days = limits["maxExpiryDays"].as_i64().unwrap_or(i64::MAX / DAY);
+    if ends.is_some_and(|t| t > app.clock.now().plus(days.saturating_mul(DAY))) {
+        return Err(Error::invalid("expiresAt", format!("a card may last at most {days} days")));
+    }
+    Ok(())
+}
+
+pub async fn limits(State(app): State<App>, _: Admin) -> Reply {
+    Ok(data(shown_limits(&app)))
+}
+
+pub async fn put_limits(State(app): State<App>, admin: Admin, form: Body<Form>) -> Reply {
+    let form = form.0;
+    let mut limits = shown_limits(&app);
+    if let Some(on) = form.switch("enabled")? {
+        limits["enabled"] = on.into();
+    }
+    if let Some(days) = form.whole("maxExpiryDays", 1, "maxExpiryDays must be a positive number of days")? {
+        limits["maxExpiryDays"] = days.into();
+    }
+    if let Some(most) = form.dollars("maxTotalCostLimit", "maxTotalCostLimit must be a number of dollars")? {
+        limits["maxTotalCostLimit"] = most.dollars().into();
+    }
+    let mut own: Map<String, Value> = setting::current(&app).json(names::CRS_CONSOLE);
+    own.insert(LIMITS.into(), limits);
+    let changes = BTreeMap::from([(names::CRS_CONSOLE.to_owned(), Some(Value::Object(own).to_string()))]);
+    setting::put(&app, &admin, &changes).await?;
+    Ok(data(shown_limits(&app)))
 }
 
 pub async fn delete(State(app): State<App>, admin: Admin, id: Path<String>) -> Reply {
