@@ -32,6 +32,24 @@ def bearer(token):
     return {"Authorization": f"Bearer {token}"}
 
 
+def consent(url):
+    """Passes a consent page of the fake vendors: the code it gives."""
+    class Stay(urllib.request.HTTPRedirectHandler):
+        def redirect_request(self, *_):
+            return None
+    try:
+        with urllib.request.build_opener(Stay).open(url) as page:
+            return page.read().decode().split("<code>")[1].split("<")[0]
+    except urllib.error.HTTPError as there:
+        return there.headers["Location"]
+
+
+def login(url):
+    """Begins the login of an account and passes its consent page: what exchanges the code for tokens."""
+    begun = call("POST", url, {}, bearer(admin))[0].get("data", {})
+    return {"sessionId": begun.get("sessionId"), "code": consent(begun.get("authUrl", ""))}
+
+
 def graphql(token, query, variables):
     answer, _ = call("POST", "/graphql", {"query": query, "variables": variables}, bearer(token))
     if answer.get("errors"):
@@ -115,6 +133,22 @@ call("POST", "/v1/chat/completions", {"model": "gpt-4", "messages": [{"role": "u
 
 # The documented vendor, but on this machine.
 llm = {"provider": "openai", "apiKey": "sk-fake-openai", "model": "gpt-4", "baseURL": f"{FAKE}/openai/v1"}
+
+# A login that was finished, and others that wait for their code.
+finished = login("/admin/gemini-accounts/generate-auth-url")
+call("POST", "/admin/gemini-accounts/exchange-code", finished, bearer(admin))
+logins = {number: login(f"/admin/{path}") for number, path in {
+    "35": "claude-accounts/generate-auth-url",
+    "37": "claude-accounts/generate-setup-token-url",
+    "77": "gemini-accounts/generate-auth-url",
+    "85": "openai-accounts/generate-auth-url",
+}.items()}
+
+# The buyer has a plan already, which can be cancelled and renewed.
+card = call("POST", "/admin/cardkeys/generate", {"count": 1, "type": "plan", "planId": "pro", "planDuration": 30},
+            bearer(admin))[0]
+call("POST", "/credits/redeem", {"code": card["cardKeys"][0]["code"]}, bearer(user))
+
 config = {
     "systems": {
         "crs": {
@@ -122,16 +156,23 @@ config = {
                        "headers": {"Authorization": "Bearer {token}"}}],
             "headers": {"user": bearer(user)},
             "bodies": {
+                "1": {"username": "admin", "password": ADMIN},
                 "3": {"newUsername": "admin", "currentPassword": ADMIN, "newPassword": ADMIN},
+                "76": {"sessionId": finished["sessionId"]},
+                **logins,
                 "6": {"apiKey": keys["all"]},
                 # Accounts at the fakes, so that testing them asks nobody else.
-                "40": {"name": "contract-claude", "baseUrl": f"{FAKE}/anthropic"},
+                "40": {"name": "contract-claude", "baseUrl": f"{FAKE}/anthropic", "claudeAiOauth": {
+                    "accessToken": "sk-ant-oat01-fake-access", "refreshToken": "sk-ant-ort01-fake-refresh",
+                    "expiresAt": 4102444800000, "scopes": ["user:inference", "user:profile"]}},
                 "49": {"name": "contract-console", "apiUrl": f"{FAKE}/anthropic", "apiKey": "sk-ant-api03-fake"},
                 "59": {"name": "contract-ccr", "apiUrl": f"{FAKE}/ccr", "apiKey": "ccr-fake"},
                 "69": {"name": "contract-bedrock", "baseUrl": f"{FAKE}/bedrock", "region": "us-east-1",
                        "credentialType": "access_key",
-                       "awsCredentials": {"accessKeyId": "AKIACONTRACT", "secretAccessKey": "contract"}},
-                "79": {"name": "contract-gemini", "baseUrl": f"{FAKE}/gemini"},
+                       "awsCredentials": {"accessKeyId": "AKFAKEBEDROCK", "secretAccessKey": "fake/bedrock+secret"}},
+                "79": {"name": "contract-gemini", "baseUrl": f"{FAKE}/gemini", "geminiOauth": {
+                    "access_token": "ya29.fake", "refresh_token": "1//fake-google-refresh",
+                    "expiry_date": 4102444800000}},
                 "87": {"name": "contract-openai", "baseUrl": f"{FAKE}/codex"},
                 "94": {"name": "contract-azure", "azureEndpoint": f"{FAKE}/azure", "apiVersion": "2024-02-01",
                        "deploymentName": "gpt-4", "apiKey": "az-fake-azure"},
@@ -150,6 +191,8 @@ config = {
             "bodies": {
                 "3": {"planId": "pro", "paymentMethod": "bank_transfer"},
                 "4": {"newPlanId": "enterprise", "paymentMethod": "bank_transfer"},
+                "11": {"name": "My Production Key", "description": "contract", "expiresAt": "2099-01-01T00:00:00.000Z"},
+                "32": {"username": "user@example.com", "password": PASSWORD},
             },
         },
         "massrouter": {

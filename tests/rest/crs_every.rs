@@ -397,7 +397,8 @@ async fn reports(w: &mut World, id: &str) {
 
 async fn system(w: &mut World) {
     let nobody = w.t.anonymous();
-    let shown = w.call_as(&nobody, "GET", "/admin/oem-settings", &[], Value::Null).await;
+    let page = nobody.with("referer", &format!("{}/admin-next/login", w.t.url));
+    let shown = w.call_as(&page, "GET", "/admin/oem-settings", &[], Value::Null).await;
     has(&shown.json(), &["data.siteName", "data.siteIcon", "data.siteIconData", "data.showAdminButton"]);
     let kept = w.step("PUT", "/admin/oem-settings", &[], json!({ "siteName": "Mine", "showAdminButton": false })).await;
     assert_eq!((at(&kept, "data.siteName"), at(&kept, "data.showAdminButton")), (&json!("Mine"), &json!(false)));

@@ -11,10 +11,11 @@ mod revenue;
 mod subscriptions;
 
 use axum::Json;
+use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::request::Parts;
-use schema::{Actor, App, Error, Face};
+use schema::{Actor, App, Error, Face, Role};
 use serde_json::{Value, json};
 
 use super::{Dialect, bearer};
@@ -29,6 +30,32 @@ type Maybe = super::Maybe<Commercial>;
 type Body<T> = super::Body<Commercial, T>;
 type Query<T> = super::Query<Commercial, T>;
 type Path<T> = super::Path<Commercial, T>;
+
+/// The signed-in administrator; whoever is none is told before anything else is read.
+pub struct Admin(Caller);
+
+impl std::ops::Deref for Admin {
+    type Target = Actor;
+    fn deref(&self) -> &Actor {
+        &self.0
+    }
+}
+
+impl FromRequestParts<App> for Admin {
+    type Rejection = super::Fault<Commercial>;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Self::Rejection> {
+        let caller = Caller::from_request_parts(parts, app).await?;
+        caller.require(Role::Admin)?;
+        Ok(Self(caller))
+    }
+}
+
+impl crate::openapi::Part for Admin {
+    fn describe(asked: &mut crate::openapi::Asked) {
+        <Caller as crate::openapi::Part>::describe(asked);
+    }
+}
 
 impl Dialect for Commercial {
     const FACE: Face = Face::Commercial;

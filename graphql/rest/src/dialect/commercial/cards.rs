@@ -10,7 +10,7 @@ use schema::{App, Error, Micros, Time};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Body, Caller, Path, Query, Reply, flat, truthy};
+use super::{Admin, Body, Path, Query, Reply, flat, truthy};
 
 fn id(card: &Card) -> String {
     format!("ck_{}", card.id)
@@ -57,7 +57,7 @@ pub struct Generate {
     uses: Option<i64>,
 }
 
-pub async fn generate(State(app): State<App>, caller: Caller, form: Body<Generate>) -> Reply {
+pub async fn generate(State(app): State<App>, caller: Admin, form: Body<Generate>) -> Reply {
     let form = form.0;
     let per_usd = setting::current(&app).int(names::CREDITS_PER_USD);
     let worth = match form.kind.as_str() {
@@ -110,7 +110,7 @@ fn yes() -> bool {
     true
 }
 
-pub async fn list(State(app): State<App>, caller: Caller, query: Query<ListQuery>) -> Reply {
+pub async fn list(State(app): State<App>, caller: Admin, query: Query<ListQuery>) -> Reply {
     let query = query.0;
     let known = |field: &str| Error::invalid(field, format!("there is no such {field}"));
     let status = query.status.filter(|s| !s.is_empty());
@@ -130,7 +130,7 @@ pub async fn list(State(app): State<App>, caller: Caller, query: Query<ListQuery
     Ok(flat(json!({ "cardKeys": cards, "total": page.total })))
 }
 
-pub async fn delete(State(app): State<App>, caller: Caller, id: Path<String>) -> Reply {
+pub async fn delete(State(app): State<App>, caller: Admin, id: Path<String>) -> Reply {
     card::delete(&app, &caller, row(&id.0)?).await?;
     Ok(flat(json!({ "message": "Card key deleted successfully" })))
 }
@@ -141,7 +141,7 @@ pub struct DeleteBatch {
     card_key_ids: Vec<String>,
 }
 
-pub async fn delete_batch(State(app): State<App>, caller: Caller, form: Body<DeleteBatch>) -> Reply {
+pub async fn delete_batch(State(app): State<App>, caller: Admin, form: Body<DeleteBatch>) -> Reply {
     let sent = form.0.card_key_ids;
     let mut ids = Vec::with_capacity(sent.len());
     let mut failed = Vec::new();
@@ -161,7 +161,7 @@ pub async fn delete_batch(State(app): State<App>, caller: Caller, form: Body<Del
     Ok(flat(json!({ "deletedCount": deleted, "failedCount": failed.len(), "errors": failed })))
 }
 
-pub async fn stats(State(app): State<App>, caller: Caller) -> Reply {
+pub async fn stats(State(app): State<App>, caller: Admin) -> Reply {
     let stats = card::stats(&app, &caller).await?;
     Ok(flat(json!({ "stats": {
         "total": stats.total,

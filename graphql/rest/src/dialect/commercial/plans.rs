@@ -10,7 +10,7 @@ use schema::{App, Error, Micros, Time};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
-use super::{Body, Caller, Path, Query, Reply, flat, truthy};
+use super::{Admin, Body, Path, Query, Reply, flat, truthy};
 
 /// A plan as people see it.
 fn shown(app: &App, plan: &Plan) -> Value {
@@ -95,7 +95,7 @@ pub struct ListQuery {
     include_inactive: bool,
 }
 
-pub async fn list(State(app): State<App>, caller: Caller, query: Query<ListQuery>) -> Reply {
+pub async fn list(State(app): State<App>, caller: Admin, query: Query<ListQuery>) -> Reply {
     let plans = plan::list(&app, &caller, query.0.include_inactive).await?;
     let plans: Vec<Value> = plans.iter().map(|p| kept(&app, p)).collect();
     Ok(flat(json!({ "total": plans.len(), "plans": plans })))
@@ -200,7 +200,7 @@ impl Form {
     }
 }
 
-pub async fn create(State(app): State<App>, caller: Caller, form: Body<Form>) -> Reply {
+pub async fn create(State(app): State<App>, caller: Admin, form: Body<Form>) -> Reply {
     let form = form.0;
     let slug = form.plan_id.clone().ok_or_else(|| Error::invalid("planId", "planId is needed"))?;
     let name = form.name.clone().ok_or_else(|| Error::invalid("name", "name is needed"))?;
@@ -232,7 +232,7 @@ fn one(app: &App, plan: &Plan) -> Response {
     flat(json!({ "plan": kept(app, plan) }))
 }
 
-pub async fn change(State(app): State<App>, caller: Caller, slug: Path<String>, form: Body<Form>) -> Reply {
+pub async fn change(State(app): State<App>, caller: Admin, slug: Path<String>, form: Body<Form>) -> Reply {
     let form = form.0;
     let old = plan::get(&app, &caller, &slug.0).await?;
     let currency = form.currency.clone().unwrap_or_else(|| old.currency.clone());
@@ -261,13 +261,13 @@ pub async fn change(State(app): State<App>, caller: Caller, slug: Path<String>, 
     Ok(one(&app, &changed))
 }
 
-pub async fn delete(State(app): State<App>, caller: Caller, slug: Path<String>) -> Reply {
+pub async fn delete(State(app): State<App>, caller: Admin, slug: Path<String>) -> Reply {
     let old = plan::get(&app, &caller, &slug.0).await?;
     plan::delete(&app, &caller, old.id, None).await?;
     Ok(flat(json!({ "message": "Plan deleted successfully", "planId": old.slug })))
 }
 
-pub async fn init_defaults(State(app): State<App>, caller: Caller) -> Reply {
+pub async fn init_defaults(State(app): State<App>, caller: Admin) -> Reply {
     let made = plan::init_defaults(&app, &caller).await?;
     let made: Vec<&str> = made.iter().map(|p| p.slug.as_str()).collect();
     Ok(flat(json!({ "message": "Default plans initialized successfully", "created": made })))

@@ -13,7 +13,7 @@ use schema::{App, Error};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Caller, Query, Reply, flat};
+use super::{Admin, Query, Reply, flat};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -42,7 +42,7 @@ fn lines(name: &str, lines: &Lines) -> Vec<Value> {
     lines.lines.iter().map(line).collect()
 }
 
-pub async fn daily(State(app): State<App>, caller: Caller, query: Query<Days>) -> Reply {
+pub async fn daily(State(app): State<App>, caller: Admin, query: Query<Days>) -> Reply {
     let most = query.0.limit.unwrap_or(30);
     if !(1..=366).contains(&most) {
         return Err(Error::invalid("limit", "limit must be between 1 and 366").into());
@@ -57,12 +57,12 @@ pub struct Year {
     year: Option<i16>,
 }
 
-pub async fn monthly(State(app): State<App>, caller: Caller, query: Query<Year>) -> Reply {
+pub async fn monthly(State(app): State<App>, caller: Admin, query: Query<Year>) -> Reply {
     let (year, months) = revenue::by_month(&app, &caller, query.0.year).await?;
     Ok(flat(json!({ "year": year, "monthlyRevenue": lines("month", &months), "currency": months.currency })))
 }
 
-pub async fn by_plan(State(app): State<App>, caller: Caller, query: Query<Days>) -> Reply {
+pub async fn by_plan(State(app): State<App>, caller: Admin, query: Query<Days>) -> Reply {
     let found = revenue::by_plan(&app, &caller, query.0.range(&app, None)?).await?;
     let currency = &found.currency;
     let rows: Vec<Value> = found
@@ -96,7 +96,7 @@ fn period(p: &Period, currency: &str) -> Value {
     })
 }
 
-pub async fn overview(State(app): State<App>, caller: Caller) -> Reply {
+pub async fn overview(State(app): State<App>, caller: Admin) -> Reply {
     let found = revenue::overview(&app, &caller).await?;
     let mut month = period(&found.this_month, &found.currency);
     month["growthRate"] = json!(found.growth_rate);
@@ -167,7 +167,7 @@ fn record(row: &ExportRow) -> Value {
     })
 }
 
-pub async fn export(State(app): State<App>, caller: Caller, query: Query<Days>) -> Reply {
+pub async fn export(State(app): State<App>, caller: Admin, query: Query<Days>) -> Reply {
     let range = query.0.range(&app, None)?;
     let pages = revenue::export(&app, &caller, range)?.map_err(|e| std::io::Error::other(e.to_string()));
     match query.0.format.as_deref().unwrap_or("csv") {

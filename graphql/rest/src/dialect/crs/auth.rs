@@ -7,7 +7,7 @@ use schema::{App, Error, Role};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Body, Caller, Maybe, Reply, flat, message, refuse};
+use super::{Admin, Body, Maybe, Reply, flat, message, refuse};
 
 #[derive(Deserialize)]
 pub struct Login {
@@ -38,7 +38,7 @@ pub async fn login(State(app): State<App>, caller: Maybe, form: Body<Login>) -> 
     }
 }
 
-pub async fn logout(State(app): State<App>, caller: Caller) -> Reply {
+pub async fn logout(State(app): State<App>, caller: Admin) -> Reply {
     session::sign_out(&app, &caller).await?;
     Ok(message("Logout successful"))
 }
@@ -51,7 +51,7 @@ pub struct ChangePassword {
     new_password: Option<String>,
 }
 
-pub async fn change_password(State(app): State<App>, caller: Caller, form: Body<ChangePassword>) -> Reply {
+pub async fn change_password(State(app): State<App>, caller: Admin, form: Body<ChangePassword>) -> Reply {
     let form = form.0;
     let (Some(current), Some(new)) = (form.current_password, form.new_password) else {
         let text = "Current password and new password are required";
@@ -70,7 +70,7 @@ pub async fn change_password(State(app): State<App>, caller: Caller, form: Body<
     }
 }
 
-pub async fn user(State(app): State<App>, caller: Caller) -> Reply {
+pub async fn user(State(app): State<App>, caller: Admin) -> Reply {
     let user = people::get(&app, &caller, caller.signed_in()?).await?;
     let login = user.last_login_at.unwrap_or(user.created_at).rfc3339();
     let now = app.clock.now().rfc3339();
@@ -79,7 +79,7 @@ pub async fn user(State(app): State<App>, caller: Caller) -> Reply {
     } })))
 }
 
-pub async fn refresh(State(app): State<App>, caller: Caller) -> Reply {
+pub async fn refresh(State(app): State<App>, caller: Admin) -> Reply {
     let done = session::renew(&app, &caller).await?;
     Ok(flat(json!({ "token": done.token.token, "expiresIn": session::token_ttl(caller.face) })))
 }

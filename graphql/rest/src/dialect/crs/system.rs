@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use axum::extract::State;
+use axum::extract::{FromRequestParts, State};
+use http::HeaderMap;
+use http::request::Parts;
 use schema::clock::{DAY, HOUR};
 use schema::model::account::{AccountFilter, AccountKind};
 use schema::service::setting::{self, names};
@@ -29,9 +31,23 @@ fn oem(app: &App) -> Value {
     })
 }
 
-/// Public: the sign-in page shows it.
-pub async fn oem_settings(State(app): State<App>) -> Reply {
+/// What the console shows of itself: to administrators, and to the console's own sign-in page, which asks before
+/// anybody could be signed in.
+pub async fn oem_settings(State(app): State<App>, mut parts: Parts) -> Reply {
+    // A browser may still send the token of a session that has ended.
+    if !from_a_page_of_ours(&parts.headers) {
+        Admin::from_request_parts(&mut parts, &app).await?;
+    }
     Ok(data(oem(&app)))
+}
+
+/// Whether a browser asks from a page that was served here.
+fn from_a_page_of_ours(headers: &HeaderMap) -> bool {
+    let header = |name: &str| headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or("");
+    // Plain HTTP pages name only where they come from.
+    let page = header("referer").split_once("://").and_then(|(_, rest)| rest.split_once('/'));
+    let own = page.is_some_and(|(host, path)| host == header("host") && path.starts_with("admin"));
+    header("sec-fetch-site") == "same-origin" || own
 }
 
 pub async fn put_oem(State(app): State<App>, admin: Admin, form: Body<Form>) -> Reply {
