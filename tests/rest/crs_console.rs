@@ -87,6 +87,7 @@ async fn webhooks_are_signed_and_nothing_inside_is_reached() {
     let sent = w.admin.post("/admin/webhook/test", body).await;
     assert_eq!((sent.status.as_u16(), &sent.json()["success"]), (200, &json!(true)), "{}", sent.text);
     let got = heard(&ears, 1).await.remove(0);
+    assert_eq!(got.path, "/hook");
     let signed = format!("{}.{}", got.headers["x-webhook-timestamp"], got.body);
     let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, b"s3cret");
     let wanted = schema::id::hex(ring::hmac::sign(&key, signed.as_bytes()).as_ref());

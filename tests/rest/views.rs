@@ -4,7 +4,7 @@ use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use harness::{Client, TestApp, at};
 use schema::service::order::{self, Confirmation};
-use schema::table::{ledger, usage, users};
+use schema::table::{ledger_entries, usage, users};
 use schema::{Micros, Role, Time};
 use serde_json::{Value, json};
 
@@ -15,9 +15,9 @@ async fn stored(w: &World, user_id: i64) -> (i64, i64, i64) {
     let mut conn = w.t.app.db.conn().await.expect("a connection");
     let balance: Micros =
         schema::on!(&mut conn, |c| users::table.find(user_id).select(users::balance).first(c).await).expect("a person");
-    let entries: Vec<Micros> = schema::on!(&mut conn, |c| ledger::table
-        .filter(ledger::user_id.eq(user_id))
-        .select(ledger::amount)
+    let entries: Vec<Micros> = schema::on!(&mut conn, |c| ledger_entries::table
+        .filter(ledger_entries::user_id.eq(user_id))
+        .select(ledger_entries::amount)
         .load(c)
         .await)
     .expect("entries");
@@ -61,8 +61,8 @@ async fn one_thing_and_five_views() {
     w.step("POST", "/admin/subscription-plans/init-defaults", &[], json!({})).await;
     let order =
         ann.post("/subscriptions/orders", json!({ "planId": "pro", "paymentMethod": "bank_transfer" })).await.json();
-    let paid = order::confirm_bank_transfer(&w.t.app, &w.t.system(), &text(&order["orderId"]), Confirmation::default());
-    paid.await.expect("confirmed");
+    let (app, id) = (&w.t.app, text(&order["orderId"]));
+    order::confirm_bank_transfer(app, &w.t.system(), &id, Confirmation::default()).await.expect("confirmed");
 
     let (balance, entries, spent) = stored(&w, person.id).await;
     assert!(spent > 0, "calls cost something");
