@@ -159,6 +159,10 @@ impl Life {
                 Tried::Refused(refusal) => refused = Some(refusal),
                 Tried::Missed(miss) => {
                     self.note(&place, &miss, &model, key);
+                    // Only one of its keys was refused; the call may come back with another.
+                    if self.has_another_key(&place.ready, &miss) {
+                        tried.retain(|tried| *tried != account);
+                    }
                     missed = Some(miss);
                 }
             }
@@ -273,15 +277,18 @@ impl Life {
 
     /// Whose turn it is among an account's keys, those that were refused of late left out.
     fn key(&self, ready: &Ready) -> usize {
-        let now = self.app.clock.now().0;
-        let mut key = ready.key();
-        for _ in 1..ready.keys() {
-            if !self.engine.accounts.refuses_key(ready.id(), key, now) {
-                break;
-            }
-            key = ready.key();
-        }
-        key
+        let (first, keys) = (ready.key(), ready.keys());
+        (0..keys).map(|step| (first + step) % keys).find(|key| self.takes_key(ready, *key)).unwrap_or(first)
+    }
+
+    fn takes_key(&self, ready: &Ready, key: usize) -> bool {
+        let disabled = ready.options().disabled_keys.iter().any(|number| usize::try_from(*number) == Ok(key));
+        !disabled && !self.engine.accounts.refuses_key(ready.id(), key, self.app.clock.now().0)
+    }
+
+    fn has_another_key(&self, ready: &Ready, miss: &Miss) -> bool {
+        let keys = ready.keys();
+        matches!(miss.blame, Blame::Account(_)) && keys > 1 && (0..keys).any(|key| self.takes_key(ready, key))
     }
 
     fn served_at(&mut self, place: &Place, model: &str) {

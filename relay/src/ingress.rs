@@ -92,7 +92,10 @@ pub async fn handle(State(app): State<App>, request: Request) -> Response<Body> 
                 at: app.clock.now(),
             };
             match Call::read(call.clone(), heard, || default_model(&app, &view, call.operation)) {
-                Ok(call) => call::run(&app, &engine, call, view).await,
+                Ok(mut call) => {
+                    call.limit_output(rules.limits.default_max_output);
+                    call::run(&app, &engine, call, view).await
+                }
                 Err(unheard) => ear.refuse(&bad_request(&unheard), None),
             }
         }

@@ -72,6 +72,7 @@ settings = {
     "sign_in_github_client_id": "contract",
     "sign_in_github_client_secret": "contract",
     "oauth_google_client_secret": "fake-client-secret",
+    "unpriced_models": "free",
 }
 for vendor in ["claude", "openai", "google"]:
     settings[f"oauth_{vendor}_authorize_url"] = f"{FAKE}/oauth/{vendor}/authorize"
@@ -79,20 +80,23 @@ for vendor in ["claude", "openai", "google"]:
 call("POST", "/api/admin/configs/batch",
      {"configs": [{"key": name, "value": value} for name, value in settings.items()]}, bearer(admin))
 
-# Upstream accounts on the fakes, one for each protocol that the checks call.
-for kind, name, folder, models in [
-    (1, "openai", "openai/v1", "gpt-4,gpt-3.5-turbo,gpt-3.5-turbo-instruct,dall-e-3,dall-e-2,gpt-image-1,"
-     "text-embedding-ada-002,whisper-1,tts-1,text-moderation-latest,omni-moderation-latest,gpt-4o-realtime-preview"),
-    (14, "anthropic", "anthropic", "claude-3-sonnet-20240229,claude-sonnet-4-5,claude-3-5-haiku-20241022"),
-    (24, "gemini", "gemini", "gemini-pro,gemini-2.5-flash"),
-    (2, "midjourney", "mj", ""),
-    (36, "suno", "suno", ""),
-    (50, "kling", "kling", ""),
-    (51, "video", "video", "video-generation"),
+# Upstream accounts on the fakes, one for each protocol that the checks call. They go before those that the
+# checks themselves make, whose credentials are good for nothing.
+for kind, name, folder, key, models in [
+    (1, "openai", "openai/v1", "sk-fake-openai",
+     "gpt-4,gpt-3.5-turbo,gpt-3.5-turbo-instruct,dall-e-3,dall-e-2,gpt-image-1,text-embedding-ada-002,whisper-1,tts-1,"
+     "text-moderation-latest,omni-moderation-latest,gpt-realtime,gpt-4o-realtime-preview"),
+    (14, "anthropic", "anthropic", "sk-ant-api03-fake",
+     "claude-3-sonnet-20240229,claude-sonnet-4-5,claude-3-5-haiku-20241022"),
+    (24, "gemini", "gemini", "gm-fake-gemini", "gemini-pro,gemini-2.5-flash"),
+    (33, "bedrock", "bedrock", "AKFAKEBEDROCK|fake/bedrock+secret|us-east-1", "claude-sonnet-4-5"),
+    (2, "midjourney", "mj", "mj-fake-secret", ""),
+    (36, "suno", "suno", "suno-fake", ""),
+    (50, "kling", "kling", "kling-fake-access|kling-fake-secret", ""),
+    (51, "video", "video", "video-fake", "video-generation"),
 ]:
-    key = "kling-access-key|kling-secret-key" if kind == 50 else f"sk-fake-{name}"
     call("POST", "/api/channel", {"type": kind, "name": name, "key": key, "base_url": f"{FAKE}/{folder}",
-                                  "models": models, "group": "default", "status": 1},
+                                  "models": models, "group": "default", "status": 1, "priority": 49},
          {**bearer(admin), "New-Api-User": "1"})
 
 # People of every role.

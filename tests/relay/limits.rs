@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use harness::fake_upstream::{FakeUpstream, Step, Vendor};
+use harness::fake_upstream::{FakeUpstream, Step, Usage, Vendor};
 use schema::model::account::AccountKind;
+use schema::model::api_key::KeyStatus;
+use schema::service::api_key::Expiry;
 use schema::{Micros, Role};
 
 use crate::world::{World, chat};
@@ -77,4 +79,114 @@ async fn an_account_takes_no_more_calls_than_it_may() {
     let answers = join_all((0..5).map(|_| ann.http.post("/v1/chat/completions", chat(false)))).await;
     assert_eq!(answers.iter().filter(|answer| answer.status == 200).count(), 4);
     assert_eq!([fakes[0].requests().len(), fakes[1].requests().len()], [2, 2]);
+}
+
+/// A product whose clock is moved by hand, at a time of day that leaves room on both sides.
+async fn timed() -> (World, FakeUpstream) {
+    let clock = schema::Time::from_seconds(1_760_011_200);
+    let world = World { t: harness::TestApp::builder().clock_at(clock).start().await };
+    let fake = FakeUpstream::start(Vendor::OpenAi).await;
+    fake.report_usage(Usage { input: 1_000, output: 1_000, ..Usage::default() });
+    world.account(&fake, AccountKind::OpenaiCompatible, Vendor::OpenAi).await;
+    (world, fake)
+}
+
+fn small() -> serde_json::Value {
+    let mut body = chat(false);
+    body["max_tokens"] = 16.into();
+    body
+}
+
+type Bend = fn(&mut schema::service::api_key::NewKey);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_limit_refuses_in_its_own_words_and_ends_when_it_says() {
+    // A call holds back a few tokens, and comes to 2,000 tokens and $0.0125.
+    let limits: [(&str, Bend, usize, i64); 8] = [
+        (
+            "rate_limit_requests",
+            |new| (new.limits.window_ms, new.limits.window_requests) = (3_600_000, 2),
+            2,
+            3_600_000,
+        ),
+        (
+            "rate_limit_tokens",
+            |new| (new.limits.window_ms, new.limits.window_tokens) = (3_600_000, 3_000),
+            2,
+            3_600_000,
+        ),
+        (
+            "rate_limit_cost",
+            |new| (new.limits.window_ms, new.limits.window_cost) = (3_600_000, Micros(20_000)),
+            2,
+            3_600_000,
+        ),
+        ("rpm", |new| new.limits.rpm = 2, 2, 60_000),
+        ("tpm", |new| new.limits.tpm = 3_000, 2, 60_000),
+        ("daily_requests", |new| new.limits.daily_requests = 2, 2, 86_400_000),
+        ("daily_cost", |new| new.limits.daily_cost = Micros(20_000), 2, 86_400_000),
+        ("total_cost", |new| new.budget = Some(Micros(20_000)), 2, 0),
+    ];
+    let (world, fake) = timed().await;
+    let mut total = 0;
+    for (at, (name, bend, most, after)) in limits.into_iter().enumerate() {
+        let ann = world.caller_with(&format!("ann{at}"), bend).await;
+        fake.forget();
+        for n in 0..most {
+            let answer = ann.http.post("/v1/chat/completions", small()).await;
+            assert_eq!(answer.status, 200, "{name}, call {n}: {}", answer.text);
+            total += 1;
+            world.booked_when(total).await;
+        }
+        let answer = ann.http.post("/v1/chat/completions", small()).await;
+        assert_eq!((answer.status.as_u16(), fake.requests().len()), (429, most), "{name}: {}", answer.text);
+        let error = &answer.json()["error"];
+        assert!(error["message"].as_str().is_some_and(|text| text.len() > 20), "{name}: {}", answer.text);
+        if after == 0 {
+            assert_eq!(error["type"], "insufficient_quota", "{name}");
+            continue;
+        }
+        let wait: i64 =
+            answer.header("retry-after").parse().unwrap_or_else(|_| panic!("{name} says when: {:?}", answer.headers));
+        assert!((1..=after / 1_000).contains(&wait), "{name}: {wait}");
+        world.t.app.clock.advance(wait * 1_000 + 1_000);
+        let answer = ann.http.post("/v1/chat/completions", small()).await;
+        assert_eq!(answer.status, 200, "{name} has ended: {}", answer.text);
+        total += 1;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_end_and_are_bound_to_addresses_and_models() {
+    let (world, fake) = timed().await;
+    let now = world.t.app.clock.now();
+    let status = |caller: crate::world::Caller| async move {
+        caller.http.post("/v1/chat/completions", small()).await.status.as_u16()
+    };
+    let ending = world.caller_with("ann", |new| new.expiry = Expiry::At(now.plus(60_000))).await;
+    let fresh = world.caller_with("bob", |new| new.expiry = Expiry::FromFirstUse(60_000)).await;
+    let (ann, bob) = (ending.http.clone(), fresh.http.clone());
+    assert_eq!((status(ending).await, status(fresh).await), (200, 200));
+    let elsewhere = world.caller_with("cyd", |new| new.rules.ips = vec!["10.0.0.0/8".into()]).await;
+    let here = world.caller_with("dan", |new| new.rules.ips = vec!["127.0.0.0/8".into()]).await;
+    assert_eq!((status(elsewhere).await, status(here).await), (403, 200));
+    let others = |new: &mut schema::service::api_key::NewKey| {
+        new.rules.limit_models = true;
+        new.rules.allowed_models = vec!["claude-*".into()];
+    };
+    assert_eq!(status(world.caller_with("eve", others).await).await, 403);
+    let asked = fake.requests().len();
+    // The first use of a key is noted beside the call.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    world.t.app.clock.advance(61_000);
+    for client in [ann, bob] {
+        let answer = client.post("/v1/chat/completions", small()).await;
+        assert_eq!(answer.status, 401, "{}", answer.text);
+    }
+    let lists = world.caller("fay").await;
+    let change = schema::service::api_key::KeyChange { status: Some(KeyStatus::Disabled), ..Default::default() };
+    assert_eq!(lists.http.post("/v1/chat/completions", small()).await.status, 200);
+    schema::service::api_key::change(&world.t.app, &world.t.system(), lists.key.id, change).await.unwrap();
+    assert_eq!(lists.http.post("/v1/chat/completions", small()).await.status, 401, "at once");
+    assert_eq!(fake.requests().len(), asked + 1);
 }

@@ -9,8 +9,9 @@ mod unpack;
 
 use bytes::Bytes;
 use memchr::memmem;
-use serde_json::json;
+use serde_json::{Value, json};
 
+use crate::convert::estimate::Tally;
 use crate::convert::usage::{Form, Usage, Watch};
 use crate::convert::{self, Fault, Stream, fault};
 use crate::sse::tap::{End, Kind, Tap};
@@ -34,6 +35,8 @@ pub enum Middle {
         end: End,
         /// How many events went by.
         events: u64,
+        /// What was said, for a guess where the figures never come.
+        said: Tally,
     },
     /// Bytes that are no events (speech), or events whose end nobody marks (transcripts, pictures).
     Raw {
@@ -64,7 +67,7 @@ impl Middle {
 
     /// Watches converse events that stay what they are.
     pub fn converse() -> Self {
-        Self::Converse { watch: Watch::new(Form::Converse), end: End::Open, events: 0 }
+        Self::Converse { watch: Watch::new(Form::Converse), end: End::Open, events: 0, said: Tally::default() }
     }
 }
 
@@ -190,7 +193,9 @@ impl Carry {
         match &self.middle {
             Middle::Watch(tap) => Some(tap.usage_or_estimate(input)),
             Middle::Translate(stream) => Some(stream.usage_or_estimate(input)),
-            Middle::Converse { watch, .. } => Some(watch.usage().unwrap_or_else(|| Usage::estimate(input, 0))),
+            Middle::Converse { watch, said, .. } => {
+                Some(watch.usage().unwrap_or_else(|| Usage::estimate(input, said.tokens())))
+            }
             Middle::Raw { tap, .. } => tap.as_ref().and_then(|tap| tap.usage()),
         }
     }
@@ -237,12 +242,14 @@ impl Carry {
                 passed.push(stream.push(chunk).into());
                 self.pack.named(stream.take_events(), &mut passed);
             }
-            Middle::Converse { watch, end, events } => {
+            Middle::Converse { watch, end, events, said } => {
                 if let Some(data) = sse::data_of(&chunk) {
                     *events += 1;
                     watch.see(&data);
-                    if sse::event_of(&chunk) == Some("metadata") {
-                        *end = End::Done;
+                    match sse::event_of(&chunk) {
+                        Some("metadata") => *end = End::Done,
+                        Some("contentBlockDelta") => tally_delta(&data, said),
+                        _ => {}
                     }
                 }
                 passed.push(chunk);
@@ -263,6 +270,15 @@ impl Carry {
                 self.pack.pass(bytes, out);
             }
         }
+    }
+}
+
+/// Adds the words, thoughts and arguments of one of Bedrock's deltas.
+fn tally_delta(data: &[u8], said: &mut Tally) {
+    let Ok(event) = serde_json::from_slice::<Value>(data) else { return };
+    let places = ["/delta/text", "/delta/toolUse/input", "/delta/reasoningContent/text"];
+    for text in places.iter().filter_map(|place| event.pointer(place).and_then(Value::as_str)) {
+        said.text(text);
     }
 }
 

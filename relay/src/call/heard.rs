@@ -136,6 +136,25 @@ impl Call {
     }
 }
 
+impl Call {
+    /// Sets the limit of the output that Anthropic's dialect demands where a call came without one. The doors
+    /// of the commercial documentation do not ask for it; at the vendor's own paths its absence is an error.
+    pub fn limit_output(&mut self, most: u64) {
+        let wanted = self.ear.mount.is_commercial()
+            && self.operation == Operation::Generate
+            && matches!(self.dialect, Dialect::Messages | Dialect::Invoke);
+        let Content::Json(body) = &self.content else { return };
+        if !wanted || body.has("max_tokens") {
+            return;
+        }
+        let mut edit = body.edit();
+        edit.set_raw("max_tokens", most.to_string().into_bytes());
+        if let Ok(limited) = Body::scan(edit.finish()) {
+            self.content = Content::Json(limited);
+        }
+    }
+}
+
 /// Why a request cannot be a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unheard {
@@ -276,6 +295,21 @@ mod tests {
         assert_eq!(form.model, "whisper-1");
         assert!(matches!(form.content, Content::Raw(_)));
         assert_eq!(heard("/v1/moderations", "", None, r#"{"input":"x"}"#).unwrap().model, "omni");
+    }
+
+    #[test]
+    fn the_commercial_doors_need_no_limit_of_the_output() {
+        let body = r#"{"model":"claude","messages":[]}"#;
+        let limited = |path: &str, mount| {
+            let mut call = heard(path, "", None, body).unwrap();
+            call.ear.mount = mount;
+            call.limit_output(77);
+            let Content::Json(body) = &call.content else { panic!("{path}") };
+            body.u64("max_tokens").unwrap()
+        };
+        assert_eq!(limited("/api/messages", Mount::Api), Some(77));
+        assert_eq!(limited("/v1/messages", Mount::Root), None);
+        assert_eq!(limited("/v1/chat/completions", Mount::Root), None);
     }
 
     #[test]

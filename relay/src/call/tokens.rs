@@ -100,36 +100,73 @@ fn dies(tokens: &OauthTokens, before: i64) -> bool {
 
 /// A new token for an account whose own is refused or about to die.
 pub async fn renew(app: &App, engine: &Engine, ready: Arc<Ready>) -> Result<Armed, NoToken> {
-    let gate = engine.tokens.gate(ready.id());
+    let account = ready.id();
+    let gate = engine.tokens.gate(account);
     let _turn = gate.lock().await;
-    let now = app.clock.now();
-    // Somebody may have renewed it while this call waited for its turn.
-    if let Some(armed) = changed(app, engine, &ready, now) {
+    let lease = format!("token:{account}");
+    let mut looks = 0;
+    loop {
+        let now = app.clock.now();
+        // Somebody may have renewed it while this call waited for its turn.
+        if let Some(armed) = changed(app, engine, &ready, now) {
+            return Ok(armed);
+        }
+        if app.kv.lease(&lease, &app.instance, LEASE, now).await? {
+            break;
+        }
+        looks += 1;
+        if looks > LOOKS {
+            return Err(NoToken::Later("another process did not renew the access token in time".into()));
+        }
+        sleep(LOOK).await;
+        catch_up(app, &ready).await?;
+    }
+    let stored = under_lease(app, engine, &ready).await;
+    release(app, &lease, account).await;
+    stored
+}
+
+async fn under_lease(app: &App, engine: &Engine, ready: &Arc<Ready>) -> Result<Armed, NoToken> {
+    // Another process may have had the lease a moment ago; then the refresh token known here is spent.
+    if catch_up(app, ready).await?
+        && let Some(armed) = changed(app, engine, ready, app.clock.now())
+    {
         return Ok(armed);
     }
-    let account = ready.id();
-    let lease = format!("token:{account}");
-    if !app.kv.lease(&lease, &app.instance, LEASE, now).await? {
-        return wait(app, engine, &ready).await;
-    }
-    let got = ask(app, engine, &ready).await;
-    let stored = match got {
-        Ok(got) => store(app, engine, &ready, got).await,
+    match ask(app, engine, ready).await {
+        Ok(got) => store(app, engine, ready, got).await,
         Err(no) => {
             if let NoToken::ForGood(why) = &no {
                 ready.view.live.set_health(Health::Expired, None);
                 let mark = Mark { health: Health::Expired, cool_until: None, note: why, status: 401 };
-                if let Err(error) = account::mark(app, account, mark).await {
-                    tracing::warn!(account, cause = error.cause(), "an account's health could not be noted");
+                if let Err(error) = account::mark(app, ready.id(), mark).await {
+                    let (account, cause) = (ready.id(), error.cause());
+                    tracing::warn!(account, cause, "an account's health could not be noted");
                 }
             }
             Err(no)
         }
-    };
-    if let Err(error) = app.kv.release(&lease, &app.instance).await {
+    }
+}
+
+/// Takes tokens that another process has stored into this one's picture, whose event may be under way still;
+/// true when there were any.
+async fn catch_up(app: &App, ready: &Ready) -> Result<bool, NoToken> {
+    if ready.view.opened.as_ref().is_none_or(|opened| opened.credentials.oauth().is_none()) {
+        return Ok(false);
+    }
+    let row = account::get(app, &Actor::system(), ready.id()).await?;
+    let behind = directory::account(app, ready.id()).is_some_and(|known| known.account.credentials != row.credentials);
+    if behind {
+        directory::load(app).await?;
+    }
+    Ok(behind)
+}
+
+async fn release(app: &App, lease: &str, account: i64) {
+    if let Err(error) = app.kv.release(lease, &app.instance).await {
         tracing::debug!(account, cause = error.cause(), "a lease runs out by itself");
     }
-    stored
 }
 
 /// The account as it is now, where its token is another one than `ready` has.
@@ -146,17 +183,6 @@ fn changed(app: &App, engine: &Engine, ready: &Arc<Ready>, now: Time) -> Option<
         return None;
     }
     Some(Armed { ready: engine.ready(&view)?, bought: None })
-}
-
-/// Another process renews it; its event brings the new token here.
-async fn wait(app: &App, engine: &Engine, ready: &Arc<Ready>) -> Result<Armed, NoToken> {
-    for _ in 0..LOOKS {
-        sleep(LOOK).await;
-        if let Some(armed) = changed(app, engine, ready, app.clock.now()) {
-            return Ok(armed);
-        }
-    }
-    Err(NoToken::Later("another process did not renew the access token in time".into()))
 }
 
 async fn ask(app: &App, engine: &Engine, ready: &Ready) -> Result<Got, NoToken> {

@@ -158,6 +158,11 @@ pub fn count(operation: Operation, size: &Size, counted: Option<Usage>, answer: 
             units.output = whole(body_tokens(answer));
             guessed = true;
         }
+        // Some gateways fill the field in with nothing.
+        Operation::Generate | Operation::Complete | Operation::Compact if units.whole_input() == 0 => {
+            units.input = whole(size.input);
+            guessed |= units.input > 0;
+        }
         _ => {}
     }
     (units, guessed)
@@ -247,6 +252,9 @@ mod tests {
         );
         let (guessed, marked) = count(Operation::Generate, &size, None, b"\"abcdefgh\"");
         assert_eq!((guessed.input, guessed.output > 0, marked), (7, true, true));
+        let empty = Usage { output: 3, ..Usage::default() };
+        let (filled, marked) = count(Operation::Generate, &size, Some(empty), b"");
+        assert_eq!((filled.input, filled.output, marked), (7, 3, true), "a prompt is never empty");
         let spoken = |counted, answer: &[u8]| {
             let (units, guessed) = count(Operation::Transcribe, &size, counted, answer);
             (units.milliseconds, guessed)

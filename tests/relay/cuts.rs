@@ -1,0 +1,190 @@
+//! Streams that end at any byte: either another account serves the whole, or the client is told that it broke;
+//! nothing is half served in silence, and what is billed is what the wallet lost.
+
+use std::time::Duration;
+
+use harness::fake_upstream::{FakeUpstream, Step, Vendor};
+use http::Method;
+use schema::model::account::AccountKind;
+use serde_json::Value;
+
+use crate::tongue::{Tongue, Wish};
+use crate::world::{CHAT, CLAUDE, Caller, World};
+
+const KINDS: [(AccountKind, Vendor, &str); 5] = [
+    (AccountKind::OpenaiKey, Vendor::OpenAi, CHAT),
+    (AccountKind::OpenaiResponses, Vendor::OpenAi, CHAT),
+    (AccountKind::ClaudeConsole, Vendor::Anthropic, CLAUDE),
+    (AccountKind::Bedrock, Vendor::Bedrock, CLAUDE),
+    (AccountKind::GeminiKey, Vendor::Gemini, "gemini-2.5-flash"),
+];
+
+/// The events of a stream and whether its connection ended as it should, or the status of a refusal.
+async fn stream(
+    tongue: Tongue,
+    caller: &Caller,
+    model: &str,
+    words: &str,
+) -> Result<(Vec<(String, Value)>, bool), u16> {
+    let wish = Wish { model: model.into(), stream: true, turns: vec![tongue.user(words)], ..Wish::default() };
+    let request = caller.http.request(Method::POST, &tongue.path(&wish)).json(&tongue.body(&wish));
+    let mut answer = request.send().await.expect("an answer");
+    if answer.status() != 200 {
+        return Err(answer.status().as_u16());
+    }
+    let mut bytes = Vec::new();
+    let sound = loop {
+        match answer.chunk().await {
+            Ok(Some(chunk)) => bytes.extend_from_slice(&chunk),
+            Ok(None) => break true,
+            Err(_) => break false,
+        }
+    };
+    Ok((tongue.events(&bytes), sound))
+}
+
+fn is_error((name, data): &(String, Value)) -> bool {
+    data.get("error").is_some_and(|error| !error.is_null())
+        || data["type"] == "error"
+        || name == "response.failed"
+        || name.ends_with("Exception")
+}
+
+/// Whether the dialect's own end has come.
+fn is_end((name, data): &(String, Value)) -> bool {
+    *data == "[DONE]"
+        || ["message_stop", "response.completed", "metadata"].contains(&name.as_str())
+        || data["candidates"][0]["finishReason"].is_string()
+}
+
+/// A product with one account, which stays in service whatever it does.
+async fn at(kind: AccountKind, vendor: Vendor) -> (World, FakeUpstream, Caller) {
+    let world = World::new().await;
+    let fake = FakeUpstream::start(vendor).await;
+    world
+        .account_with(&fake, kind, vendor, |draft| {
+            draft.priority = 90;
+            draft.options.region = Some("us-east-1".into());
+            draft.options.protection_off = true;
+        })
+        .await;
+    let ann = world.caller("ann").await;
+    (world, fake, ann)
+}
+
+/// What was booked is what the wallet lost, and each call is booked once.
+async fn books_are_true(world: &World, caller: &Caller, calls: usize, place: &str) {
+    let booked = world.booked_when(calls).await;
+    assert_eq!(booked.len(), calls, "{place}: {booked:?}");
+    let person = schema::service::user::get(&world.t.app, &world.t.system(), caller.key.user_id).await.unwrap();
+    let spent: i64 = booked.iter().map(|row| row["cost"].as_i64().unwrap()).sum();
+    assert_eq!(person.balance.0, 10_000_000 - spent, "{place}: {booked:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_is_whole_or_said_to_be_broken() {
+    for (kind, vendor, model) in KINDS {
+        let (world, fake, ann) = at(kind, vendor).await;
+        let (mut calls, mut broken) = (0, 0);
+        for tongue in Tongue::ALL {
+            for cut in [1, 200, 700, 900, 1_200, 1_800, 2_400] {
+                let place = format!("{kind} to {tongue:?}, cut after {cut}");
+                fake.script([Step::answer().cut_after(cut)]);
+                calls += 1;
+                match stream(tongue, &ann, model, "Say hello.").await {
+                    // Nothing had come that the client could use.
+                    Err(status) => assert_eq!(status, 503, "{place}"),
+                    // It had said all by then.
+                    Ok((events, true)) if events.iter().any(is_end) && !events.iter().any(is_error) => {}
+                    Ok((events, sound)) => {
+                        let errors = events.iter().filter(|event| is_error(event)).count();
+                        assert!(sound && errors == 1 && is_error(events.last().unwrap()), "{place}: {events:?}");
+                        assert!(!events.iter().any(is_end), "{place}: {events:?}");
+                        broken += 1;
+                    }
+                }
+            }
+            calls += 1;
+            let (events, sound) = stream(tongue, &ann, model, "Say hello.").await.expect("a stream");
+            assert!(
+                sound && events.iter().any(is_end) && !events.iter().any(is_error),
+                "{kind} to {tongue:?}: {events:?}"
+            );
+        }
+        assert!(broken >= 6, "{kind}: {broken} streams broke");
+        books_are_true(&world, &ann, calls, &kind.to_string()).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn before_the_first_byte_another_account_serves_all() {
+    for (kind, vendor, model) in KINDS {
+        let (world, first, ann) = at(kind, vendor).await;
+        let second = FakeUpstream::start(vendor).await;
+        world
+            .account_with(&second, kind, vendor, |draft| {
+                draft.priority = 10;
+                draft.options.region = Some("us-east-1".into());
+            })
+            .await;
+        let mut calls = 0;
+        for tongue in Tongue::ALL {
+            for step in [Step::cut(), Step::answer().cut_after(0), Step::answer().cut_after(20), Step::empty_stream()] {
+                let place = format!("{kind} to {tongue:?}, {step:?}");
+                first.script([step]);
+                calls += 1;
+                // Another conversation each time, for the second account keeps those it served.
+                let words = format!("Say hello, {calls}.");
+                let (events, sound) = stream(tongue, &ann, model, &words).await.expect("a stream");
+                assert!(sound && events.iter().any(is_end) && !events.iter().any(is_error), "{place}: {events:?}");
+                assert_eq!((first.steps_left(), second.requests().len()), (0, calls), "{place}");
+            }
+        }
+        books_are_true(&world, &ann, calls, &kind.to_string()).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vendors_own_error_within_a_stream_is_told_in_the_clients_words() {
+    for (kind, vendor, model) in KINDS {
+        let (world, fake, ann) = at(kind, vendor).await;
+        for tongue in Tongue::ALL {
+            fake.script([Step::answer().error_after_events(6)]);
+            let (events, sound) = stream(tongue, &ann, model, "Say hello.").await.expect("a stream");
+            let place = format!("{kind} to {tongue:?}: {events:?}");
+            assert!(sound && events.iter().filter(|event| is_error(event)).count() == 1, "{place}");
+            assert!(!events.iter().any(is_end), "{place}");
+        }
+        let booked = world.booked_when(Tongue::ALL.len()).await;
+        assert!(booked.iter().all(|row| row["error"] == "upstream_error"), "{kind}: {booked:?}");
+        assert!(booked.iter().all(|row| row["output"].as_i64().unwrap() > 0), "{kind}: {booked:?}");
+        books_are_true(&world, &ann, Tongue::ALL.len(), &kind.to_string()).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_may_go_at_any_moment() {
+    for (kind, vendor, model) in KINDS {
+        let (world, fake, ann) = at(kind, vendor).await;
+        let turns = vec![Tongue::Chat.user("Say hello.")];
+        let body = Tongue::Chat.body(&Wish { model: model.into(), stream: true, turns, ..Wish::default() });
+        for (calls, wait) in [(1, 0), (2, 80), (3, 150)] {
+            fake.script([Step::answer().after(Duration::from_millis(60)).gap(Duration::from_millis(10))]);
+            let request = ann.http.request(Method::POST, "/v1/chat/completions").json(&body).send();
+            let reading = tokio::spawn(async move {
+                let mut answer = request.await.expect("an answer");
+                while let Ok(Some(_)) = answer.chunk().await {}
+            });
+            fake.wait_for(calls).await;
+            tokio::time::sleep(Duration::from_millis(wait)).await;
+            reading.abort();
+            books_are_true(&world, &ann, calls, &format!("{kind}, gone after {wait} ms")).await;
+        }
+        let booked = world.booked_when(3).await;
+        // The vendor was read a little longer, and said what it cost.
+        assert!(
+            booked.iter().all(|row| row["estimated"] == false && row["output"].as_i64().unwrap() > 0),
+            "{booked:?}"
+        );
+    }
+}

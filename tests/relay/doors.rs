@@ -1,0 +1,190 @@
+//! Every documented door and its dialect, every place a key may be in, and what is told about losses.
+
+use harness::Client;
+use harness::fake_upstream::{FakeUpstream, Vendor};
+use schema::model::account::AccountKind;
+use schema::service::account::Credentials;
+use serde_json::{Value, json};
+
+use crate::world::{CHAT, CLAUDE, Caller, World, chat, messages};
+
+async fn all() -> (World, Vec<FakeUpstream>, Caller) {
+    let world = World::new().await;
+    let mut fakes = Vec::new();
+    for (kind, vendor) in [
+        (AccountKind::OpenaiKey, Vendor::OpenAi),
+        (AccountKind::ClaudeConsole, Vendor::Anthropic),
+        (AccountKind::GeminiKey, Vendor::Gemini),
+    ] {
+        let fake = FakeUpstream::start(vendor).await;
+        world.account(&fake, kind, vendor).await;
+        fakes.push(fake);
+    }
+    let ann = world.caller("ann").await;
+    for fake in &fakes {
+        fake.forbid(ann.http.token.clone().expect("a key"));
+    }
+    (world, fakes, ann)
+}
+
+fn contents() -> Value {
+    json!({"contents": [{"role": "user", "parts": [{"text": "Say hello."}]}]})
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_door_leads_to_its_dialect() {
+    let (_world, _fakes, ann) = all().await;
+    let mut short = messages(false);
+    short.as_object_mut().unwrap().remove("max_tokens");
+    let responses = json!({"model": CHAT, "input": "Say hello."});
+    let invoke = json!({"anthropic_version": "bedrock-2023-05-31", "max_tokens": 64, "messages": [{"role": "user", "content": "Say hello."}]});
+    let converse = json!({"messages": [{"role": "user", "content": [{"text": "Say hello."}]}]});
+    let said = [
+        ("/v1/messages", messages(false), "/content/0/text"),
+        // The commercial documentation asks for no limit of the output.
+        ("/api/messages", short.clone(), "/content/0/text"),
+        ("/api/v1/messages", short.clone(), "/content/0/text"),
+        ("/claude/messages", short.clone(), "/content/0/text"),
+        ("/claude/v1/messages", short.clone(), "/content/0/text"),
+        ("/gemini/messages", short.clone(), "/content/0/text"),
+        ("/bedrock/messages", short.clone(), "/content/0/text"),
+        ("/bedrock/v1/messages", short, "/content/0/text"),
+        ("/v1/chat/completions", chat(false), "/choices/0/message/content"),
+        ("/api/v1/chat/completions", chat(false), "/choices/0/message/content"),
+        ("/claude/v1/chat/completions", chat(false), "/choices/0/message/content"),
+        ("/openai/chat/completions", chat(false), "/choices/0/message/content"),
+        ("/openai/v1/chat/completions", chat(false), "/choices/0/message/content"),
+        ("/openai/claude/v1/chat/completions", chat(false), "/choices/0/message/content"),
+        ("/openai/gemini/v1/chat/completions", chat(false), "/choices/0/message/content"),
+        ("/v1beta/openai/chat/completions", chat(false), "/choices/0/message/content"),
+        ("/azure/chat/completions", chat(false), "/choices/0/message/content"),
+        ("/azure/openai/v1/chat/completions", chat(false), "/choices/0/message/content"),
+        (
+            "/azure/openai/deployments/gpt-4o/chat/completions?api-version=2024-10-21",
+            chat(false),
+            "/choices/0/message/content",
+        ),
+        (
+            "/openai/deployments/gpt-4o/chat/completions?api-version=2024-10-21",
+            chat(false),
+            "/choices/0/message/content",
+        ),
+        ("/v1/responses", responses.clone(), "/output/0/content/0/text"),
+        ("/openai/responses", responses.clone(), "/output/0/content/0/text"),
+        ("/openai/v1/responses", responses.clone(), "/output/0/content/0/text"),
+        ("/azure/responses", responses, "/output/0/content/0/text"),
+        ("/v1beta/models/gemini-2.5-flash:generateContent", contents(), "/candidates/0/content/parts/0/text"),
+        ("/v1/models/gemini-2.5-flash:generateContent", contents(), "/candidates/0/content/parts/0/text"),
+        ("/gemini/v1beta/models/gemini-2.5-flash:generateContent", contents(), "/candidates/0/content/parts/0/text"),
+        ("/gemini/v1/models/gemini-2.5-flash:generateContent", contents(), "/candidates/0/content/parts/0/text"),
+        ("/bedrock/model/claude-sonnet-4-5/converse", converse, "/output/message/content/0/text"),
+        ("/bedrock/model/claude-sonnet-4-5/invoke", invoke, "/content/0/text"),
+    ];
+    for (path, body, place) in said {
+        let answer = ann.http.post(path, body).await;
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text);
+        let json = answer.json();
+        let text = json.pointer(place).and_then(Value::as_str).unwrap_or_default();
+        assert!(text.contains("世界"), "{path}: {}", answer.text);
+    }
+    // At the vendor's own path its own rule holds.
+    let mut short = messages(false);
+    short.as_object_mut().unwrap().remove("max_tokens");
+    let answer = ann.http.post("/v1/messages", short).await;
+    assert_eq!((answer.status.as_u16(), answer.json()["error"]["type"].as_str()), (400, Some("invalid_request_error")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_key_may_be_in_every_place_that_clients_use() {
+    let (world, _fakes, ann) = all().await;
+    let key = ann.http.token.clone().expect("a key");
+    let nobody = Client::new(&world.t.url, None);
+    let bare = key.strip_prefix("sk-").expect("a prefix");
+    for (name, value) in [
+        ("authorization", format!("Bearer {key}")),
+        ("authorization", key.clone()),
+        ("authorization", format!("Bearer {bare}")),
+        ("x-api-key", key.clone()),
+        ("x-goog-api-key", key.clone()),
+        ("api-key", key.clone()),
+    ] {
+        let answer = nobody.with(name, &value).post("/v1/messages", messages(false)).await;
+        assert_eq!(answer.status, 200, "{name}: {}", answer.text);
+    }
+    let path = format!("/v1beta/models/gemini-2.5-flash:generateContent?key={key}");
+    let answer = nobody.post(&path, contents()).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_said_is_named_or_refused() {
+    let (_world, fakes, ann) = all().await;
+    let mut ask = chat(false);
+    ask["model"] = CLAUDE.into();
+    ask["seed"] = 7.into();
+    ask["logit_bias"] = json!({"50256": -100});
+    let answer = ann.http.post("/v1/chat/completions", ask.clone()).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    let warnings = answer.header("x-tollgate-warnings");
+    assert!(warnings.contains("seed") && warnings.contains("logit_bias"), "{warnings}");
+    ask["stream"] = true.into();
+    let stream = ann.http.post("/v1/chat/completions", ask.clone()).await;
+    assert!(stream.header("x-tollgate-warnings").contains("seed"), "{:?}", stream.headers);
+    let before = fakes[1].requests().len();
+    ask["stream"] = false.into();
+    ask["n"] = 2.into();
+    let refused = ann.http.post("/v1/chat/completions", ask).await;
+    assert_eq!(
+        (refused.status.as_u16(), refused.json()["error"]["param"].as_str()),
+        (400, Some("n")),
+        "{}",
+        refused.text
+    );
+    assert_eq!(fakes[1].requests().len(), before, "nothing was sent");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pictures_are_fetched_for_vendors_that_cannot_and_only_from_outside() {
+    let (world, fakes, ann) = all().await;
+    let ask = |url: &str| {
+        json!({"model": "gemini-2.5-flash", "messages": [{"role": "user", "content": [
+            {"type": "text", "text": "What is this?"}, {"type": "image_url", "image_url": {"url": url}},
+        ]}]})
+    };
+    // The fake itself lies on this machine, which no prompt may reach.
+    let inside = format!("{}/image.png", fakes[0].url());
+    let before = fakes[0].requests().len();
+    let answer = ann.http.post("/v1/chat/completions", ask(&inside)).await;
+    assert_eq!(answer.status, 400, "{}", answer.text);
+    assert_eq!(fakes[0].requests().len(), before, "nobody knocked");
+    // Unless the operator says so.
+    let host = fakes[0].address().to_string();
+    world.set(&[("fetch_allowed_hosts", &host)]).await;
+    fakes[0].always(Some(harness::fake_upstream::Step::raw(200, "image/png", &b"\x89PNG"[..])));
+    let answer = ann.http.post("/v1/chat/completions", ask(&inside)).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    let sent = fakes[2].last().json();
+    let parts = sent["contents"][0]["parts"].as_array().unwrap();
+    assert!(parts.iter().any(|part| part["inlineData"]["mimeType"] == "image/png"), "{sent}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn several_keys_of_an_account_take_turns_and_a_bad_one_is_left() {
+    let world = World::new().await;
+    let fake = FakeUpstream::start(Vendor::OpenAi).await;
+    fake.accept_only(["sk-good-one", "sk-good-two"]);
+    world
+        .account_with(&fake, AccountKind::OpenaiKey, Vendor::OpenAi, |draft| {
+            draft.credentials = Credentials::lines("sk-good-one\nsk-bad\nsk-good-two");
+        })
+        .await;
+    let ann = world.caller("ann").await;
+    let mut served = 0;
+    for n in 0..20 {
+        let mut body = chat(false);
+        body["messages"][0]["content"] = format!("Say hello, {n}.").into();
+        served += usize::from(ann.http.post("/v1/chat/completions", body).await.status == 200);
+    }
+    let bad = fake.requests().iter().filter(|seen| seen.bearer() == Some("sk-bad")).count();
+    assert!(served == 20 && bad <= 1, "{served} served, the bad key tried {bad} times");
+}
