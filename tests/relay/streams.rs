@@ -97,3 +97,23 @@ async fn a_vendor_is_not_read_for_ever_after_its_client() {
     tokio::time::sleep(Duration::from_millis(500)).await;
     assert_eq!(fake.last().outcome(), Outcome::ClientGone);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_silent_stream_is_kept_alive_where_the_dialect_knows_how() {
+    let (world, fake) = one().await;
+    world.set(&[("keep_alive_seconds", "1")]).await;
+    let ann = world.caller("ann").await;
+    let stalls = || Step::answer().stall_after(600, Duration::from_millis(1_600));
+    fake.script([stalls()]);
+    let kept = ann.http.post("/v1/chat/completions", chat(true)).await;
+    assert!(kept.text.contains("\n\n: keep-alive\n\n") && said(&kept).contains("世界"), "{}", kept.text);
+    // Google's own clients take a comment for a broken answer.
+    fake.script([stalls()]);
+    let ask = serde_json::json!({"contents": [{"role": "user", "parts": [{"text": "Say hello."}]}]});
+    let google = ann.http.post("/v1beta/models/gpt-4o:streamGenerateContent?alt=sse", ask).await;
+    assert!(
+        google.status == 200 && google.text.lines().all(|line| line.is_empty() || line.starts_with("data: ")),
+        "{}",
+        google.text
+    );
+}
