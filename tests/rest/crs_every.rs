@@ -347,7 +347,14 @@ async fn cards(w: &mut World, id: &str) {
         assert_eq!(refused.status, 400, "{}", refused.text);
     }
     let all = w.step("GET", "/admin/redemptions", &[], Value::Null).await;
-    assert_eq!(at(&all, "data.total"), &json!(1));
+    assert_eq!((at(&all, "data.total"), at(&all, "data.redemptions.0.status")), (&json!(1), &json!("active")));
+    let one = text(at(&all, "data.redemptions.0.id"));
+    let back = w.step("POST", "/admin/redemptions/{id}/revoke", &[&one], json!({ "reason": "by mistake" })).await;
+    assert_eq!(at(&back, "data.actualDeducted"), &json!(2.5));
+    let twice = w.call("POST", "/admin/redemptions/{id}/revoke", &[&one], json!({})).await;
+    assert_eq!(twice.status, 400, "{}", twice.text);
+    let all = w.step("GET", "/admin/redemptions", &[], Value::Null).await;
+    assert_eq!(at(&all, "data.redemptions.0.status"), &json!("revoked"));
 }
 
 async fn reports(w: &mut World, id: &str) {

@@ -360,6 +360,13 @@ macro_rules! filtered_redemptions {
 }
 
 impl Redemption {
+    /// What kind of card it was.
+    pub fn kind(&self) -> CardKind {
+        if self.plan_id.is_some() { CardKind::Plan } else { CardKind::Credit }
+    }
+    pub async fn find(conn: &mut Conn, id: i64) -> QueryResult<Option<Self>> {
+        on!(conn, |c| card_redemptions::table.find(id).select(Self::as_select()).first(c).await.optional())
+    }
     /// Writes it; false when this person redeemed this card before.
     pub async fn insert(conn: &mut Conn, new: &NewRedemption) -> QueryResult<bool> {
         let n = on!(conn, |c| diesel::insert_into(card_redemptions::table)

@@ -2,6 +2,7 @@
 
 mod mint;
 mod redeem;
+mod take_back;
 
 use std::collections::BTreeMap;
 
@@ -16,6 +17,7 @@ use crate::service::plan::stale;
 
 pub use mint::{CodeForm, MOST, Mint, Minted, Worth, mint};
 pub use redeem::{Redeemed, redeem, redeemed};
+pub use take_back::{take_back, taken_back};
 
 /// Where codes are sealed.
 pub(super) const PLACE: &str = "cards.code";

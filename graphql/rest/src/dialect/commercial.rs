@@ -75,7 +75,11 @@ impl Dialect for Commercial {
             Error::Unavailable { .. } => "Service unavailable",
             Error::Internal(_) => "Internal server error",
         };
-        (status, Json(json!({ "error": kind, "message": error.to_string() }))).into_response()
+        let (kind, text) = match error {
+            Error::NotFound { what: "plan" } => ("Plan not found", "Plan not found or inactive".to_owned()),
+            _ => (kind, error.to_string()),
+        };
+        (status, Json(json!({ "error": kind, "message": text }))).into_response()
     }
 
     async fn caller(app: &App, parts: &Parts, anonymous: Actor) -> Result<Actor, Error> {

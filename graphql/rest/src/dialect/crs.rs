@@ -348,6 +348,7 @@ crate::routes! { Crs;
     PUT "/admin/quota-cards/limits" => console::cards::put_limits;
     DELETE "/admin/quota-cards/{id}" => console::cards::delete;
     GET "/admin/redemptions" => console::cards::redemptions;
+    POST "/admin/redemptions/{id}/revoke" => console::cards::revoke;
     GET "/admin/claude-code-headers" => system::headers;
     DELETE "/admin/claude-code-headers/{accountId}" => system::delete_headers;
     GET "/admin/check-updates" => system::check_updates;

@@ -52,7 +52,7 @@ fn kind(kind: EntryKind) -> &'static str {
 
 fn shown(entry: &LedgerEntry, per_usd: i64) -> Value {
     let description = match entry.kind {
-        EntryKind::Card => format!("兑换卡密: {}", entry.note),
+        EntryKind::Card => format!("兑换卡密: {}", entry.reference),
         _ if entry.note.is_empty() => kind(entry.kind).to_owned(),
         _ => entry.note.clone(),
     };

@@ -161,22 +161,39 @@ pub async fn delete(State(app): State<App>, admin: Admin, id: Path<String>) -> R
 async fn redemptions_of(app: &App, actor: &Actor, filter: &RedemptionFilter, query: &Listing) -> Result<Value, Error> {
     let (limit, offset) = (query.limit.unwrap_or(20), query.offset.unwrap_or(0));
     let found = card::redemptions(app, actor, filter, Window::skip(offset, limit, 1_000)?).await?;
-    let rows: Vec<Value> = found
-        .rows
-        .iter()
-        .map(|r| {
-            json!({
-                "id": r.id.to_string(), "cardId": r.card_id.to_string(), "userId": r.user_id.to_string(),
-                "quotaAdded": r.value.dollars(), "timestamp": r.created_at.rfc3339(),
-                "redeemedAt": r.created_at.rfc3339(), "status": "active",
-            })
-        })
-        .collect();
+    let mut rows = Vec::with_capacity(found.rows.len());
+    for r in &found.rows {
+        let back = card::taken_back(app, &Actor::system(), r.id).await?;
+        rows.push(json!({
+            "id": r.id.to_string(), "cardId": r.card_id.to_string(), "userId": r.user_id.to_string(),
+            "quotaAdded": r.value.dollars(), "timestamp": r.created_at.rfc3339(),
+            "redeemedAt": r.created_at.rfc3339(), "status": if back.is_some() { "revoked" } else { "active" },
+            "revokedAt": back.map(|entry| entry.created_at.rfc3339()),
+        }));
+    }
     Ok(json!({ "redemptions": rows, "total": found.total, "limit": limit, "offset": offset }))
 }
 
 pub async fn redemptions(State(app): State<App>, admin: Admin, query: Query<Listing>) -> Reply {
     Ok(data(redemptions_of(&app, &admin, &RedemptionFilter::default(), &query.0).await?))
+}
+
+/// Takes back what a card brought, as far as it is still there.
+pub async fn revoke(State(app): State<App>, admin: Admin, id: Path<String>, form: Body<Form>) -> Reply {
+    let id: i64 = id.0.parse().map_err(|_| Error::NotFound { what: "redemption" })?;
+    let reason = form.0.text("reason")?.unwrap_or_else(|| "card redemption revoked".into());
+    match card::take_back(&app, &admin, id, &reason).await {
+        Ok(entry) => {
+            let done = json!({
+                "redemptionId": id.to_string(), "actualDeducted": Micros(-entry.amount.0).dollars(),
+                "balance": entry.balance_after.dollars(), "revokedAt": entry.created_at.rfc3339(), "reason": reason,
+            });
+            Ok(flat(json!({ "message": "撤销成功", "data": done })))
+        }
+        // In this system what cannot be done with a card is a bad request.
+        Err(Error::Conflict { why, .. }) => Err(Error::invalid("id", why).into()),
+        Err(e) => Err(e.into()),
+    }
 }
 
 /// The owner of a key, as they would sign in; a card redeemed for a key is theirs.
