@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Measures what the relay costs and prints the table: the mock upstream directly, nginx as a plain proxy, Tollgate embedded
-# (everything on, governance off), Tollgate on PostgreSQL and Redis. All in one run on one machine: only ratios travel.
+# (a key with every kind of limit; a key with none), Tollgate on PostgreSQL and Redis. Keys, choice and crash-safe usage
+# records cannot be switched off, so "ungoverned" is the key without limits. All in one run on one machine: only ratios travel.
 #
 #   tests/bench/run.sh                     everything
 #   ROWS="direct nginx" tests/bench/run.sh some rows:  direct nginx embedded embedded-ungoverned scaled
@@ -127,7 +128,9 @@ start_tollgate() {
     answer=$("${call[@]}" "$base/api/channel" -d "{\"name\":\"mock-$i\",\"type\":1,\"key\":\"sk-mock-$i\",\"base_url\":\"$MOCK\",\"models\":\"gpt-4o-mini\",\"group\":\"default\",\"status\":1}")
     [[ $answer == *'"success":true'* ]] || { say "account: $answer"; return 1; }
   done
-  answer=$("${call[@]}" "$base/admin/api-keys" -d '{"name":"bench","permissions":"all","dailyCostLimit":1000000,"concurrencyLimit":100000,"rateLimitWindow":1,"rateLimitRequests":100000000}')
+  local limits=',"dailyCostLimit":1000000,"concurrencyLimit":100000,"rateLimitWindow":1,"rateLimitRequests":100000000'
+  [[ $name != *ungoverned ]] || limits=
+  answer=$("${call[@]}" "$base/admin/api-keys" -d "{\"name\":\"bench\",\"permissions\":\"all\"$limits}")
   tollgate_key=$(json_field data.apiKey <<<"$answer") || { say "key: $answer"; return 1; }
 }
 
@@ -199,7 +202,7 @@ for row in $ROWS; do
         skip nginx "nginx did not start"
       fi ;;
     embedded) measure_tollgate embedded "sqlite://$WORK/embedded/tollgate.db" "" ;;
-    embedded-ungoverned) measure_tollgate embedded-ungoverned "sqlite://$WORK/embedded-ungoverned/tollgate.db" "" GOVERNANCE=off ;;
+    embedded-ungoverned) measure_tollgate embedded-ungoverned "sqlite://$WORK/embedded-ungoverned/tollgate.db" "" ;;
     scaled)
       if ! start_postgres; then skip scaled "PostgreSQL is not installed or did not start"; continue; fi
       if ! start_redis; then skip scaled "Redis is not installed or did not start"; continue; fi

@@ -25,6 +25,7 @@ use report::{Figures, Outcome};
 
 /// What to do, the same for every connection.
 struct Plan {
+    method: hyper::Method,
     address: String,
     authority: String,
     path: String,
@@ -144,12 +145,20 @@ fn plan(arguments: &Arguments) -> Result<Plan, String> {
     let (stream, size) = (arguments.flag("stream"), arguments.or("body-size", 1400)?);
     let model = arguments.text("model").unwrap_or("gpt-4o-mini");
     let count = if size > 16_384 { 8 } else { 1000 };
+    // A body of the caller's own measures anything that speaks HTTP, not only model calls.
+    let bodies = match arguments.text("body") {
+        Some(body) => vec![Bytes::copy_from_slice(body.as_bytes())],
+        None => requests(dialect, model, stream, size, count),
+    };
+    let method = arguments.text("method").unwrap_or("POST");
+    let method = method.parse().map_err(|_| format!("--method: `{method}` is no method"))?;
     Ok(Plan {
+        method,
         address,
         authority: authority.to_owned(),
         path: format!("/{path}"),
         headers,
-        bodies: requests(dialect, model, stream, size, count),
+        bodies,
         stream,
         timeout: Duration::from_secs_f64(arguments.or("timeout", 60.0_f64)?.max(0.001)),
     })

@@ -21,7 +21,7 @@ const USAGE: &str = "\
 usage: bench mock  [--listen ADDR] [--threads N] [--chunks N] [--chunk-delay-ms N]
        bench load  --url URL [--key KEY] [--mode closed|open] [--connections N] [--rate N] [--duration S] [--warmup S]
                    [--requests N] [--ramp-ms N] [--stream] [--body-size BYTES] [--dialect openai|anthropic] [--model M]
-                   [--header 'name: value']… [--timeout S] [--threads N] [--watch-pid PID]… [--label ROW/SCENARIO] [--json]
+                   [--body TEXT] [--method M] [--header 'name: value']… [--timeout S] [--threads N] [--watch-pid PID]… [--label ROW/SCENARIO] [--json]
        bench cpu   --pid PID… [--seconds S]
        bench table FILE          (lines written by `bench load --json --label …`)";
 

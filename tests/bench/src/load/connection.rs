@@ -42,7 +42,7 @@ impl Connection {
     ) -> Result<Outcome, String> {
         self.sender.ready().await.map_err(|error| format!("send: {error}"))?;
         let mut request = Request::new(Full::new(body));
-        *request.method_mut() = hyper::Method::POST;
+        *request.method_mut() = plan.method.clone();
         *request.uri_mut() = plan.path.parse().map_err(|_| "the path is none".to_owned())?;
         *request.headers_mut() = plan.headers.clone();
         let host = plan.authority.parse().map_err(|_| "the host is none".to_owned())?;
