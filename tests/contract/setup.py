@@ -125,6 +125,8 @@ massrouter_admin = call("POST", "/api/v1/auth/login", {"email": "admin", "passwo
 massrouter_admin = massrouter_admin.get("data", {}).get("tokens", {}).get("access_token", "")
 
 call("POST", "/admin/subscription-plans/init-defaults", {}, bearer(admin))
+# Checks make more keys than the free plan admits.
+call("PUT", "/admin/subscription-plans/free", {"features": {"maxApiKeys": 100}}, bearer(admin))
 
 keys = {}
 for permission in ["all", "claude", "gemini"]:
@@ -208,7 +210,11 @@ config = {
                       {"auth": "refresh_token", "n": 10, "headers": {"Authorization": "Bearer {refresh}"}}],
             "headers": {"admin": bearer(massrouter_admin)},
             "params": {"model_id": "gpt-4"},
-            "bodies": {"15": {"amount": 100.0, "currency": "CNY", "payment_method": "bank_transfer"}},
+            "bodies": {
+                # The documented end has passed.
+                "8": {"name": "Production Key", "permissions": ["read", "write"], "expires_at": "2099-12-31T23:59:59Z"},
+                "15": {"amount": 100.0, "currency": "CNY", "payment_method": "bank_transfer"},
+            },
         },
         "newapi": {
             "login": [
@@ -240,11 +246,17 @@ config = {
                 "15": {"configs": [{"key": "registration_enabled", "value": "true"},
                                    {"key": "llm_enabled", "value": "true"}]},
                 "17": {"enabled": True, "config": llm},
+                "24": {"title": "新公告标题", "content": "详细内容", "summary": "简短摘要", "type": "GENERAL",
+                       "priority": 0, "expiresAt": "2099-01-07T00:00:00Z"},
                 "18": {"config": llm},
             },
         },
     },
 }
+# An announcement to be read.
+posted = call("POST", "/api/admin/announcements", {"title": "公告", "content": "内容"}, bearer(ordinary_token))[0]
+posted = posted.get("data", {}).get("announcement", {}).get("id", "")
+call("POST", f"/api/admin/announcements/{posted}/publish", {}, bearer(ordinary_token))
 # The call that signs out gets a token of its own.
 again = call("POST", "/api/admin/auth/login", {"username": "ordinary", "password": "password-12345"})[0]
 config["systems"]["ledger"]["headers_for"]["2"] = bearer(again.get("data", {}).get("token", ""))

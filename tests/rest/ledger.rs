@@ -244,7 +244,10 @@ async fn sign_ins_and_batches_are_limited_exactly() {
     }
     let answer = app.anonymous().post("/api/admin/auth/login", form.clone()).await;
     refused(&answer, 429, "RATE_LIMIT_EXCEEDED", "the sixth sign-in");
-    assert_eq!((answer.header("retry-after"), answer.header("ratelimit-limit")), ("60", "5"));
+    assert_eq!(answer.header("ratelimit-limit"), "5");
+    // Redis keeps time of its own, in which the first sign-in was a moment ago.
+    let wait = answer.header("retry-after").parse::<u32>().expect("seconds");
+    assert!(wait <= 60 && (wait == 60 || harness::scaled()), "{wait}");
     // Other faces and other rules are not touched by it.
     let batch = json!({ "configs": [{ "key": "site_name", "value": "x" }] });
     let calls = (0..15).map(|_| root.post("/api/admin/configs/batch", batch.clone()));

@@ -167,7 +167,9 @@ async fn an_hour_has_so_many_requests_and_no_more() {
     assert_eq!(statuses(futures_util::future::join_all(calls).await), 3, "five of eight, beside the strangers");
     let over = ann.get("/api/v1/users/me").await;
     refused(&over, 429, "ERR_003", "the ninth");
-    assert_eq!((over.header("retry-after"), over.header("ratelimit-remaining")), ("3600", "0"));
+    assert_eq!(over.header("ratelimit-remaining"), "0");
+    let wait = over.header("retry-after").parse::<u32>().expect("seconds");
+    assert!(wait <= 3_600 && (wait == 3_600 || harness::scaled()), "{wait}");
     assert_eq!(ann.get("/api/announcements").await.status, 200, "other systems are not touched");
     // Redis keeps time of its own, which no test can move.
     if !harness::scaled() {

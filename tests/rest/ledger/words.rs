@@ -12,7 +12,6 @@ fn needed(method: &str, path: &str) -> Option<Role> {
     let tail = path.trim_start_matches("/api").trim_start_matches("/v1").trim_start_matches("/admin");
     match tail {
         "/auth/login" | "/system/config" => None,
-        "/auth/logout" => Some(Role::User),
         _ if tail.starts_with("/announcements") && !path.contains("/admin/") => Some(Role::User),
         _ if tail.starts_with("/configs") || (tail.starts_with("/users") && method != "GET") => Some(Role::SuperAdmin),
         _ => Some(Role::Admin),

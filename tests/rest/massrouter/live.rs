@@ -42,18 +42,24 @@ async fn the_socket_tells_each_only_what_is_theirs() {
     let bob = app.person("bob", Role::User, Micros::ZERO).await;
     let token = sign_in(&app, "ann", harness::PASSWORD).await.token.expect("a token");
     let url = format!("{}/ws", app.url.replace("http://", "ws://"));
-    let refused = connect_async(&url).await.err().map(|e| e.to_string()).unwrap_or_default();
-    assert!(refused.contains("401"), "{refused}");
     let refused = connect_async(format!("{url}?token=eyJx")).await.err().map(|e| e.to_string()).unwrap_or_default();
     assert!(refused.contains("401"), "{refused}");
 
-    // By the first message.
-    let (mut late, _) = connect_async(format!("{url}?auth=message")).await.expect("connected");
-    say(&mut late, json!({ "action": "subscribe", "topic": "billing.updates" })).await;
-    assert_eq!(heard(&mut late).await["type"], json!("error"), "nothing before a token");
-    let (mut late, _) = connect_async(format!("{url}?auth=message")).await.expect("connected");
-    say(&mut late, json!({ "action": "auth", "token": token })).await;
-    assert_eq!(heard(&mut late).await["type"], json!("ack"));
+    // By the first message, for which whoever comes without a token is asked.
+    for (word, answer) in [
+        (json!({ "action": "subscribe", "topic": "billing.updates" }), "error"),
+        (json!({ "action": "auth", "token": "eyJx" }), "error"),
+        (json!({ "action": "auth", "token": token }), "ack"),
+    ] {
+        let (mut late, _) = connect_async(&url).await.expect("connected");
+        let asked = heard(&mut late).await;
+        assert_eq!((&asked["success"], at(&asked, "error.code")), (&json!(false), &json!("ERR_002")), "{asked}");
+        say(&mut late, word).await;
+        assert_eq!(heard(&mut late).await["type"], json!(answer));
+        if answer == "error" {
+            assert_eq!(heard(&mut late).await, Value::Null, "and it is closed");
+        }
+    }
 
     let (mut socket, _) = connect_async(format!("{url}?token={token}")).await.expect("connected");
     say(&mut socket, json!({ "action": "ping" })).await;

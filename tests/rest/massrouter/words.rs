@@ -163,7 +163,9 @@ async fn keys_have_their_own_limits() {
     assert_eq!(answers.iter().filter(|a| a.status == 200).count(), 3);
     let over = by_key.get("/api/v1/users/me").await;
     refused(&over, 429, "ERR_003", "the key's own limit");
-    assert_eq!((over.header("ratelimit-limit"), over.header("retry-after")), ("3", "60"));
+    assert_eq!(over.header("ratelimit-limit"), "3");
+    let wait = over.header("retry-after").parse::<u32>().expect("seconds");
+    assert!(wait <= 60 && (wait == 60 || harness::scaled()), "{wait}");
     // Its owner, signed in, has a limit of their own.
     told(&sign_in(&app, "ann", harness::PASSWORD).await.get("/api/v1/users/me").await);
 }

@@ -47,7 +47,7 @@ async fn people_register_sign_in_and_change_what_they_name() {
     let form = json!({ "password": "password-2", "original_password": "password-1" });
     told(&bob.call("PUT", "/api/user/self", form).await);
     let bob = sign_in(&c.app, "bob", "password-2").await;
-    assert_eq!(told(&bob.get("/api/user/aff").await).as_str().map(str::len).is_some_and(|n| n > 3), true);
+    assert!(told(&bob.get("/api/user/aff").await).as_str().is_some_and(|code| code.len() > 3));
     told(&bob.call("PUT", "/api/user/setting", json!({ "notify_type": "email" })).await);
     let seen = told(&bob.get("/api/user/self").await);
     assert!(seen["setting"].as_str().is_some_and(|s| s.contains("notify_type")), "{seen}");
@@ -72,7 +72,7 @@ async fn administrators_make_find_change_stop_and_remove_people() {
 
     let found = c.admin.get("/api/user?username=newuser&group=default&p=1&page_size=5").await;
     assert_eq!((told(&found)[0]["quota"].clone(), &found.json()["total"]), (json!(1000), &json!(1)));
-    assert_eq!(told(&found)[0]["created_at"].is_i64(), true);
+    assert!(told(&found)[0]["created_at"].is_i64());
     let page = told(&deployed(&c.admin).get("/api/user/?p=0&page_size=2").await);
     assert_eq!((&page["total"], &page["page"], &page["page_size"]), (&json!(4), &json!(1), &json!(2)));
     let hit = told(&deployed(&c.admin).get("/api/user/search?keyword=newuser").await);
@@ -128,5 +128,8 @@ async fn twenty_sign_ins_in_twenty_minutes_and_no_more() {
     }
     let over = app.anonymous().post("/api/user/login", form).await;
     refused(&over, 429, "the twenty-first");
-    assert_eq!((over.header("retry-after"), over.header("ratelimit-limit")), ("1200", "20"));
+    assert_eq!(over.header("ratelimit-limit"), "20");
+    // Redis keeps time of its own, in which the first sign-in was a moment ago.
+    let wait = over.header("retry-after").parse::<u32>().expect("seconds");
+    assert!(wait <= 1_200 && (wait == 1_200 || harness::scaled()), "{wait}");
 }

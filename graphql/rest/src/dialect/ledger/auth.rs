@@ -41,6 +41,7 @@ pub async fn login(State(app): State<App>, caller: Maybe, form: Body<Login>) -> 
 }
 
 pub async fn logout(State(app): State<App>, caller: Caller) -> Reply {
+    caller.require(Role::Admin)?;
     session::sign_out(&app, &caller).await?;
     Ok(message("登出成功"))
 }

@@ -1,7 +1,7 @@
 //! `/ws`: what happens, told to whoever subscribed, as far as it is theirs to know.
 //!
-//! A caller is known by its header, by `?token=`, or, where the handshake announces it with
-//! `?auth=message`, by its first message. Whoever reads too slowly is let go.
+//! A caller is known by its header, by `?token=`, or by its first message, for which whoever comes without
+//! either is asked. Whoever reads too slowly is let go.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -36,7 +36,6 @@ const ALERTS: &str = "system.alerts";
 #[derive(Default, Deserialize)]
 pub struct Credentials {
     token: Option<String>,
-    auth: Option<String>,
 }
 
 /// Somebody listening, and the token by which they are believed.
@@ -60,11 +59,13 @@ pub async fn open(State(app): State<App>, request: Later<(Maybe, Query<Credentia
             Ok(guest) => Some(guest),
             Err(error) => return refuse(error),
         },
-        None if query.auth.as_deref() == Some("message") => None,
-        None => return refuse(Error::unauthenticated("sign in first")),
+        None => None,
     };
     let Ok(upgrade) = WebSocketUpgrade::from_request_parts(&mut parts, &app).await else {
-        return refuse(Error::invalid("upgrade", "this address speaks WebSocket"));
+        return refuse(match guest {
+            Some(_) => Error::invalid("upgrade", "this address speaks WebSocket"),
+            None => Error::unauthenticated("sign in first"),
+        });
     };
     upgrade.max_message_size(MOST).on_upgrade(move |socket| async move {
         let mut line = Line { app, socket };
@@ -72,8 +73,9 @@ pub async fn open(State(app): State<App>, request: Later<(Maybe, Query<Credentia
             Some(guest) => Some(guest),
             None => line.first_word(&parts).await,
         };
-        if let Some(guest) = guest {
-            line.serve(guest).await;
+        match guest {
+            Some(guest) => line.serve(guest).await,
+            None => line.close().await,
         }
     })
 }
@@ -112,8 +114,12 @@ impl Line {
         .await
     }
 
-    /// Waits for `{"action": "auth", "token": …}`.
+    /// Asks and waits for `{"action": "auth", "token": …}`.
     async fn first_word(&mut self, parts: &Parts) -> Option<Guest> {
+        let ask = Error::unauthenticated("send {\"action\": \"auth\", \"token\": …} first");
+        if !self.complain("auth", None, &ask).await {
+            return None;
+        }
         let heard = tokio::time::timeout(FIRST_WORD, self.socket.recv()).await;
         let order = match heard {
             Ok(Some(Ok(Message::Text(text)))) => serde_json::from_str::<Order>(&text).ok(),
@@ -166,6 +172,10 @@ impl Line {
                 break;
             }
         }
+        self.close().await;
+    }
+
+    async fn close(&mut self) {
         let _ = tokio::time::timeout(SLOW, self.socket.send(Message::Close(None))).await;
     }
 
