@@ -5,6 +5,7 @@
 //! figures are in.
 
 pub mod admit;
+pub mod attached;
 pub mod attempt;
 pub mod bridge;
 pub mod carry;

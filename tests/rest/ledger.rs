@@ -1,5 +1,6 @@
 //! The ledger over HTTP: its shapes, its refusals, its permission matrix and its limits.
 
+mod calls;
 mod words;
 
 use harness::app::ADMIN_PASSWORD;
@@ -223,7 +224,7 @@ async fn the_dashboard_and_the_logs_count_what_happened() {
     refused(&c.admin.get("/api/admin/logs/api?limit=1001").await, 400, "VALIDATION_ERROR", "1001 rows");
     for _ in 0..50 {
         let logs = c.admin.get("/api/admin/logs/api?endpoint=/dashboard/overview&statusCode=200").await.json();
-        if at(&logs, "data.pagination.total") == &json!(1) {
+        if at(&logs, "data.logs.0").is_object() {
             assert_eq!(at(&logs, "data.logs.0.userName"), &json!("ada"), "{logs}");
             assert_eq!(at(&logs, "data.pagination.limit"), &json!(50));
             return;

@@ -75,6 +75,7 @@ impl Meter {
             from_wallet: bill.from_wallet,
             ip: call.origin.ip.clone(),
             client: call.origin.agent.clone(),
+            meta: super::attached::of(call),
             ..Settlement::default()
         };
         Self {

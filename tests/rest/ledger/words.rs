@@ -158,3 +158,60 @@ async fn so_many_in_a_hundred_requests_are_logged() {
     }
     panic!("the request was never noted");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_are_in_the_log_of_visits_and_calls_are_not() {
+    let c = cast().await;
+    let visitor = c.nobody.with("user-agent", "a-browser/1");
+    assert_eq!(visitor.get("/pay/NOTHING").await.status.as_u16() / 100, 4);
+    assert_eq!(visitor.get("/api/system/config").await.status, 200);
+    for _ in 0..100 {
+        let logs = c.admin.get("/api/admin/logs/access?path=/pay/NOTHING").await.json();
+        if at(&logs, "data.logs.0").is_object() {
+            let row = at(&logs, "data.logs.0");
+            assert_eq!((&row["method"], &row["userAgent"]), (&json!("GET"), &json!("a-browser/1")), "{row}");
+            assert!(row["ip"].is_string() && row["duration"].is_i64() && row["userId"].is_null(), "{row}");
+            let calls = c.admin.get("/api/admin/logs/access?path=/api/system/config").await.json();
+            assert_eq!(at(&calls, "data.pagination.total"), &json!(0), "{calls}");
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    panic!("the visit was never noted");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn announcements_end_and_are_archived() {
+    let app = TestApp::builder().clock_at(schema::Time(1_700_000_000_000)).start().await;
+    let root = sign_in(&app, "admin", harness::app::ADMIN_PASSWORD).await;
+    let ann = app.user("ann").await;
+    let post = |form: Value| {
+        let root = root.clone();
+        async move {
+            let made = root.post("/api/admin/announcements", form).await.json();
+            let id = at(&made, "data.announcement.id").as_str().map(str::to_owned).expect("an id");
+            assert_eq!(root.post(&format!("/api/admin/announcements/{id}/publish"), json!({})).await.status, 200);
+            id
+        }
+    };
+    // A minute long, and without an end.
+    let short = post(json!({ "title": "short", "content": "c", "expiresAt": "2023-11-14T22:14:20Z" })).await;
+    let long = post(json!({ "title": "long", "content": "c", "type": "SYSTEM", "priority": 5 })).await;
+    assert_eq!(at(&ann.get("/api/announcements").await.json(), "data.unreadCount"), &json!(2));
+    app.app.clock.advance(61_000);
+    let board = ann.get("/api/announcements").await.json();
+    assert_eq!((at(&board, "data.unreadCount"), at(&board, "data.announcements.0.id")), (&json!(1), &json!(long)));
+    let read = ann.post(&format!("/api/announcements/{short}/read"), json!({})).await;
+    refused(&read, 404, "NOT_FOUND", "what is over");
+    schema::service::announcement::expire_due(&app.app).await.expect("swept");
+    let over = root.get("/api/admin/announcements?status=EXPIRED").await.json();
+    assert_eq!(at(&over, "data.announcements.0.id"), &json!(short), "{over}");
+    let again = root.post(&format!("/api/admin/announcements/{short}/publish"), json!({})).await;
+    refused(&again, 400, "VALIDATION_ERROR", "an end that has passed");
+    root.post(&format!("/api/admin/announcements/{long}/unpublish"), json!({})).await;
+    let archived = root.get("/api/admin/announcements?status=ARCHIVED&type=SYSTEM&search=long").await.json();
+    assert_eq!(at(&archived, "data.pagination.total"), &json!(1), "{archived}");
+    assert_eq!(at(&ann.get("/api/announcements").await.json(), "data.unreadCount"), &json!(0));
+    let late = root.post("/api/admin/announcements", json!({ "title": "t", "content": "c", "expiresAt": "x" })).await;
+    refused(&late, 400, "VALIDATION_ERROR", "no date");
+}
