@@ -41,7 +41,7 @@ async fn form(caller: &Caller, path: &str, fields: &[(&str, &str)], file: Option
 
 /// Every byte value, so that treating a file as text would break it.
 fn file() -> Vec<u8> {
-    (0..2048_u32).map(|n| u8::try_from(n * 7 % 256).unwrap()).collect()
+    (0..2048_u32).map(|n| u8::try_from(n * 7 % 256).expect("a byte")).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
