@@ -95,7 +95,7 @@ impl Upstreams {
             Some(proxy) => {
                 let client = self.proxied(proxy, false)?;
                 let request = reqwest::Request::try_from(request).map_err(|_| Broken::Address)?;
-                let answer = client.execute(request).await.map_err(|e| why_proxied(&e))?;
+                let answer = let_in(client.execute(request).await.map_err(|e| why_proxied(&e))?)?;
                 Answer::new(Response::<reqwest::Body>::from(answer), Body::Proxied)
             }
         }
@@ -118,7 +118,7 @@ impl Upstreams {
             Some(proxy) => {
                 let client = self.proxied(proxy, true)?;
                 let request = reqwest::Request::try_from(request).map_err(|_| Broken::Address)?;
-                let answer = client.execute(request).await.map_err(|e| why_proxied(&e))?;
+                let answer = let_in(client.execute(request).await.map_err(|e| why_proxied(&e))?)?;
                 if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
                     return Answer::new(Response::<reqwest::Body>::from(answer), Body::Proxied)
                         .map(Box::new)
@@ -177,6 +177,11 @@ fn direct(http1: bool) -> Option<Direct> {
         .http2_keep_alive_timeout(Duration::from_secs(10))
         .http2_adaptive_window(true);
     Some(builder.build(connector))
+}
+
+/// An answer that is the vendor's: the proxy's own refusal is about the account, not about the call.
+fn let_in(answer: reqwest::Response) -> Result<reqwest::Response, Broken> {
+    if answer.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED { Err(Broken::Address) } else { Ok(answer) }
 }
 
 fn proxied(proxy: &str, http1: bool) -> Result<reqwest::Client, Broken> {

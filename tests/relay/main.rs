@@ -8,6 +8,7 @@ mod limits;
 mod logins;
 mod pairs;
 mod pins;
+mod proxies;
 mod realtime;
 mod refusals;
 mod slice;

@@ -117,3 +117,20 @@ async fn a_silent_stream_is_kept_alive_where_the_dialect_knows_how() {
         google.text
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_may_choose_to_keep_clients_alive_before_the_vendor_speaks() {
+    let (world, fake) = one().await;
+    world.set(&[("keep_alive_seconds", "1"), ("early_keep_alive", "true")]).await;
+    let ann = world.caller("ann").await;
+    fake.script([Step::answer().after(Duration::from_millis(1_300))]);
+    let answer = ann.http.post("/v1/chat/completions", chat(true)).await;
+    assert!(answer.text.starts_with(": keep-alive\n\n") && said(&answer).contains("世界"), "{}", answer.text);
+    // The status is given away by then; what goes wrong is told inside.
+    fake.script([Step::refuse(400).after(Duration::from_millis(1_300))]);
+    let answer = ann.http.post("/v1/chat/completions", chat(true)).await;
+    assert_eq!(answer.status, 200);
+    assert!(events(&answer).last().is_some_and(|event| event["error"]["message"].is_string()), "{}", answer.text);
+    let booked = world.booked_when(2).await;
+    assert_eq!((booked[0]["status"].as_i64(), booked[1]["status"].as_i64()), (Some(200), Some(400)));
+}

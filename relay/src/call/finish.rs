@@ -164,7 +164,8 @@ impl Life {
         // Tells proxies such as nginx to pass events on as they come.
         headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
         warn(&mut response, &begun.warnings);
-        let _gone = answer.send(response);
+        // Only the outcome is kept: a response that nobody took would hold the stream's other end open.
+        let _there = answer.send(response).is_ok();
         let (carry, ended) = pump::run(begun, sender, self.rules.pace).await;
         let usage = carry.usage(self.size.input);
         // No output, and the vendor says nothing of any cost: nothing is owed.

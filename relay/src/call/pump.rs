@@ -65,8 +65,8 @@ pub async fn run(begun: Begun, client: Sender, pace: Pace) -> (Carry, Ended) {
                     line.send(out).await;
                     break;
                 }
-                // Said its last word and did not hang up: that is its end, too.
-                Next::Broken(Broken::Silent) if carry.end() == End::Done => break,
+                // It said its last word; how it hung up, or whether, is no matter.
+                Next::Broken(_) if carry.end() == End::Done => break,
                 Next::Broken(broken) => {
                     line.tell(&mut carry, &cut(broken)).await;
                     return (carry, if line.there { Ended::Cut } else { Ended::ClientGone });
