@@ -181,7 +181,7 @@ async fn pages_are_in_the_log_of_visits_and_calls_are_not() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn announcements_end_and_are_archived() {
+async fn announcements_end_and_are_withdrawn() {
     let app = TestApp::builder().clock_at(schema::Time(1_700_000_000_000)).start().await;
     let root = sign_in(&app, "admin", harness::app::ADMIN_PASSWORD).await;
     let ann = app.user("ann").await;
@@ -209,8 +209,8 @@ async fn announcements_end_and_are_archived() {
     let again = root.post(&format!("/api/admin/announcements/{short}/publish"), json!({})).await;
     refused(&again, 400, "VALIDATION_ERROR", "an end that has passed");
     root.post(&format!("/api/admin/announcements/{long}/unpublish"), json!({})).await;
-    let archived = root.get("/api/admin/announcements?status=ARCHIVED&type=SYSTEM&search=long").await.json();
-    assert_eq!(at(&archived, "data.pagination.total"), &json!(1), "{archived}");
+    let withdrawn = root.get("/api/admin/announcements?status=DRAFT&type=SYSTEM&search=long").await.json();
+    assert_eq!(at(&withdrawn, "data.announcements.0.id"), &json!(long), "{withdrawn}");
     assert_eq!(at(&ann.get("/api/announcements").await.json(), "data.unreadCount"), &json!(0));
     let late = root.post("/api/admin/announcements", json!({ "title": "t", "content": "c", "expiresAt": "x" })).await;
     refused(&late, 400, "VALIDATION_ERROR", "no date");
