@@ -179,7 +179,7 @@ config = {
                 "79": {"name": "contract-gemini", "baseUrl": f"{FAKE}/gemini", "geminiOauth": {
                     "access_token": "ya29.fake", "refresh_token": "1//fake-google-refresh",
                     "expiry_date": 4102444800000}},
-                "87": {"name": "contract-openai", "baseUrl": f"{FAKE}/codex"},
+                "87": {"name": "contract-openai", "baseUrl": f"{FAKE}/codex/backend-api/codex"},
                 "94": {"name": "contract-azure", "azureEndpoint": f"{FAKE}/azure", "apiVersion": "2024-02-01",
                        "deploymentName": "gpt-4", "apiKey": "az-fake-azure"},
                 "103": {"name": "contract-responses", "baseApi": f"{FAKE}/openai", "apiKey": "sk-fake-openai"},

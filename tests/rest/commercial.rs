@@ -223,6 +223,9 @@ async fn revenue(s: &mut Shop) {
         .clone();
     assert!(close(&day["totalRevenue"]) && day["orderCount"] == 2, "{day}");
     assert_eq!(day["avgOrderValue"], json!((total / 2.0 * 100.0).round() / 100.0));
+    let worded =
+        s.w.step("GET", "/admin/revenue/daily?startDate=30%20days%20ago&endDate=today", &[], Value::Null).await;
+    assert_eq!(worded["dailyRevenue"], daily["dailyRevenue"], "as the document words its defaults");
     let monthly = s.w.step("GET", "/admin/revenue/monthly?year=2026", &[], Value::Null).await;
     let month = monthly["monthlyRevenue"]
         .as_array()

@@ -142,7 +142,7 @@ fn families(w: &World) -> Vec<(&'static str, &'static str, Value)> {
         (
             "openai",
             "id",
-            json!({ "name": "a", "baseUrl": at(Vendor::Codex), "openaiOauth": {
+            json!({ "name": "a", "baseUrl": format!("{}/backend-api/codex", at(Vendor::Codex)), "openaiOauth": {
                 "accessToken": codex, "refreshToken": codex_refresh, "expires_in": 864_000 },
                 "accountInfo": { "accountId": harness::fake_upstream::ACCOUNT_ID } }),
         ),

@@ -1,5 +1,7 @@
 //! Revenue: by day, month and plan, the overview, and the export.
 
+use std::borrow::Cow;
+
 use axum::Json;
 use axum::body::Body as HttpBody;
 use axum::extract::State;
@@ -9,6 +11,7 @@ use futures_util::{StreamExt, TryStreamExt};
 use http::header;
 use schema::money::{from_minor, minor_digits};
 use schema::service::revenue::{self, ExportRow, Lines, Period, Range};
+use schema::service::setting;
 use schema::{App, Error};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -26,8 +29,21 @@ pub struct Days {
 
 impl Days {
     fn range(&self, app: &App, days_back: Option<i64>) -> Result<Range, Error> {
-        Range::of_days(app, self.start_date.as_deref(), self.end_date.as_deref(), days_back)
+        let (start, end) = (self.start_date.as_deref(), self.end_date.as_deref());
+        let (start, end) = (start.map(|t| date(app, t)), end.map(|t| date(app, t)));
+        Range::of_days(app, start.as_deref(), end.as_deref(), days_back)
     }
+}
+
+/// A date as it was typed, or as the document words its defaults: `today`, `30 days ago`.
+fn date<'a>(app: &App, text: &'a str) -> Cow<'a, str> {
+    let back = match text.trim() {
+        "today" => Some(0),
+        worded => worded.strip_suffix(" days ago").and_then(|n| n.parse::<i64>().ok()).filter(|n| *n >= 0),
+    };
+    let settings = setting::current(app);
+    let zone = settings.zone();
+    back.map_or(Cow::Borrowed(text), |days| zone.date(zone.day_start(app.clock.now(), -days)).into())
 }
 
 fn lines(name: &str, lines: &Lines) -> Vec<Value> {

@@ -125,7 +125,7 @@ pub async fn balance_summary(State(app): State<App>, admin: Admin) -> Reply {
         total = total.plus(account.spent);
         let own = remaining.get(&account.id).copied();
         // A tenth of the quota is little.
-        let is_low = own.is_some_and(|own| own.0 < account.daily_quota.unwrap_or_default().0 / 10);
+        let is_low = own.is_some_and(|own| own.0.saturating_mul(10) < account.daily_quota.unwrap_or_default().0);
         left = left.plus(own.unwrap_or_default());
         low += i64::from(is_low);
         let platform = of_kind(account.kind).platform;
