@@ -77,6 +77,7 @@ pub async fn welcome(app: &App) -> schema::Result<()> {
 pub async fn start(app: &App) -> schema::Result<()> {
     schema::service::settle::start(app).await?;
     schema::service::sweep::start(app);
+    relay::start(app);
     if app.config.roles.management {
         rest::start(app);
     }

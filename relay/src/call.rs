@@ -28,6 +28,7 @@ pub mod said;
 pub mod session;
 pub mod socket;
 pub mod stick;
+mod task;
 pub mod tokens;
 pub mod units;
 pub mod words;
@@ -58,9 +59,25 @@ use crate::convert::edit::Body as JsonBody;
 use crate::convert::fault::Kind;
 use crate::provider::blame::{Blame, Fault as AccountFault, pause};
 use crate::provider::{Operation, Reason, Refusal};
+use crate::task::Handing;
 
 /// Serves a call whose key may come through its door.
 pub async fn run(app: &App, engine: &Arc<Engine>, call: Call, view: Arc<KeyView>) -> Response<Body> {
+    begin(app, engine, call, view, None).await
+}
+
+/// Serves a call that hands a task in.
+pub async fn hand_in(app: &App, engine: &Arc<Engine>, call: Call, view: Arc<KeyView>, task: Handing) -> Response<Body> {
+    begin(app, engine, call, view, Some(task)).await
+}
+
+async fn begin(
+    app: &App,
+    engine: &Arc<Engine>,
+    call: Call,
+    view: Arc<KeyView>,
+    task: Option<Handing>,
+) -> Response<Body> {
     let rules = engine.rules.current(app);
     let admitted = match admit::admit(app, &call, &view).await {
         Ok(admitted) => admitted,
@@ -69,8 +86,19 @@ pub async fn run(app: &App, engine: &Arc<Engine>, call: Call, view: Arc<KeyView>
     let ear = call.ear;
     let early = (rules.early_keep_alive && call.stream).then_some((rules.pace.keep_alive, ear.dialect));
     let meter = Meter::start(app, &call, view, admitted.bill, admitted.ticket, rules.log_every);
-    let (answer, response) = oneshot::channel();
-    let life = Life { app: app.clone(), engine: engine.clone(), rules, call, size: admitted.size, meter: Some(meter) };
+    let (answer, mut response) = oneshot::channel();
+    if task.is_some() {
+        // A vendor that has taken a task works on it whether its client waits for the id or not.
+        let (forward, forwarded) = oneshot::channel();
+        app.spawn(async move {
+            if let Ok(done) = response.await {
+                let _gone = forward.send(done);
+            }
+        });
+        response = forwarded;
+    }
+    let (size, meter) = (admitted.size, Some(meter));
+    let life = Life { app: app.clone(), engine: engine.clone(), rules, call, size, meter, task };
     app.spawn(life.run(answer));
     let lost = || ear.refuse(&Fault::new(Kind::Server, "The call was aborted."), None);
     match early {
@@ -100,6 +128,8 @@ struct Life {
     size: Size,
     /// Taken when the call is settled.
     meter: Option<Meter>,
+    /// The task that it hands in; taken when its row is finished with.
+    task: Option<Handing>,
 }
 
 impl Life {
@@ -126,6 +156,9 @@ impl Life {
             let account = place.ready.id();
             tried.push(account);
             attempts += 1;
+            if let Err(no) = self.note_task(&place).await {
+                return self.refuse(answer, *no, "task_not_kept");
+            }
             let (tried_it, place, key, model) = match self.try_at(place, &mut answer).await {
                 Ok(done) => done,
                 Err(None) => return self.client_gone(),
@@ -137,6 +170,9 @@ impl Life {
             match tried_it {
                 Tried::Whole { status, headers, body, usage, warnings } => {
                     self.works(&view, &place, conversation.as_deref());
+                    if let Some(task) = self.task.take() {
+                        return self.handed_in(answer, task, &body).await;
+                    }
                     if let Some(held) = pins::made(&self.call, &body) {
                         self.engine.pins.pin(&self.app, view.key.id, held, account);
                     }
@@ -183,6 +219,9 @@ impl Life {
 
     /// The account that holds what the call builds on.
     async fn pinned(&self, view: &KeyView) -> Result<Option<i64>, admit::No> {
+        if let Some(task) = &self.task {
+            return Ok(task.pinned());
+        }
         let Some(held) = pins::named(&self.call) else { return Ok(None) };
         match self.engine.pins.find(&self.app, view.key.id, &held).await {
             Ok(Some(account)) => Ok(Some(account)),
@@ -371,6 +410,9 @@ impl Life {
     }
 
     fn settle(&mut self, end: End) {
+        if let Some(task) = self.task.take() {
+            task.abandon(&self.app, end.error);
+        }
         if let Some(meter) = self.meter.take() {
             meter.settle(end);
         }

@@ -32,6 +32,7 @@ use crate::convert::Fault;
 use crate::convert::fault::Kind;
 use crate::edge::origin;
 use crate::provider::{Dialect, Operation};
+use crate::task;
 
 /// Answers every path of the relay's; what is none of them is not found.
 pub async fn handle(State(app): State<App>, request: Request) -> Response<Body> {
@@ -61,12 +62,20 @@ pub async fn handle(State(app): State<App>, request: Request) -> Response<Body> 
     if route.target == Target::Health {
         return own::health(&app, route.mount).await;
     }
+    let engine = Engine::of(&app);
+    let rules = engine.rules.current(&app);
+    if let Target::Task(task) = &route.target
+        && task::is_open(task.ask)
+    {
+        return match heard(&app, parts, body, origin, query, ear, rules.body_limit).await {
+            Ok(heard) => task::open(&app, &engine, task, heard).await,
+            Err(no) => *no,
+        };
+    }
     let view = match holder(&app, ear, &parts.headers, &query, &origin.ip).await {
         Ok(view) => view,
         Err(no) => return *no,
     };
-    let engine = Engine::of(&app);
-    let rules = engine.rules.current(&app);
     if !rules.open {
         return ear.refuse(&Fault::new(Kind::Unavailable, "Model calls are switched off at the moment."), Some(60));
     }
@@ -76,20 +85,10 @@ pub async fn handle(State(app): State<App>, request: Request) -> Response<Body> 
             realtime(&app, &engine, call, ear, parts, origin, query, view, wish).await
         }
         Target::Call(call) => {
-            let limit =
-                usize::try_from(view.key.rules.body_limit).ok().filter(|limit| *limit > 0).unwrap_or(rules.body_limit);
-            let body = match body::read(body, &mut parts.headers, limit).await {
-                Ok(body) => body,
-                Err(fault) => return ear.refuse(&too_much(&fault), None),
-            };
-            let heard = call::Request {
-                origin,
-                ear,
-                method: parts.method,
-                query,
-                headers: parts.headers,
-                body,
-                at: app.clock.now(),
+            let limit = body_limit(&view, rules.body_limit);
+            let heard = match heard(&app, parts, body, origin, query, ear, limit).await {
+                Ok(heard) => heard,
+                Err(no) => return *no,
             };
             match Call::read(call.clone(), heard, || default_model(&app, &view, call.operation)) {
                 Ok(mut call) => {
@@ -103,8 +102,11 @@ pub async fn handle(State(app): State<App>, request: Request) -> Response<Body> 
         Target::Own(Own::Telemetry) => plain(StatusCode::OK, b"{}".to_vec()),
         Target::Own(own) => own::answer(&app, &view, ear, own, &query).await,
         Target::Task(task) => {
-            let text = format!("Tasks of {} are not served here.", task.platform.as_str());
-            ear.refuse(&Fault::new(Kind::NotFound, text), None)
+            let limit = body_limit(&view, rules.body_limit);
+            match heard(&app, parts, body, origin, query, ear, limit).await {
+                Ok(heard) => task::answer(&app, &engine, &task, heard, view).await,
+                Err(no) => *no,
+            }
         }
         Target::Unknown { .. } | Target::Health => {
             let fault =
@@ -112,6 +114,29 @@ pub async fn handle(State(app): State<App>, request: Request) -> Response<Body> 
             ear.refuse(&fault, None)
         }
     }
+}
+
+/// The largest body that a key may send.
+fn body_limit(view: &KeyView, otherwise: usize) -> usize {
+    usize::try_from(view.key.rules.body_limit).ok().filter(|limit| *limit > 0).unwrap_or(otherwise)
+}
+
+/// A request with its body read.
+async fn heard(
+    app: &App,
+    mut parts: http::request::Parts,
+    body: Body,
+    origin: origin::Origin,
+    query: String,
+    ear: Ear,
+    limit: usize,
+) -> Result<call::Request, admit::No> {
+    let body = match body::read(body, &mut parts.headers, limit).await {
+        Ok(body) => body,
+        Err(fault) => return Err(Box::new(ear.refuse(&too_much(&fault), None))),
+    };
+    let at = app.clock.now();
+    Ok(call::Request { origin, ear, method: parts.method, query, headers: parts.headers, body, at })
 }
 
 /// Gives the relay what is the relay's before the rest of the process sees it.

@@ -7,12 +7,18 @@ pub mod edge;
 pub mod ingress;
 pub mod provider;
 pub mod sse;
+pub mod task;
 pub mod upstream;
 pub mod wire;
 
 use axum::Router;
 use axum::routing::any;
 use schema::App;
+
+/// Starts what the relay does in the background; ends when the process stops.
+pub fn start(app: &App) {
+    task::start(app);
+}
 
 /// Every path of the relay, for a process that serves nothing else.
 pub fn router(app: &App) -> Router<App> {

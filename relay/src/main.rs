@@ -15,6 +15,9 @@ async fn main() {
     if let Err(e) = schema::service::settle::start(&app).await {
         start::fail(&[e.to_string()]);
     }
+    // Leases decide which of several processes does what is due.
+    schema::service::sweep::start(&app);
+    relay::start(&app);
     let listener = match edge::bind(app.config.listen).await {
         Ok(listener) => listener,
         Err(e) => start::fail(&[e.to_string()]),

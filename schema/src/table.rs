@@ -446,6 +446,8 @@ diesel::table! {
         finished_at -> Nullable<BigInt>,
         next_poll_at -> BigInt,
         polls -> BigInt,
+        notify_at -> Nullable<BigInt>,
+        notify_tries -> BigInt,
         created_at -> BigInt,
         updated_at -> BigInt,
         version -> BigInt,

@@ -124,10 +124,14 @@ CREATE TABLE tasks (
     finished_at BIGINT,
     next_poll_at BIGINT NOT NULL,
     polls BIGINT NOT NULL DEFAULT 0,
+    -- When notify_url is to be told next; NULL while there is nothing to tell.
+    notify_at BIGINT,
+    notify_tries BIGINT NOT NULL DEFAULT 0,
     created_at BIGINT NOT NULL,
     updated_at BIGINT NOT NULL,
     version BIGINT NOT NULL DEFAULT 1
 );
+CREATE INDEX tasks_notify ON tasks (notify_at) WHERE notify_at IS NOT NULL;
 CREATE INDEX tasks_due ON tasks (status, next_poll_at);
 CREATE INDEX tasks_key ON tasks (key_id, id);
 CREATE INDEX tasks_user ON tasks (user_id, id);

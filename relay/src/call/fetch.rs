@@ -35,6 +35,11 @@ impl Fetcher {
         Self { guard: Guard::new(allowed) }
     }
 
+    /// What keeps it out of this network.
+    pub fn guard(&self) -> &Guard {
+        &self.guard
+    }
+
     /// Puts the content in the place of every URL.
     pub async fn fill(&self, sources: Vec<&mut Source>) -> Result<(), Fault> {
         if sources.len() > FILES {

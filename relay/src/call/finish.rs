@@ -110,8 +110,14 @@ impl Life {
     ) {
         let response = match body {
             Some(body) => {
+                // A vendor that refuses within a success is heard by its clients only there.
+                let shown = if self.call.operation == Operation::Submit {
+                    crate::task::refused_with(self.call.dialect, status, &body)
+                } else {
+                    status
+                };
                 let mut response = Response::new(Body::from(body));
-                *response.status_mut() = status;
+                *response.status_mut() = shown;
                 *response.headers_mut() = headers;
                 response
             }

@@ -125,6 +125,14 @@ impl Meter {
         self.close(end);
     }
 
+    /// Settles the call, and returns when that is durable.
+    pub async fn settle_durably(mut self, end: End) -> schema::Result<()> {
+        match self.closing(end) {
+            Some((sheet, ticket)) => settle::record(&self.app, sheet, ticket).await,
+            None => Ok(()),
+        }
+    }
+
     /// Books one part of a call that goes on, such as a response of a session, and lets go of what it held.
     pub fn part(&mut self, number: u64, units: &Units) {
         let Some(sheet) = &self.sheet else { return };
@@ -186,7 +194,14 @@ impl Meter {
     }
 
     fn close(&mut self, end: End) {
-        let Some(mut sheet) = self.sheet.take() else { return };
+        if let Some((sheet, ticket)) = self.closing(end) {
+            self.submit(sheet, ticket);
+        }
+    }
+
+    /// What is to be booked of a call that ends now, and what it held; `None` when that was done.
+    fn closing(&mut self, end: End) -> Option<(Settlement, Option<Ticket>)> {
+        let mut sheet = self.sheet.take()?;
         catalogue::CALLS_OPEN.add(-1);
         let ticket = self.ticket.take();
         sheet.status = i64::from(end.status);
@@ -211,9 +226,9 @@ impl Meter {
                     }
                 });
             }
-            return self.submit(sheet, None);
+            return Some((sheet, None));
         }
-        self.submit(sheet, ticket);
+        Some((sheet, ticket))
     }
 
     fn submit(&self, sheet: Settlement, ticket: Option<Ticket>) {

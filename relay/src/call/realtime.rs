@@ -33,7 +33,8 @@ pub async fn run(app: &App, engine: &Arc<Engine>, call: Call, view: Arc<KeyView>
         Err(no) => return *no,
     };
     let meter = Meter::start(app, &call, view.clone(), admitted.bill, admitted.ticket, rules.log_every);
-    let life = Life { app: app.clone(), engine: engine.clone(), rules, call, size: admitted.size, meter: Some(meter) };
+    let (size, meter) = (admitted.size, Some(meter));
+    let life = Life { app: app.clone(), engine: engine.clone(), rules, call, size, meter, task: None };
     life.open(&view, wish).await
 }
 

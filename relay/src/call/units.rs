@@ -23,6 +23,9 @@ const SOUND: usize = 16_000;
 /// Tokens of one exchange of a realtime session, either way.
 const EXCHANGE: i64 = 4_000;
 
+/// Seconds of film where a request does not say how many.
+const FILM: i64 = 5;
+
 /// What a request says about its size.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Size {
@@ -36,6 +39,8 @@ pub struct Size {
     pub pictures: i64,
     /// Bytes of sound sent.
     pub sound: usize,
+    /// Milliseconds of film asked for.
+    pub film: i64,
     /// The service tier asked for.
     pub tier: Tier,
 }
@@ -64,6 +69,13 @@ fn of_json(call: &Call, body: &Body) -> Size {
         }
         Operation::ImageGenerate | Operation::ImageEdit | Operation::ImageVary => {
             size.pictures = number("n").unwrap_or(1).clamp(1, 100)
+        }
+        Operation::Submit => {
+            if matches!(call.dialect, Dialect::Kling | Dialect::Video) {
+                let told = number("duration").or_else(|| text("duration").and_then(|n| n.trim().parse().ok()));
+                size.film = told.unwrap_or(FILM).clamp(1, 3_600) * 1_000;
+            }
+            return size;
         }
         _ => {}
     }
@@ -119,6 +131,8 @@ pub fn guess(operation: Operation, size: &Size, most: Option<i64>) -> Units {
         Operation::Transcribe | Operation::Translate => Units { input, milliseconds: milliseconds(size.sound), ..none },
         Operation::Realtime => Units { input: EXCHANGE, output: EXCHANGE, ..none },
         Operation::Embed | Operation::EmbedBatch | Operation::Rerank | Operation::Moderate => Units { input, ..none },
+        // A task is paid when it is taken, by what was asked for.
+        Operation::Submit => Units { milliseconds: size.film, ..none },
         _ => Units { calls: 0, ..none },
     }
 }

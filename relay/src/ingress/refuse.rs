@@ -60,7 +60,8 @@ impl Ear {
     pub fn refuse(self, fault: &Fault, retry_after: Option<u64>) -> Response<Body> {
         let dialect = spoken(self.dialect);
         let status = StatusCode::from_u16(fault.status(dialect)).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let body = if self.is_task() { task_body(fault).to_string().into_bytes() } else { fault.body(dialect) };
+        let body =
+            if self.is_task() { task_body(self.dialect, fault).to_string().into_bytes() } else { fault.body(dialect) };
         let mut response = self.say(status, body, &fault.message);
         if dialect == convert::Dialect::Converse {
             error_type(&mut response, fault.bedrock_type());
@@ -106,7 +107,7 @@ impl Ear {
             let text = if missing { "No API key was given." } else { "The API key is invalid or expired." };
             return plain(
                 StatusCode::UNAUTHORIZED,
-                task_body(&Fault::new(Kind::Authentication, text)).to_string().into_bytes(),
+                task_body(self.dialect, &Fault::new(Kind::Authentication, text)).to_string().into_bytes(),
             );
         }
         match spoken(self.dialect) {
@@ -185,15 +186,59 @@ fn beside(mut object: Vec<u8>, message: &str) -> Vec<u8> {
     object
 }
 
-/// What the task services' clients read, all at once: New-API's envelope, Midjourney's description, Suno's code.
-fn task_body(fault: &Fault) -> Value {
-    json!({
+/// What the clients of a task service read, with New-API's documented envelope beside.
+fn task_body(dialect: Dialect, fault: &Fault) -> Value {
+    let code = fault.code.as_deref().unwrap_or(word(fault.kind));
+    let message = &fault.message;
+    let mut body = json!({
         "success": false,
-        "message": fault.message,
-        "code": fault.code.as_deref().unwrap_or(word(fault.kind)),
-        "description": fault.message,
-        "error": {"message": fault.message, "type": word(fault.kind), "code": fault.code},
-    })
+        "message": message,
+        "error": {"message": message, "type": word(fault.kind), "param": fault.param, "code": code},
+    });
+    match dialect {
+        Dialect::Midjourney => {
+            body["code"] = midjourney_code(fault.kind).into();
+            body["description"] = message.as_str().into();
+            body["type"] = code.into();
+            body["result"] = Value::Null;
+        }
+        Dialect::Kling => {
+            body["code"] = kling_code(fault.kind).into();
+            body["request_id"] = schema::id::uuid().into();
+            body["data"] = Value::Null;
+        }
+        _ => {
+            body["code"] = code.into();
+            body["data"] = Value::Null;
+        }
+    }
+    body
+}
+
+/// Midjourney-proxy's numbers: nothing found or nobody to do it, a request that is wrong, a full queue.
+const fn midjourney_code(kind: Kind) -> i64 {
+    match kind {
+        Kind::NotFound | Kind::Unavailable => 3,
+        Kind::RateLimit | Kind::Overloaded => 23,
+        Kind::Timeout | Kind::Server => 9,
+        _ => 4,
+    }
+}
+
+/// Kling's numbers.
+const fn kling_code(kind: Kind) -> i64 {
+    match kind {
+        Kind::Authentication => 1002,
+        Kind::Permission => 1103,
+        Kind::Billing => 1102,
+        Kind::InvalidRequest | Kind::TooLarge => 1201,
+        Kind::Conflict => 1200,
+        Kind::NotFound => 1203,
+        Kind::RateLimit => 1302,
+        Kind::Overloaded | Kind::Unavailable => 5001,
+        Kind::Timeout => 5002,
+        Kind::Server => 5000,
+    }
 }
 
 const fn word(kind: Kind) -> &'static str {

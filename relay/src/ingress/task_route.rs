@@ -27,6 +27,21 @@ impl Platform {
             Self::Video => "video",
         }
     }
+
+    /// From its stored word.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Midjourney, Self::Suno, Self::Kling, Self::Video].into_iter().find(|one| one.as_str() == word)
+    }
+
+    /// The dialect of its clients.
+    pub const fn dialect(self) -> Dialect {
+        match self {
+            Self::Midjourney => Dialect::Midjourney,
+            Self::Suno => Dialect::Suno,
+            Self::Kling => Dialect::Kling,
+            Self::Video => Dialect::Video,
+        }
+    }
 }
 
 /// What is wanted of a task.
@@ -54,11 +69,8 @@ pub enum TaskAsk<'a> {
         /// The task's id.
         id: &'a str,
     },
-    /// A film's bytes.
-    Content {
-        /// The task's id.
-        id: &'a str,
-    },
+    /// A Midjourney proxy's own news of a task.
+    Notify,
 }
 
 /// A task call.
@@ -75,12 +87,7 @@ pub struct TaskRoute<'a> {
 impl TaskRoute<'_> {
     /// The dialect of the service's clients.
     pub const fn dialect(&self) -> Dialect {
-        match self.platform {
-            Platform::Midjourney => Dialect::Midjourney,
-            Platform::Suno => Dialect::Suno,
-            Platform::Kling => Dialect::Kling,
-            Platform::Video => Dialect::Video,
-        }
+        self.platform.dialect()
     }
 }
 
@@ -138,6 +145,7 @@ fn midjourney<'a>(method: &Method, rest: &[&'a str]) -> Option<TaskAsk<'a>> {
         (&Method::POST, ["task", "list-by-condition"]) => Some(TaskAsk::FetchMany),
         (&Method::GET, ["task", id, "fetch"]) if !id.is_empty() => Some(TaskAsk::Fetch { id }),
         (&Method::GET, ["task", id, "image-seed"]) if !id.is_empty() => Some(TaskAsk::Seed { id }),
+        (&Method::POST, ["notify"]) => Some(TaskAsk::Notify),
         (&Method::GET, ["image", id]) if !id.is_empty() => Some(TaskAsk::Image { id }),
         _ => None,
     }

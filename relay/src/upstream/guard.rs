@@ -22,6 +22,25 @@ impl Guard {
         Self { allowed: hosts.collect() }
     }
 
+    /// The same, with one more host (`host` or `host:port`) that may be reached wherever it is.
+    pub fn and(&self, host: &str) -> Self {
+        let mut allowed = self.allowed.clone();
+        allowed.push(host.to_ascii_lowercase());
+        Self { allowed }
+    }
+
+    /// Whether an address may be asked for at another machine, which then looks its name up: it names a host
+    /// of the outside, or an address there.
+    pub fn may_ask_elsewhere(&self, url: &Url) -> bool {
+        let Some(host) = url.host_str().map(|host| host.trim_matches(['[', ']'])) else { return false };
+        let plain = matches!(url.scheme(), "http" | "https") && url.username().is_empty() && url.password().is_none();
+        let inside = match host.parse::<IpAddr>() {
+            Ok(ip) => !is_public(ip),
+            Err(_) => host == "localhost" || host.ends_with(".localhost") || !host.contains('.'),
+        };
+        plain && !inside
+    }
+
     /// A client that can only reach the addresses that this URL was found to lead to. It follows no redirects.
     pub async fn client(&self, url: &Url) -> Result<reqwest::Client, &'static str> {
         if !matches!(url.scheme(), "http" | "https") || !url.username().is_empty() || url.password().is_some() {

@@ -1,4 +1,4 @@
-//! The text fields of a multipart form, read and replaced without touching its files.
+//! Multipart forms: text fields read and replaced without touching the files, or every part looked at.
 
 use std::ops::Range;
 
@@ -37,44 +37,65 @@ pub fn set_text(body: &Bytes, boundary: &str, name: &str, text: &str) -> Bytes {
     }
 }
 
-fn find(body: &[u8], boundary: &str, name: &str) -> Option<Range<usize>> {
-    let delimiter = format!("--{boundary}").into_bytes();
-    let mut start = position(body, &delimiter, 0)?;
-    loop {
-        let head = start + delimiter.len();
-        if body.get(head..head + 2) == Some(b"--") {
-            return None;
-        }
-        let head_end = position(body, b"\r\n\r\n", head)?;
-        let content = head_end + 4;
-        let mut end_mark = b"\r\n".to_vec();
-        end_mark.extend_from_slice(&delimiter);
-        // An empty part ends right behind its head.
-        let end = position(body, &end_mark, content)?;
-        if field_name(body.get(head..head_end)?) == Some(name) {
-            return Some(content..end);
-        }
-        start = end + 2;
-    }
+/// A part of a form.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part<'a> {
+    /// The field it is for.
+    pub name: &'a str,
+    /// Whether it is a file.
+    pub file: bool,
+    /// The kind of content that a file says it has.
+    pub content_type: Option<&'a str>,
+    /// Where its content is in the body.
+    pub content: Range<usize>,
 }
 
-/// The `name` of a part that is no file.
-fn field_name(head: &[u8]) -> Option<&str> {
-    let head = std::str::from_utf8(head).ok()?;
-    let line = head
-        .split("\r\n")
-        .find(|line| line.get(..20).is_some_and(|start| start.eq_ignore_ascii_case("content-disposition:")))?;
-    let mut name = None;
-    for parameter in line.split(';').skip(1) {
-        let (key, value) = parameter.trim().split_once('=')?;
-        if key.to_ascii_lowercase().starts_with("filename") {
-            return None;
+/// The parts of a form; what comes after damage is left out.
+pub fn parts<'a>(body: &'a [u8], boundary: &str) -> impl Iterator<Item = Part<'a>> {
+    let delimiter = format!("--{boundary}").into_bytes();
+    let mut next = position(body, &delimiter, 0);
+    std::iter::from_fn(move || {
+        loop {
+            let head = next.take()? + delimiter.len();
+            if body.get(head..head + 2) == Some(b"--") {
+                return None;
+            }
+            let head_end = position(body, b"\r\n\r\n", head)?;
+            let content = head_end + 4;
+            let mut end_mark = b"\r\n".to_vec();
+            end_mark.extend_from_slice(&delimiter);
+            // An empty part ends right behind its head.
+            let end = position(body, &end_mark, content)?;
+            next = Some(end + 2);
+            if let Some(part) = described(body.get(head..head_end)?, content..end) {
+                return Some(part);
+            }
         }
+    })
+}
+
+fn find(body: &[u8], boundary: &str, name: &str) -> Option<Range<usize>> {
+    parts(body, boundary).find(|part| !part.file && part.name == name).map(|part| part.content)
+}
+
+/// What a part's head says of it.
+fn described(head: &[u8], content: Range<usize>) -> Option<Part<'_>> {
+    let head = std::str::from_utf8(head).ok()?;
+    let value = |name: &str| {
+        head.split("\r\n").find_map(|line| {
+            let (key, value) = line.split_once(':')?;
+            key.trim().eq_ignore_ascii_case(name).then_some(value.trim())
+        })
+    };
+    let (mut name, mut file) = (None, false);
+    for parameter in value("content-disposition")?.split(';').skip(1) {
+        let Some((key, value)) = parameter.trim().split_once('=') else { continue };
+        file |= key.to_ascii_lowercase().starts_with("filename");
         if key.eq_ignore_ascii_case("name") {
             name = Some(value.trim().trim_matches('"'));
         }
     }
-    name
+    Some(Part { name: name?, file, content_type: value("content-type"), content })
 }
 
 fn position(body: &[u8], needle: &[u8], from: usize) -> Option<usize> {
@@ -99,6 +120,18 @@ mod tests {
         assert_eq!(set_text(&changed, "x y", "model", "whisper-1"), body, "nothing else moved");
         assert_eq!(set_text(&body, "x y", "absent", "m").as_ptr(), body.as_ptr());
         assert_eq!(set_text(&body, "x y", "model", "whisper-1").as_ptr(), body.as_ptr());
+    }
+
+    #[test]
+    fn every_part_is_seen() {
+        let found: Vec<(&str, bool, Option<&str>, &[u8])> =
+            parts(FORM, "x y").map(|part| (part.name, part.file, part.content_type, &FORM[part.content])).collect();
+        assert_eq!(found.len(), 3);
+        assert_eq!(found[0].0, "file");
+        assert_eq!((found[0].1, found[0].2), (true, Some("audio/mpeg")));
+        assert!(found[0].3.starts_with(b"\xff\x00--x"));
+        assert_eq!(found[1], ("model", false, None, b"whisper-1".as_slice()));
+        assert_eq!(found[2].3, b"");
     }
 
     #[test]

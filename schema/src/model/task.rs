@@ -68,6 +68,9 @@ pub struct Task {
     pub finished_at: Option<Time>,
     pub next_poll_at: Time,
     pub polls: i64,
+    /// When `notify_url` is to be told next; `None` while there is nothing to tell.
+    pub notify_at: Option<Time>,
+    pub notify_tries: i64,
     pub created_at: Time,
     pub updated_at: Time,
     pub version: i64,
@@ -111,7 +114,8 @@ pub struct TaskChange {
     pub started_at: Option<Option<Time>>,
     pub finished_at: Option<Option<Time>>,
     pub next_poll_at: Option<Time>,
-    pub polls: Option<i64>,
+    pub notify_at: Option<Option<Time>>,
+    pub notify_tries: Option<i64>,
 }
 
 /// Which tasks.
@@ -244,12 +248,49 @@ impl Task {
                 .await)?;
         Ok(n == 1)
     }
-    /// Failed tasks that were paid and not refunded.
-    pub async fn owed(conn: &mut Conn, most: i64) -> QueryResult<Vec<Self>> {
+    /// Sets when an open task's vendor is asked next.
+    pub async fn postpone(conn: &mut Conn, id: i64, until: Time) -> QueryResult<()> {
+        on!(conn, |c| diesel::update(
+            tasks::table.filter(tasks::id.eq(id)).filter(tasks::status.eq_any(TaskStatus::OPEN))
+        )
+        .set(tasks::next_poll_at.eq(until))
+        .execute(c)
+        .await)?;
+        Ok(())
+    }
+    /// Tasks whose owners wait to be told something, longest waiting first.
+    pub async fn to_tell(conn: &mut Conn, now: Time, most: i64) -> QueryResult<Vec<Self>> {
+        on!(conn, |c| tasks::table
+            .filter(tasks::notify_at.le(now))
+            .order((tasks::notify_at.asc(), tasks::id.asc()))
+            .limit(most)
+            .select(Self::as_select())
+            .load(c)
+            .await)
+    }
+    /// Moves the telling of a task, if it is still due when it was; false when somebody else did, or there is
+    /// newer news.
+    pub async fn move_telling(
+        conn: &mut Conn,
+        id: i64,
+        due: Time,
+        next: Option<Time>,
+        tries: i64,
+    ) -> QueryResult<bool> {
+        let n = on!(conn, |c| diesel::update(tasks::table.filter(tasks::id.eq(id)).filter(tasks::notify_at.eq(due)))
+            .set((tasks::notify_at.eq(next), tasks::notify_tries.eq(tries)))
+            .execute(c)
+            .await)?;
+        Ok(n == 1)
+    }
+    /// Failed tasks that were paid and not refunded, that ended after a moment, by id after `after`.
+    pub async fn owed(conn: &mut Conn, ended: Time, after: i64, most: i64) -> QueryResult<Vec<Self>> {
         on!(conn, |c| tasks::table
             .filter(tasks::status.eq(TaskStatus::Failed))
             .filter(tasks::refunded_at.is_null())
             .filter(tasks::cost.gt(Micros::ZERO))
+            .filter(tasks::finished_at.ge(ended))
+            .filter(tasks::id.gt(after))
             .order(tasks::id.asc())
             .limit(most)
             .select(Self::as_select())

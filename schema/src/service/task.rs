@@ -5,13 +5,14 @@
 use crate::App;
 use crate::actor::Actor;
 use crate::bus::Event;
-use crate::clock::{DAY, Time};
+use crate::clock::{DAY, MINUTE, Time};
 use crate::error::{Error, Result};
 use crate::model::ledger::EntryKind;
 use crate::model::task::{NewTask, Task, TaskChange, TaskDoc, TaskFilter, TaskStatus};
 use crate::model::usage::UsageRow;
 use crate::money::Micros;
 use crate::page::{Counted, Page, Seek, Window};
+use crate::service::setting::{self, names};
 use crate::service::wallet::{self, Movement};
 
 /// What a new task is.
@@ -47,9 +48,14 @@ pub struct News {
     pub poll_at: Option<Time>,
 }
 
-/// A task that has not ended after so long has failed.
-const PATIENCE_MS: i64 = DAY;
 const ROUND: i64 = 200;
+/// How long after its end a failed task may still be found in the books and refunded. A journal that a
+/// dead machine left is carried when it comes back.
+const BOOKS_MS: i64 = 60 * DAY;
+/// How often the client's own address is tried for one piece of news.
+const TELLINGS: i64 = 8;
+/// The wait after the first try that failed; each further one is three times as long.
+const TELL_AGAIN_MS: i64 = 10_000;
 const NOT_FOUND: Error = Error::NotFound { what: "task" };
 
 /// Makes the row, before its id is told to anybody.
@@ -77,7 +83,18 @@ pub async fn begin(app: &App, begun: Begun) -> Result<Task> {
     let mut tx = app.db.begin().await?;
     let task = Task::insert(&mut tx, &new).await?;
     tx.commit().await?;
+    announce(app, &task).await;
     Ok(task)
+}
+
+async fn announce(app: &App, task: &Task) {
+    let event = Event::TaskChanged {
+        id: task.id,
+        user_id: task.user_id,
+        status: task.status.as_str().to_owned(),
+        progress: task.progress,
+    };
+    app.bus.publish(event).await;
 }
 
 /// Moves a task on, if it is still as `seen`; `None` when somebody was faster or it had ended. A task
@@ -89,6 +106,8 @@ pub async fn advance(app: &App, seen: &Task, news: News) -> Result<Option<Task>>
     if status == TaskStatus::Succeeded {
         progress = Some(100);
     }
+    // Where the vendor is asked next is nobody's news.
+    let told = seen.notify_url.is_some() && (news.status.is_some() || news.progress.is_some());
     let began = |wanted: bool, already: Option<Time>| (wanted && already.is_none()).then_some(Some(now));
     let change = TaskChange {
         account_id: news.account_id,
@@ -102,19 +121,14 @@ pub async fn advance(app: &App, seen: &Task, news: News) -> Result<Option<Task>>
         started_at: began(matches!(status, TaskStatus::Running | TaskStatus::Succeeded), seen.started_at),
         finished_at: began(status.is_final(), seen.finished_at),
         next_poll_at: news.poll_at,
-        polls: None,
+        notify_at: told.then_some(Some(now)),
+        notify_tries: told.then_some(0),
     };
     let mut tx = app.db.begin().await?;
     let moved = Task::update(&mut tx, seen.id, seen.version, &change, now).await?;
     tx.commit().await?;
     let Some(task) = moved else { return Ok(None) };
-    let event = Event::TaskChanged {
-        id: task.id,
-        user_id: task.user_id,
-        status: task.status.as_str().to_owned(),
-        progress: task.progress,
-    };
-    app.bus.publish(event).await;
+    announce(app, &task).await;
     if task.status == TaskStatus::Failed {
         refund(app, &task).await?;
     }
@@ -161,24 +175,29 @@ pub async fn refund(app: &App, task: &Task) -> Result<bool> {
 
 /// Refunds what earlier rounds could not; periodic.
 pub async fn refund_due(app: &App) -> Result<usize> {
-    let owed = {
-        let mut conn = app.db.conn().await?;
-        Task::owed(&mut conn, ROUND).await?
-    };
-    let mut done = 0;
-    for task in owed {
-        match refund(app, &task).await {
-            Ok(given) => done += usize::from(given),
-            // One person's trouble must not keep the others waiting.
-            Err(error) => tracing::error!(task = task.id, cause = error.cause(), "a task could not be refunded"),
+    let ended = app.clock.now().plus(-BOOKS_MS);
+    let (mut done, mut after) = (0, 0);
+    loop {
+        let owed = {
+            let mut conn = app.db.conn().await?;
+            Task::owed(&mut conn, ended, after, ROUND).await?
+        };
+        let Some(last) = owed.last() else { return Ok(done) };
+        after = last.id;
+        for task in owed {
+            match refund(app, &task).await {
+                Ok(given) => done += usize::from(given),
+                // One person's trouble must not keep the others waiting.
+                Err(error) => tracing::error!(task = task.id, cause = error.cause(), "a task could not be refunded"),
+            }
         }
     }
-    Ok(done)
 }
 
 /// Fails tasks that never ended; periodic.
 pub async fn expire_due(app: &App) -> Result<usize> {
-    let before = app.clock.now().plus(-PATIENCE_MS);
+    let minutes = setting::current(app).int(names::TASK_PATIENCE_MINUTES).max(1);
+    let before = app.clock.now().plus(-minutes * MINUTE);
     let stale = {
         let mut conn = app.db.conn().await?;
         Task::stale(&mut conn, before, ROUND).await?
@@ -195,13 +214,13 @@ pub async fn expire_due(app: &App) -> Result<usize> {
     Ok(done)
 }
 
-/// Claims open tasks whose vendor should be asked now; nobody else gets them for `hold_ms`.
-pub async fn claim_due(app: &App, most: i64, hold_ms: i64) -> Result<Vec<Task>> {
+/// Claims open tasks whose vendor should be asked now; nobody else gets one before the moment `next` says.
+pub async fn claim_due(app: &App, most: i64, next: impl Fn(&Task, Time) -> Time) -> Result<Vec<Task>> {
     let now = app.clock.now();
     let mut conn = app.db.conn().await?;
     let mut claimed = Vec::new();
     for mut task in Task::due(&mut conn, now, most.clamp(1, 1_000)).await? {
-        let until = now.plus(hold_ms);
+        let until = next(&task, now);
         if Task::claim(&mut conn, task.id, task.next_poll_at, until).await? {
             task.next_poll_at = until;
             task.polls += 1;
@@ -209,6 +228,60 @@ pub async fn claim_due(app: &App, most: i64, hold_ms: i64) -> Result<Vec<Task>> 
         }
     }
     Ok(claimed)
+}
+
+/// Sets when an open task's vendor is asked next.
+pub async fn postpone(app: &App, task: &Task, until: Time) -> Result<()> {
+    let mut conn = app.db.conn().await?;
+    Ok(Task::postpone(&mut conn, task.id, until).await?)
+}
+
+/// Claims tasks whose clients wait to be told of them; nobody else gets them for `hold_ms`.
+pub async fn claim_tellings(app: &App, most: i64, hold_ms: i64) -> Result<Vec<Task>> {
+    let now = app.clock.now();
+    let mut conn = app.db.conn().await?;
+    let mut claimed = Vec::new();
+    for mut task in Task::to_tell(&mut conn, now, most.clamp(1, 1_000)).await? {
+        let (Some(due), until) = (task.notify_at, now.plus(hold_ms)) else { continue };
+        let tries = task.notify_tries + 1;
+        if Task::move_telling(&mut conn, task.id, due, Some(until), tries).await? {
+            task.notify_at = Some(until);
+            task.notify_tries = tries;
+            claimed.push(task);
+        }
+    }
+    Ok(claimed)
+}
+
+/// Notes whether a claimed telling arrived; one that did not is tried again later, some times.
+pub async fn told(app: &App, task: &Task, arrived: bool) -> Result<()> {
+    let Some(claimed) = task.notify_at else { return Ok(()) };
+    let wait = TELL_AGAIN_MS * 3_i64.pow(u32::try_from(task.notify_tries.clamp(1, TELLINGS) - 1).unwrap_or(0));
+    let again = !arrived && task.notify_tries < TELLINGS;
+    let next = again.then(|| app.clock.now().plus(wait));
+    let tries = if again { task.notify_tries } else { 0 };
+    let mut conn = app.db.conn().await?;
+    // Where there was newer news in between, that is told next.
+    Task::move_telling(&mut conn, task.id, claimed, next, tries).await?;
+    Ok(())
+}
+
+/// Those tasks of a user on a platform that have one of these public ids, newest first.
+pub async fn many_of_user(app: &App, user_id: i64, platform: &str, uids: Vec<String>) -> Result<Vec<Task>> {
+    let filter = TaskFilter {
+        user_id: Some(user_id),
+        platform: Some(platform.to_owned()),
+        uids: Some(uids),
+        ..TaskFilter::default()
+    };
+    let mut conn = app.db.conn().await?;
+    Ok(Task::window(&mut conn, &filter, Window { limit: ROUND, offset: 0 }).await?)
+}
+
+/// A task by its public id, whoever asks: for what may be seen by everybody who knows the id.
+pub async fn by_uid(app: &App, uid: &str) -> Result<Task> {
+    let mut conn = app.db.conn().await?;
+    Task::by_uid(&mut conn, uid).await?.ok_or(NOT_FOUND)
 }
 
 /// One task by its public id: one's own, or anybody's for administrators.
@@ -267,24 +340,32 @@ mod tests {
     use crate::service::{report, settle};
     use crate::testing::TestApp;
 
-    async fn a_task(t: &TestApp, user_id: i64, key_id: i64, cost: i64) -> (Task, settle::Settlement) {
-        let call = a_call(user_id, key_id, t.clock.now(), cost);
-        let begun = Begun {
+    fn a_begun(t: &TestApp, user_id: i64) -> Begun {
+        Begun {
             uid: String::new(),
-            call_id: call.call_id.clone(),
+            call_id: String::new(),
             user_id,
-            key_id,
+            key_id: 1,
             account_id: 1,
             platform: "midjourney".into(),
             action: "imagine".into(),
             model: "mj_imagine".into(),
             request: serde_json::Map::new(),
-            cost: Micros(cost),
+            cost: Micros::ZERO,
             from_wallet: true,
             notify_url: None,
             poll_at: t.clock.now(),
-        };
+        }
+    }
+
+    async fn a_task(t: &TestApp, user_id: i64, key_id: i64, cost: i64) -> (Task, settle::Settlement) {
+        let call = a_call(user_id, key_id, t.clock.now(), cost);
+        let begun = Begun { call_id: call.call_id.clone(), key_id, cost: Micros(cost), ..a_begun(t, user_id) };
         (begin(t, begun).await.expect("a task"), call)
+    }
+
+    fn in_a_minute(_: &Task, now: Time) -> Time {
+        now.plus(60_000)
     }
 
     fn failed() -> News {
@@ -353,10 +434,10 @@ mod tests {
         let bob = t.user("bob").await;
         let id = ann.user_id.expect("an id");
         let (task, _) = a_task(&t, id, 1, 0).await;
-        assert_eq!(claim_due(&t, 10, 60_000).await.expect("tasks").len(), 1);
-        assert!(claim_due(&t, 10, 60_000).await.expect("tasks").is_empty(), "held");
+        assert_eq!(claim_due(&t, 10, in_a_minute).await.expect("tasks").len(), 1);
+        assert!(claim_due(&t, 10, in_a_minute).await.expect("tasks").is_empty(), "held");
         t.advance(61_000);
-        let again = claim_due(&t, 10, 60_000).await.expect("tasks");
+        let again = claim_due(&t, 10, in_a_minute).await.expect("tasks");
         assert_eq!(again[0].polls, 2);
 
         assert_eq!(get(&t, &bob, &task.uid).await.map(|_| ()).map_err(|e| e.code()), Err("NOT_FOUND"));
@@ -366,9 +447,49 @@ mod tests {
         assert_eq!(list(&t, &ann, &TaskFilter::default(), &seek).await.expect("a page").rows.len(), 1);
         assert!(list(&t, &bob, &TaskFilter::default(), &seek).await.expect("a page").rows.is_empty());
 
+        postpone(&t, &task, t.clock.now()).await.expect("a moment");
+        assert_eq!(claim_due(&t, 10, in_a_minute).await.expect("tasks").len(), 1, "due again at once");
+
         assert_eq!(expire_due(&t).await.expect("a round"), 0);
         t.advance(2 * DAY);
         assert_eq!(expire_due(&t).await.expect("a round"), 1);
         assert_eq!(get(&t, &ann, &task.uid).await.expect("a task").status, TaskStatus::Failed);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn news_are_told_until_they_arrive_and_newer_news_again() {
+        let t = TestApp::new().await;
+        let ann = t.user("ann").await.user_id.expect("an id");
+        let begun = Begun {
+            notify_url: Some("http://example.com/hook".into()),
+            uid: "u1".into(),
+            call_id: "c1".into(),
+            ..a_begun(&t, ann)
+        };
+        let task = begin(&t, begun).await.expect("a task");
+        let silent = begin(&t, Begun { call_id: "c2".into(), ..a_begun(&t, ann) }).await.expect("a task");
+        assert!(claim_tellings(&t, 10, 60_000).await.expect("tasks").is_empty(), "nothing has happened yet");
+        let running = || News { status: Some(TaskStatus::Running), ..News::default() };
+        advance(&t, &silent, running()).await.expect("an answer");
+        let task = advance(&t, &task, running()).await.expect("an answer").expect("moved");
+        let first = claim_tellings(&t, 10, 60_000).await.expect("tasks");
+        assert_eq!((first.len(), first[0].id), (1, task.id));
+        assert!(claim_tellings(&t, 10, 60_000).await.expect("tasks").is_empty(), "held");
+        told(&t, &first[0], false).await.expect("noted");
+        assert!(claim_tellings(&t, 10, 60_000).await.expect("tasks").is_empty(), "not at once");
+        t.advance(TELL_AGAIN_MS + 1);
+        let again = claim_tellings(&t, 10, 60_000).await.expect("tasks");
+        assert_eq!(again[0].notify_tries, 2);
+        // It ends while the last news are on their way.
+        advance(&t, &task, failed()).await.expect("an answer").expect("moved");
+        told(&t, &again[0], true).await.expect("noted");
+        let newest = claim_tellings(&t, 10, 60_000).await.expect("tasks");
+        assert_eq!((newest[0].status, newest[0].notify_tries), (TaskStatus::Failed, 1));
+        told(&t, &newest[0], true).await.expect("noted");
+        t.advance(DAY);
+        assert!(claim_tellings(&t, 10, 60_000).await.expect("tasks").is_empty(), "all is told");
+        let mine = many_of_user(&t, ann, "midjourney", vec!["u1".into(), "x".into()]).await.expect("tasks");
+        assert_eq!(mine.len(), 1);
+        assert!(many_of_user(&t, ann, "suno", vec!["u1".into()]).await.expect("tasks").is_empty());
     }
 }

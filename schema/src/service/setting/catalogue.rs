@@ -27,6 +27,8 @@ pub mod names {
     pub const DEFAULT_MAX_OUTPUT: &str = "default_max_output";
     pub const FETCH_ALLOWED_HOSTS: &str = "fetch_allowed_hosts";
     pub const LOG_CALLS_EVERY: &str = "log_calls_every";
+    pub const TASK_PATIENCE_MINUTES: &str = "task_patience_minutes";
+    pub const FORWARD_PICTURES: &str = "forward_pictures";
     pub const USER_KEY_PERMISSIONS: &str = "user_key_permissions";
     pub const USER_USABLE_GROUPS: &str = "user_usable_groups";
     pub const AUTO_GROUPS: &str = "auto_groups";
@@ -284,6 +286,20 @@ pub const CATALOGUE: &[Definition] = &[
         Kind::Int(0, 1_000_000),
         "100",
         "One call in so many is logged (failed ones always); 0: none but those",
+    ),
+    row(
+        "llm",
+        names::TASK_PATIENCE_MINUTES,
+        Kind::Int(5, 10_080),
+        "1440",
+        "Minutes after which a task that has not ended has failed, and is refunded",
+    ),
+    row(
+        "llm",
+        names::FORWARD_PICTURES,
+        Kind::Bool,
+        "true",
+        "Whether Midjourney's pictures are shown at addresses of this relay rather than at the vendor's",
     ),
     row(
         "llm",
