@@ -16,4 +16,5 @@ mod streams;
 mod surfaces;
 mod tongue;
 mod vendors;
+mod tasks;
 mod world;
