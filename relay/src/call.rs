@@ -295,7 +295,7 @@ impl Life {
         let mut refreshed = false;
         loop {
             let key = self.key(&place.ready);
-            let model = place.ready.options().mapped(&self.call.model).to_owned();
+            let model = place.ready.options().mapped(&self.call.model).into_owned();
             self.served_at(&place, &model);
             let tried = self.attempt(&place, key, &model, refreshed, answer).await.ok_or(None)?;
             let stale = match &tried {
@@ -372,7 +372,7 @@ impl Life {
         let now = self.app.clock.now().0;
         let (blame, why) = match no {
             NoToken::ForGood(why) => (Blame::blocked(Reason::BadCredential), why),
-            NoToken::Later(why) => (Blame::Vendor { until: now + pause::FAILURE }, why),
+            NoToken::Later { why, .. } => (Blame::Vendor { until: now + pause::FAILURE }, why),
         };
         let miss = Miss { blame, status: 0, why };
         // A dead login is noted where it died.

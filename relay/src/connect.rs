@@ -3,6 +3,7 @@
 
 pub mod balance;
 pub mod login;
+pub mod renew;
 
 use std::time::Duration;
 
@@ -10,14 +11,17 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use schema::clock::{SECOND, Time};
 use schema::model::account::{Account, AccountKind, Health};
-use schema::service::account::{self, AccountChange, Credentials as Stored, Mark, OauthTokens, Opened, Proxy};
-use schema::{Actor, App, Error, Result};
+use schema::service::account::{self, Opened, Proxy};
+use schema::service::sweep::Job;
+use schema::{Act, Actor, App, Error, Result};
 use serde_json::{Map, Value, json};
 
+use self::renew::NoToken;
 use crate::provider::claude_oauth::{Profile, Usage, profile_request, usage_request};
 use crate::provider::{Credentials, Probe, Refusal, Upstream, Verdict, gemini_oauth, probe, provider};
-use crate::wire::oauth::Flow;
 
+/// What is done about accounts' logins in the background.
+pub const JOBS: &[Job] = &[renew::JOB];
 /// Longest wait for a vendor's whole answer.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Longest answer that is read.
@@ -106,86 +110,21 @@ fn scrubbed(account: &Upstream<'_>, text: &str) -> String {
     account.hidden("").scrub_text(text).unwrap_or_else(|| text.to_owned())
 }
 
-/// The flow by which an account's tokens are renewed.
-fn flow_of(account: &Account) -> Option<Flow> {
-    match account.kind {
-        AccountKind::ClaudeOauth if account.options.setup_token => Some(Flow::ClaudeSetup),
-        AccountKind::ClaudeOauth => Some(Flow::Claude),
-        AccountKind::OpenaiOauth => Some(Flow::Codex),
-        AccountKind::GeminiOauth => Some(Flow::Gemini),
-        _ => None,
-    }
-}
-
-/// How long one process may take to renew a token before another tries.
-const RENEWAL: i64 = 60 * SECOND;
-
 /// Renews an account's access token; by one caller at a time, and whoever comes second gets what the first got.
 pub async fn refresh(app: &App, actor: &Actor, account_id: i64) -> Result<Account> {
+    actor.may(Act::Manage)?;
     let before = account::get(app, actor, account_id).await?;
-    let flow =
-        flow_of(&before).ok_or_else(|| Error::invalid("account", "accounts of this kind have no tokens to renew"))?;
-    let lease = format!("token:{account_id}");
-    let holder = schema::id::uuid();
-    if !app.kv.lease(&lease, &holder, RENEWAL, app.clock.now()).await? {
-        return wait_for(app, actor, &before).await;
+    let opened = account::open(app, &before)?;
+    let (Some(_), Some(tokens)) = (renew::flow(before.kind, false), opened.credentials.oauth()) else {
+        return Err(Error::invalid("account", "accounts of this kind have no tokens to renew"));
+    };
+    if tokens.refresh_token.is_none() {
+        return Err(Error::invalid("account", "the account has no refresh token; log in anew"));
     }
-    let renewed = renew(app, actor, &before, flow).await;
-    app.kv.release(&lease, &holder).await?;
-    renewed
-}
-
-async fn wait_for(app: &App, actor: &Actor, before: &Account) -> Result<Account> {
-    for _ in 0..50 {
-        tokio::time::sleep(Duration::from_millis(200)).await;
-        let now = account::get(app, actor, before.id).await?;
-        if now.version != before.version {
-            return Ok(now);
-        }
-    }
-    Err(Error::conflict("BUSY", "the token is being renewed by somebody else"))
-}
-
-async fn renew(app: &App, actor: &Actor, before: &Account, flow: Flow) -> Result<Account> {
-    let opened = account::open(app, before)?;
-    let account = upstream(before, &opened);
-    let endpoints = login::endpoints(app, flow);
-    let now = app.clock.now();
-    let request = provider(before.kind)
-        .token(&account, Some(&endpoints), now.0)
-        .ok_or_else(|| Error::invalid("account", "the account has no refresh token; log in anew"))?
-        .map_err(refused)?;
-    let vendor = before.kind.as_str();
-    let heard = send(app, opened.proxy.as_ref(), request).await?.map_err(|why| Error::upstream(vendor, 0, why))?;
-    match provider(before.kind).read_token(heard.status, &heard.body, now.0) {
-        Ok(tokens) => {
-            let old = opened.credentials.oauth().cloned().unwrap_or_default();
-            let credentials = Stored::Oauth(OauthTokens {
-                access_token: tokens.access_token,
-                refresh_token: tokens.refresh_token.or(old.refresh_token),
-                id_token: tokens.id_token.or(old.id_token),
-                expires_at: tokens.expires_at.map(Time),
-                scopes: if tokens.scopes.is_empty() { old.scopes } else { tokens.scopes },
-            });
-            let mut info = facts(&tokens.identity);
-            info.insert("refreshed_at".into(), now.rfc3339().into());
-            let change = AccountChange { credentials: Some(credentials), info, ..AccountChange::default() };
-            account::change(app, actor, before.id, change).await
-        }
-        Err(dead) => {
-            if dead.for_good {
-                let note = Mark {
-                    health: Health::Expired,
-                    cool_until: None,
-                    note: &dead.reason,
-                    status: heard.status.as_u16(),
-                };
-                account::mark(app, before.id, note).await?;
-                return Err(Error::invalid("account", format!("{}; log in anew", dead.reason)));
-            }
-            Err(Error::upstream(vendor, heard.status.as_u16(), dead.reason))
-        }
-    }
+    renew::renew(app, account_id, &tokens.access_token).await.map_err(|no| match no {
+        NoToken::ForGood(why) => Error::invalid("account", format!("{why}; log in anew")),
+        NoToken::Later { status, why } => Error::upstream(before.kind.as_str(), status, why),
+    })
 }
 
 /// What tokens tell about whose account it is.

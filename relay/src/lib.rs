@@ -14,10 +14,12 @@ pub mod wire;
 use axum::Router;
 use axum::routing::any;
 use schema::App;
+use schema::service::sweep;
 
 /// Starts what the relay does in the background; ends when the process stops.
 pub fn start(app: &App) {
     task::start(app);
+    sweep::start_jobs(app, connect::JOBS);
 }
 
 /// Every path of the relay, for a process that serves nothing else.

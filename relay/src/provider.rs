@@ -22,7 +22,6 @@ mod gemini;
 pub mod gemini_oauth;
 mod kling;
 mod midjourney;
-pub mod model;
 mod openai;
 mod openai_responses;
 mod outgoing;

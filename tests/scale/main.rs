@@ -1,6 +1,7 @@
 //! Several processes as one: PostgreSQL and Redis underneath, two applications over them.
 
 mod limits;
+mod logins;
 mod months;
 mod settling;
 

@@ -92,10 +92,10 @@ fn capable(engine: &Engine, call: &Call, view: &AccountView, now: Time, doubtful
         options: &account.options.0,
         account_id: None,
     };
-    if bridge::native(vendor, &upstream, call, model).is_none() {
+    if bridge::native(vendor, &upstream, call, &model).is_none() {
         return false;
     }
-    match engine.accounts.standing(account.id, model, now.0) {
+    match engine.accounts.standing(account.id, &model, now.0) {
         Standing::Free => true,
         Standing::Doubtful => doubtful,
         Standing::Rests(_) => false,
@@ -141,7 +141,7 @@ pub fn nobody(engine: &Engine, accounts: &Accounts, choice: &Choice, wanted: &Wa
             }
             Reason::NotCapable => {
                 let model = view.account.options.mapped(&wanted.call.model);
-                if let Standing::Rests(until) = engine.accounts.standing(judged.account_id, model, now.0) {
+                if let Standing::Rests(until) = engine.accounts.standing(judged.account_id, &model, now.0) {
                     waiting = true;
                     wake = [wake, Some(until)].into_iter().flatten().min();
                 } else if provider(view.account.kind).serves(wanted.call.client).is_err() {

@@ -64,7 +64,7 @@ impl Life {
                 }
             };
             let key = self.key(&place.ready);
-            let model = place.ready.options().mapped(&self.call.model).to_owned();
+            let model = place.ready.options().mapped(&self.call.model).into_owned();
             self.served_at(&place, &model);
             match self.dial(&place, key, &model).await {
                 Asked::Open(vendor) => {

@@ -102,7 +102,7 @@ pub fn available(app: &App, view: &KeyView) -> Vec<Available> {
 fn serves(account: &directory::AccountView, name: &str, known: Option<&std::sync::Arc<ModelView>>) -> bool {
     match account.lists(name) {
         Some(listed) => listed,
-        None if account.account.options.mapping.contains_key(name) => true,
+        None if account.account.options.maps(name) => true,
         None => known.is_some() && routing::family(name) == Some(account.account.kind.service()),
     }
 }

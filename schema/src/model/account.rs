@@ -1,6 +1,7 @@
 //! Accounts: upstream credentials the relay may spend.
 
 mod kind;
+pub mod mapping;
 mod options;
 
 use diesel::prelude::*;

@@ -97,7 +97,7 @@ pub(crate) fn forget_key(app: &App, digest: &str) {
 }
 
 /// Reads one account afresh.
-pub(crate) async fn reload_account(app: &App, account_id: i64) -> Result<()> {
+pub async fn reload_account(app: &App, account_id: i64) -> Result<()> {
     let _turn = app.directory.reading.lock().await;
     let mut conn = app.db.conn().await?;
     let row = Account::find(&mut conn, account_id).await?.filter(|a| a.deleted_at.is_none());

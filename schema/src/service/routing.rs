@@ -321,7 +321,7 @@ fn group_place(request: &Request<'_>, view: &AccountView) -> Result<usize, Reaso
 pub fn serves(view: &AccountView, model: &str) -> bool {
     match view.lists(model) {
         Some(listed) => listed,
-        None => view.account.options.mapping.contains_key(model) || family::kind_serves(view.account.kind, model),
+        None => view.account.options.maps(model) || family::kind_serves(view.account.kind, model),
     }
 }
 

@@ -1,9 +1,11 @@
 //! An account's lesser settings, kept in one document.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::mapping;
 use crate::clock::Time;
 use crate::text_enum;
 
@@ -20,7 +22,7 @@ text_enum! {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct AccountOptions {
-    /// Model asked for → model sent; chains are followed.
+    /// Model asked for → model sent; chains are followed, and `*` at the end stands for any rest.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub mapping: BTreeMap<String, String>,
     /// Headers set on every request.
@@ -100,57 +102,22 @@ fn off(b: &bool) -> bool {
 
 impl AccountOptions {
     /// The model that is sent for a model asked for, at the end of the chain.
-    pub fn mapped<'a>(&'a self, model: &'a str) -> &'a str {
-        let mut current = model;
-        // A stored chain has no circle; the bound is for documents edited by hand.
-        for _ in 0..=self.mapping.len() {
-            match self.mapping.get(current) {
-                Some(next) if next != current => current = next,
-                _ => break,
-            }
-        }
-        current
+    pub fn mapped<'a>(&'a self, model: &'a str) -> Cow<'a, str> {
+        mapping::resolve(&self.mapping, model)
+    }
+    /// Whether a model is one that is renamed here.
+    pub fn maps(&self, model: &str) -> bool {
+        mapping::applies(&self.mapping, model)
     }
     /// A name in a mapping chain that leads back to itself.
     pub fn mapping_circle(&self) -> Option<&str> {
-        self.mapping.iter().find_map(|(from, to)| {
-            let (mut current, mut steps) = (to, 0);
-            // A name mapped to itself is a plain end.
-            if to == from {
-                return None;
-            }
-            while let Some(next) = self.mapping.get(current).filter(|n| *n != current) {
-                current = next;
-                steps += 1;
-                if current == from || steps > self.mapping.len() {
-                    return Some(from.as_str());
-                }
-            }
-            None
-        })
+        mapping::circle(&self.mapping)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn with(pairs: &[(&str, &str)]) -> AccountOptions {
-        let mapping = pairs.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect();
-        AccountOptions { mapping, ..AccountOptions::default() }
-    }
-
-    #[test]
-    fn mappings_chain_and_circles_are_seen() {
-        let chain = with(&[("a", "b"), ("b", "c"), ("c", "c")]);
-        assert_eq!((chain.mapped("a"), chain.mapped("x")), ("c", "x"));
-        assert_eq!(chain.mapping_circle(), None);
-        let circle = with(&[("a", "b"), ("b", "c"), ("c", "a")]);
-        assert!(circle.mapping_circle().is_some());
-        let tail = with(&[("x", "a"), ("a", "b"), ("b", "a")]);
-        assert!(tail.mapping_circle().is_some());
-        assert!(!tail.mapped("x").is_empty(), "ends all the same");
-    }
 
     #[test]
     fn an_empty_document_is_the_default() {

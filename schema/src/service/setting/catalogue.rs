@@ -85,7 +85,8 @@ pub mod names {
     pub const OAUTH_OPENAI_TOKEN_URL: &str = "oauth_openai_token_url";
     pub const OAUTH_GOOGLE_AUTHORIZE_URL: &str = "oauth_google_authorize_url";
     pub const OAUTH_GOOGLE_TOKEN_URL: &str = "oauth_google_token_url";
-    pub const OAUTH_GOOGLE_CLIENT_SECRET: &str = "oauth_google_client_secret";
+    pub const OAUTH_GOOGLE_CLIENT_SECRET: &str = "oauth_gemini_client_secret";
+    pub const TOKEN_RENEWAL_MINUTES: &str = "token_renewal_minutes";
     pub const RELEASES_URL: &str = "releases_url";
     pub const PRICES_URL: &str = "prices_url";
     pub const CRS_CONSOLE: &str = "crs_console";
@@ -204,7 +205,19 @@ pub const CATALOGUE: &[Definition] = &[
         "",
         "Google: address of the token endpoint; empty: the published one",
     ),
-    secret("oauth", names::OAUTH_GOOGLE_CLIENT_SECRET, Kind::Text(500), "Google: the OAuth client's secret"),
+    secret(
+        "oauth",
+        names::OAUTH_GOOGLE_CLIENT_SECRET,
+        Kind::Text(500),
+        "Google: secret of the OAuth client that Gemini accounts log in by",
+    ),
+    row(
+        "oauth",
+        names::TOKEN_RENEWAL_MINUTES,
+        Kind::Int(0, 1_440),
+        "10",
+        "Minutes before its end at which an account's access token is renewed in the background",
+    ),
     row("user", names::REGISTRATION_ENABLED, Kind::Bool, "true", "Whether people may register themselves"),
     row("user", names::NEW_USER_BALANCE, Kind::Int(0, 1_000_000_000_000), "0", "Micro-dollars a new user starts with"),
     row(
@@ -534,3 +547,16 @@ pub const CATALOGUE: &[Definition] = &[
     row("log", names::LOG_SAMPLE_PERCENT, Kind::Int(0, 100), "100", "How many in a hundred requests are logged"),
     row("log", names::LOG_RETENTION_DAYS, Kind::Int(1, 3650), "30", "Days that request logs are kept"),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_stands_once() {
+        let mut names = std::collections::HashSet::new();
+        for definition in CATALOGUE {
+            assert!(names.insert(definition.name), "{} is there twice", definition.name);
+        }
+    }
+}
