@@ -19,11 +19,13 @@ mod video;
 use std::sync::Arc;
 
 use axum::body::Body;
+use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{Response, StatusCode};
 use schema::App;
 use schema::service::directory::KeyView;
 use schema::service::sweep::{self, Job};
+use serde_json::Value;
 
 pub use self::submit::Handing;
 
@@ -86,14 +88,16 @@ pub async fn open(app: &App, engine: &Arc<Engine>, route: &TaskRoute<'_>, reques
     }
 }
 
-/// The status under which a vendor's refusal of a task is shown: Midjourney proxies refuse within a 200, and
-/// their clients look for the code there.
-pub fn refused_with(dialect: Dialect, status: StatusCode, body: &[u8]) -> StatusCode {
-    let coded = || {
-        let body: Option<serde_json::Value> = serde_json::from_slice(body).ok();
-        body.is_some_and(|body| body.get("code").is_some_and(serde_json::Value::is_i64))
-    };
-    if dialect == Dialect::Midjourney && status.is_client_error() && coded() { StatusCode::OK } else { status }
+/// A vendor's refusal of a task as its client is shown it: Midjourney proxies refuse within a 200, and their
+/// clients look for the code there; the documented envelope stands beside the vendor's own fields.
+pub fn refused(dialect: Dialect, status: StatusCode, body: Bytes) -> (StatusCode, Bytes) {
+    let Ok(Value::Object(mut fields)) = serde_json::from_slice(&body) else { return (status, body) };
+    let within =
+        dialect == Dialect::Midjourney && status.is_client_error() && fields.get("code").is_some_and(Value::is_i64);
+    let said = ["message", "description"].into_iter().find_map(|name| fields.get(name)?.as_str().map(str::to_owned));
+    fields.entry("success").or_insert(false.into());
+    fields.entry("message").or_insert(said.unwrap_or_default().into());
+    (if within { StatusCode::OK } else { status }, Value::Object(fields).to_string().into())
 }
 
 #[cfg(test)]
@@ -101,6 +105,7 @@ mod tests {
     use super::*;
     use schema::model::task::{Task, TaskDoc, TaskStatus};
     use schema::{Micros, Time};
+    use serde_json::json;
 
     /// A task that its vendor has taken.
     pub fn a_task(platform: &str, upstream: &str) -> Task {
@@ -138,10 +143,16 @@ mod tests {
     }
 
     #[test]
-    fn midjourneys_refusals_are_heard_within_a_success() {
-        let body = br#"{"code":24,"description":"x"}"#;
-        assert_eq!(refused_with(Dialect::Midjourney, StatusCode::BAD_REQUEST, body), StatusCode::OK);
-        assert_eq!(refused_with(Dialect::Midjourney, StatusCode::BAD_REQUEST, b"<html>"), StatusCode::BAD_REQUEST);
-        assert_eq!(refused_with(Dialect::Kling, StatusCode::BAD_REQUEST, body), StatusCode::BAD_REQUEST);
+    fn refusals_keep_the_vendors_words() {
+        let body = Bytes::from_static(br#"{"code":24,"description":"x","result":null}"#);
+        let (status, shown) = refused(Dialect::Midjourney, StatusCode::BAD_REQUEST, body.clone());
+        let shown: Value = serde_json::from_slice(&shown).unwrap();
+        assert_eq!(status, StatusCode::OK);
+        let wanted = json!({"code": 24, "description": "x", "result": null, "success": false, "message": "x"});
+        assert_eq!(shown, wanted);
+        assert_eq!(refused(Dialect::Kling, StatusCode::BAD_REQUEST, body).0, StatusCode::BAD_REQUEST);
+        let page = Bytes::from_static(b"<html>");
+        let wanted = (StatusCode::BAD_REQUEST, page.clone());
+        assert_eq!(refused(Dialect::Midjourney, StatusCode::BAD_REQUEST, page), wanted);
     }
 }

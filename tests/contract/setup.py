@@ -5,6 +5,7 @@ usage: setup.py MANAGEMENT FAKE_UPSTREAM
 """
 import json
 import sys
+import time
 import urllib.error
 import urllib.request
 
@@ -133,6 +134,10 @@ for permission in ["all", "claude", "gemini"]:
     made, _ = call("POST", "/admin/api-keys", {"name": f"key-{permission}", "permissions": permission}, bearer(admin))
     keys[permission] = made.get("data", {}).get("apiKey", "")
 
+# A finished picture, which is all that Midjourney changes.
+picture, _ = call("POST", "/mj/submit/imagine", {"prompt": "A lake"}, bearer(keys["all"]))
+picture = picture.get("result", "")
+
 # A call, so that logs and figures have something to tell.
 call("POST", "/v1/chat/completions", {"model": "gpt-4", "messages": [{"role": "user", "content": "hello"}]},
      bearer(keys["all"]))
@@ -234,7 +239,8 @@ config = {
             "headers_for": {"9": leaving},
             # A channel that can be tested without leaving this machine.
             "bodies": {"19": {"name": "新渠道", "type": 1, "key": "sk-fake-openai", "base_url": f"{FAKE}/openai/v1",
-                              "models": "gpt-4,gpt-3.5-turbo", "group": "default", "status": 1}},
+                              "models": "gpt-4,gpt-3.5-turbo", "group": "default", "status": 1},
+                       "46": {"content": "U1", "action": "UPSCALE", "taskId": picture}},
         },
         "ledger": {
             "login": [{"auth": "super_admin", "n": 1, "body": {"username": "admin", "password": ADMIN},
@@ -263,4 +269,8 @@ config["systems"]["ledger"]["headers_for"]["2"] = bearer(again.get("data", {}).g
 # A wallet to spend from.
 graphql(admin, "{ viewer { id } }", {})
 call("PUT", "/api/user", {"id": 1, "quota": 500_000_000}, {**bearer(admin), "New-Api-User": "1"})
+for _ in range(60):
+    if call("GET", f"/mj/task/{picture}/fetch", None, bearer(keys["all"]))[0].get("status") == "SUCCESS":
+        break
+    time.sleep(0.5)
 json.dump(config, sys.stdout, indent=1)

@@ -110,11 +110,9 @@ impl Life {
     ) {
         let response = match body {
             Some(body) => {
-                // A vendor that refuses within a success is heard by its clients only there.
-                let shown = if self.call.operation == Operation::Submit {
-                    crate::task::refused_with(self.call.dialect, status, &body)
-                } else {
-                    status
+                let (shown, body) = match self.call.operation {
+                    Operation::Submit => crate::task::refused(self.call.dialect, status, body),
+                    _ => (status, body),
                 };
                 let mut response = Response::new(Body::from(body));
                 *response.status_mut() = shown;
