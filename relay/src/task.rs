@@ -13,7 +13,7 @@ pub mod poll;
 mod studio;
 mod submit;
 mod suno;
-mod tell;
+pub mod tell;
 mod video;
 
 use std::sync::Arc;

@@ -1,6 +1,7 @@
 //! Which task a method and path mean: Midjourney, Suno, Kling and video.
 
 use http::Method;
+use schema::model::account::AccountKind;
 
 use crate::provider::Dialect;
 
@@ -31,6 +32,17 @@ impl Platform {
     /// From its stored word.
     pub fn parse(word: &str) -> Option<Self> {
         [Self::Midjourney, Self::Suno, Self::Kling, Self::Video].into_iter().find(|one| one.as_str() == word)
+    }
+
+    /// The service that accounts of a kind speak, where it is one of these.
+    pub const fn of(kind: AccountKind) -> Option<Self> {
+        match kind {
+            AccountKind::Midjourney => Some(Self::Midjourney),
+            AccountKind::Suno => Some(Self::Suno),
+            AccountKind::Kling => Some(Self::Kling),
+            AccountKind::Video => Some(Self::Video),
+            _ => None,
+        }
     }
 
     /// The dialect of its clients.

@@ -119,6 +119,47 @@ fn object(task: &Task) -> Value {
     object
 }
 
+/// A New-API video request in Kling's words.
+pub fn from_video(order: Order) -> Result<Order, Fault> {
+    let Order { mut body, notify_url, native, .. } = order;
+    // What is particular to a vendor stands in the metadata.
+    if let Some(Value::Object(particular)) = body.remove("metadata") {
+        for (name, value) in particular {
+            body.entry(name).or_insert(value);
+        }
+    }
+    if let Some(Value::Array(images)) = body.remove("images")
+        && !body.contains_key("image")
+        && let Some(first) = images.into_iter().next()
+    {
+        body.insert("image".into(), first);
+    }
+    let size = text(&body, "size");
+    body.remove("size");
+    if let Some((width, height)) = size.as_deref().and_then(sides)
+        && !body.contains_key("aspect_ratio")
+    {
+        let ratio = if width > height {
+            "16:9"
+        } else if width < height {
+            "9:16"
+        } else {
+            "1:1"
+        };
+        body.insert("aspect_ratio".into(), ratio.into());
+    }
+    let pictured = text(&body, "image").is_some();
+    let action = if pictured { "image2video" } else { "text2video" };
+    let heard = Heard { action, path: "", fields: body, parent: None, callback: None, native };
+    Kling.order(heard).map(|order| Order { notify_url, ..order })
+}
+
+/// The sides of `1280x720`.
+fn sides(size: &str) -> Option<(u32, u32)> {
+    let (width, height) = size.split_once(['x', '*'])?;
+    Some((width.trim().parse().ok()?, height.trim().parse().ok()?))
+}
+
 fn request_id() -> String {
     schema::id::uuid()
 }
@@ -153,6 +194,25 @@ mod tests {
         assert!(order("text2video", json!({"model_name": "k"})).is_err());
         assert!(order("image2video", json!({"prompt": "a"})).is_err());
         assert!(order("text2video", json!({"model_name": "k\u{1}", "prompt": "a"})).is_err());
+    }
+
+    #[test]
+    fn new_apis_requests_become_the_vendors() {
+        let fields = json!({
+            "model": "kling-v1", "prompt": "a", "images": ["http://x/a.png"], "size": "720x1280", "duration": 10,
+            "metadata": {"negative_prompt": "b"},
+        });
+        let Value::Object(fields) = fields else { panic!("an object") };
+        let heard = Heard { action: "generations", path: "", fields, parent: None, callback: None, native: false };
+        let made = from_video(super::super::video::Video.order(heard).unwrap()).unwrap();
+        assert_eq!((made.path.as_str(), made.native), ("/v1/videos/image2video", true));
+        assert_eq!(
+            Value::Object(made.body),
+            json!({
+                "model_name": "kling-v1", "prompt": "a", "image": "http://x/a.png", "aspect_ratio": "9:16",
+                "duration": "10", "negative_prompt": "b",
+            })
+        );
     }
 
     #[test]

@@ -11,6 +11,7 @@ use http::{Response, StatusCode};
 use ring::hmac;
 use schema::clock::{MINUTE, SECOND};
 use schema::model::task::{Task, TaskStatus};
+use schema::service::directory;
 use schema::service::task::{self, News};
 use schema::{App, Result, Time};
 use serde_json::{Value, json};
@@ -48,18 +49,19 @@ fn next(task: &Task, now: Time) -> Time {
 pub async fn round(app: &App) -> Result<usize> {
     let claimed = task::claim_due(app, ROUND, next).await?;
     let count = claimed.len();
-    let mut groups: BTreeMap<(i64, String), Vec<Task>> = BTreeMap::new();
+    let mut groups: BTreeMap<i64, Vec<Task>> = BTreeMap::new();
     for task in claimed {
         if task.upstream_id.is_none() {
             // Whoever was handing it in has gone.
             end(app, &task, "the task was not taken by its vendor").await;
             continue;
         }
-        groups.entry((task.account_id, task.platform.clone())).or_default().push(task);
+        groups.entry(task.account_id).or_default().push(task);
     }
     let mut questions = Vec::new();
-    for ((account_id, platform), tasks) in groups {
-        let Some(platform) = Platform::parse(&platform) else { continue };
+    for (account_id, tasks) in groups {
+        // A task speaks to its vendor as its account does, whatever its client speaks.
+        let Some(platform) = vendor(app, account_id) else { continue };
         for batch in tasks.chunks(super::studio(platform).batch().max(1)) {
             questions.push(about(app, account_id, platform, batch.to_vec()));
         }
@@ -68,9 +70,13 @@ pub async fn round(app: &App) -> Result<usize> {
     Ok(count)
 }
 
+/// The service of an account; an account that is gone may come back, else its tasks' time runs out.
+fn vendor(app: &App, account_id: i64) -> Option<Platform> {
+    Platform::of(directory::account(app, account_id)?.account.kind)
+}
+
 async fn about(app: &App, account_id: i64, platform: Platform, tasks: Vec<Task>) {
     let engine = Engine::of(app);
-    // An account that is gone may come back; otherwise the tasks' time runs out.
     let Some(account) = account(app, &engine, account_id) else { return };
     let studio = super::studio(platform);
     let mut open = tasks;
@@ -139,7 +145,7 @@ async fn note(app: &App, engine: &Engine, task: &Task, standing: Standing) {
     };
     match task::advance(app, task, news).await {
         Ok(Some(task)) => {
-            let held = Platform::parse(&task.platform).map(|platform| super::studio(platform).holds(&task));
+            let held = vendor(app, task.account_id).map(|platform| super::studio(platform).holds(&task));
             for (scope, name) in held.into_iter().flatten() {
                 let held = Held { scope, name: name.chars().take(200).collect() };
                 engine.pins.pin(app, task.key_id, held, task.account_id);
@@ -185,7 +191,7 @@ pub async fn told(app: &App, request: &Request) -> Response<Body> {
         return denied();
     }
     let Ok(task) = task::by_uid(app, &uid).await else { return denied() };
-    let (Some(id), Some(platform)) = (task.upstream_id.as_deref(), Platform::parse(&task.platform)) else {
+    let (Some(id), Some(platform)) = (task.upstream_id.as_deref(), vendor(app, task.account_id)) else {
         return denied();
     };
     let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();

@@ -8,14 +8,17 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response, header};
 use reqwest::Url;
+use schema::model::account::AccountKind;
+use schema::model::api_key::Service;
 use schema::model::task::{Task, TaskStatus};
-use schema::service::directory::KeyView;
+use schema::service::directory::{self, KeyView};
+use schema::service::routing;
 use schema::service::task::{self, Begun, News};
 use schema::{App, Micros, Result, Time};
 use serde_json::Value;
 
-use super::poll;
-use super::studio::{Fields, Heard, Order, Studio, Taken, bad};
+use super::studio::{Fields, Heard, Order, Taken, bad};
+use super::{kling, poll};
 use crate::call::engine::Engine;
 use crate::call::pins::Held;
 use crate::call::{self, Call, Content, Request};
@@ -52,7 +55,7 @@ pub async fn run(
                 began: Instant::now(),
                 origin: request.origin,
                 ear,
-                dialect: route.dialect(),
+                dialect: handing.vendor.dialect(),
                 operation: Operation::Submit,
                 method: Method::POST,
                 tail: handing.order.path.clone(),
@@ -95,7 +98,11 @@ async fn prepare(
         callback: poll::callback(app, route.platform, &uid),
         native: wants_own_form(&request.headers),
     };
-    let order = studio.order(heard)?;
+    let mut order = studio.order(heard)?;
+    let vendor = vendor(app, route.platform, &order.model);
+    if vendor != route.platform {
+        order = kling::from_video(order)?;
+    }
     if let Some(url) = &order.notify_url {
         check_address(engine.rules.current(app).fetcher.guard(), url).await?;
     }
@@ -111,7 +118,22 @@ async fn prepare(
     }
     let body = serde_json::to_vec(&order.body).map_err(|_| bad("The request cannot be written.", "body"))?;
     let body = JsonBody::scan(body.into()).map_err(|error| bad(error.to_string(), "body"))?;
-    Ok((Handing { studio, platform: route.platform, order, uid, kept, pinned, row: None }, Content::Json(body)))
+    Ok((Handing { platform: route.platform, vendor, order, uid, kept, pinned, row: None }, Content::Json(body)))
+}
+
+/// The service that makes what is asked for: Kling's own models are made at Kling, where there is an account,
+/// also when New-API's words ask for them.
+fn vendor(app: &App, platform: Platform, model: &str) -> Platform {
+    if platform != Platform::Video || routing::family(model) != Some(Service::Kling) {
+        return platform;
+    }
+    let accounts = directory::accounts(app);
+    let serves = |kind| {
+        let mut of_kind = accounts.iter().filter(|view| view.account.kind == kind && view.account.enabled);
+        of_kind
+            .any(|view| view.lists(model) == Some(true) || kind == AccountKind::Kling && routing::serves(view, model))
+    };
+    if serves(AccountKind::Kling) && !serves(AccountKind::Video) { Platform::Kling } else { platform }
 }
 
 /// One of a key's owner's tasks.
@@ -204,8 +226,10 @@ async fn check_address(guard: &Guard, address: &str) -> std::result::Result<(), 
 
 /// A task on its way to a vendor.
 pub struct Handing {
-    studio: &'static dyn Studio,
+    /// The service that its client speaks.
     platform: Platform,
+    /// The service that makes it.
+    vendor: Platform,
     order: Order,
     uid: String,
     kept: Fields,
@@ -265,7 +289,7 @@ impl Handing {
 
     /// What a vendor's answer says; `None` where it takes no task.
     pub fn taken(&self, body: &Bytes) -> Option<Taken> {
-        self.studio.taken(&serde_json::from_slice(body).ok()?)
+        super::studio(self.vendor).taken(&serde_json::from_slice(body).ok()?)
     }
 
     /// Keeps what the vendor said; what the client is told, or `None` where it cannot be kept.
@@ -280,7 +304,7 @@ impl Handing {
             ..News::default()
         };
         match task::advance(app, &row, news).await {
-            Ok(Some(task)) => Some(self.studio.submitted(&task, &taken.answer)),
+            Ok(Some(task)) => Some(super::studio(self.platform).submitted(&task, &taken.answer)),
             Ok(None) => {
                 tracing::error!(call = call.id, task = row.id, "a task was ended while it was being handed in");
                 None

@@ -116,12 +116,15 @@ impl Studio for Video {
 fn film(result: &super::studio::Fields) -> Option<&str> {
     let inner = result.get("data");
     let of = |name: &str| inner.and_then(|inner| inner.get(name));
+    // A film that Kling made.
+    let kling = result.get("task_result").and_then(|made| made.pointer("/videos/0/url"));
     let found = first([
         result.get("url"),
         result.get("video_url"),
         result.get("result_url"),
         of("url"),
         of("video_url"),
+        kling,
         result.get("fail_reason"),
     ])?;
     found.starts_with("http").then_some(found)

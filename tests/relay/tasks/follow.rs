@@ -152,7 +152,8 @@ async fn told_the_end(world: &World, hook: &Hook, ended: impl Fn(&Value) -> bool
             return last;
         }
         world.t.app.clock.advance(10_000);
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        relay::task::poll::round(&world.t.app).await.unwrap();
+        relay::task::tell::round(&world.t.app).await.unwrap();
     }
     panic!("the client was not told: {:?}", hook.told());
 }
@@ -184,7 +185,10 @@ async fn clients_are_told_at_their_own_address() {
 
 async fn hooked(world: &World, ann: &Caller, fake: &FakeUpstream) -> (String, String) {
     let id = mj_id(&imagine(ann).await);
-    let hook = fake.last().json()["notifyHook"].as_str().expect("a callback").to_owned();
+    let hook = fake.requests_to("/submit/").pop().expect("a submission").json()["notifyHook"]
+        .as_str()
+        .expect("a callback")
+        .to_owned();
     let path = hook.strip_prefix("https://relay.example").expect("the public address").to_owned();
     assert_eq!(row(world, &id).await.status, TaskStatus::Submitted);
     (id, path)

@@ -101,9 +101,10 @@ async fn suno_makes_a_song() {
     assert_eq!((text(&list, "/data/0/status"), text(&list, "/data/0/action")), ("SUCCESS", "LYRICS"));
     assert_eq!((text(&list, "/data/1/status"), text(&list, "/data/1/progress")), ("SUCCESS", "100%"));
     let booked = world.booked_when(3).await;
-    let costs: Vec<_> =
+    let mut costs: Vec<_> =
         booked.iter().map(|row| (row["model"].as_str().unwrap(), row["cost"].as_i64().unwrap())).collect();
-    assert_eq!(costs, [("suno_music", 100_000), ("suno_music", 100_000), ("suno_lyrics", 10_000)]);
+    costs.sort_unstable();
+    assert_eq!(costs, [("suno_lyrics", 10_000), ("suno_music", 100_000), ("suno_music", 100_000)]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -168,4 +169,23 @@ async fn video_makes_a_film() {
     let done = ann.http.get(&format!("/v1/video/generations/{own}")).await.json();
     assert_eq!((text(&done, "/code"), text(&done, "/data/status")), ("success", "SUCCESS"));
     assert_eq!(row(&world, &own).await.cost.0, 200_000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn klings_models_are_made_at_kling_whoever_asks() {
+    let (world, fake, ann) = served(Vendor::Kling).await;
+    let asked = json!({"model": "kling-v1", "prompt": "a cat", "duration": 5, "size": "1280x720"});
+    let body = ann.http.post("/v1/video/generations", asked).await.json();
+    assert_eq!((text(&body, "/object"), text(&body, "/status")), ("video", "queued"), "{body}");
+    let seen = fake.last();
+    assert_eq!(seen.path, "/v1/videos/text2video");
+    let sent = json!({"model_name": "kling-v1", "prompt": "a cat", "duration": "5", "aspect_ratio": "16:9"});
+    assert_eq!(seen.json(), sent);
+    let id = text(&body, "/task_id").to_owned();
+    finish(&world, &id).await;
+    let done = ann.http.get(&format!("/v1/video/generations/{id}")).await.json();
+    assert_eq!((text(&done, "/code"), text(&done, "/data/status")), ("success", "SUCCESS"));
+    assert!(text(&done, "/data/video_url").ends_with(".mp4"), "{done}");
+    assert_eq!(ann.http.get(&format!("/kling/v1/videos/text2video/{id}")).await.status, 404);
+    assert_eq!(world.booked_when(1).await[0]["cost"], 140_000);
 }
