@@ -85,7 +85,7 @@ pub mod names {
     pub const OAUTH_OPENAI_TOKEN_URL: &str = "oauth_openai_token_url";
     pub const OAUTH_GOOGLE_AUTHORIZE_URL: &str = "oauth_google_authorize_url";
     pub const OAUTH_GOOGLE_TOKEN_URL: &str = "oauth_google_token_url";
-    pub const OAUTH_GOOGLE_CLIENT_SECRET: &str = "oauth_gemini_client_secret";
+    pub const OAUTH_GOOGLE_CLIENT_SECRET: &str = "oauth_google_client_secret";
     pub const TOKEN_RENEWAL_MINUTES: &str = "token_renewal_minutes";
     pub const RELEASES_URL: &str = "releases_url";
     pub const PRICES_URL: &str = "prices_url";
