@@ -11,7 +11,7 @@ use schema::service::{settle, wallet};
 use schema::{Micros, Time};
 use serde_json::json;
 
-use super::{account, balance, finish, imagine, mj_id, row, served, text, world};
+use super::{account, balance, finish, imagine, mj_id, row, served, text};
 use crate::world::{Caller, World};
 
 async fn sound(world: &World) {
