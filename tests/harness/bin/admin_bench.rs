@@ -134,7 +134,7 @@ async fn main() {
     let mut made = 0;
     while made < wanted.keys {
         let count = usize::try_from((wanted.keys - made).min(500)).expect("a batch");
-        let each = NewKey { name: "key".into(), tags: vec!["bench".into()], ..NewKey::default() };
+        let each = NewKey { owner: Some(1), name: "key".into(), tags: vec!["bench".into()], ..NewKey::default() };
         let batch = Batch { base: format!("key-{made}"), count, each };
         made += issue_many(&app.app, &app.system(), batch).await.expect("keys").len() as i64;
     }
