@@ -8,13 +8,20 @@ mod card;
 pub mod cost;
 mod events;
 mod ledger;
+mod llm;
+mod model;
 mod node;
 mod order;
 mod plan;
 mod request_log;
+mod revenue;
+mod route;
 mod session;
 mod setting;
 mod subscription;
+mod system;
+mod task;
+pub mod usage;
 mod user;
 
 use async_graphql::{MergedObject, MergedSubscription, SDLExportOptions, Schema};
@@ -29,12 +36,21 @@ pub struct Query(
     audit::AuditQuery,
     card::CardQuery,
     ledger::LedgerQuery,
+    llm::ModelServiceQuery,
+    model::ModelQuery,
+    model::PriceRatioQuery,
     node::NodeQuery,
     order::OrderQuery,
     plan::PlanQuery,
     request_log::RequestLogQuery,
+    revenue::RevenueQuery,
+    route::RouteQuery,
     setting::SettingQuery,
     subscription::PlanSubscriptionQuery,
+    system::SystemQuery,
+    task::TaskQuery,
+    usage::UsageRecordQuery,
+    usage::UsageReportQuery,
     user::UserQuery,
 );
 
@@ -44,21 +60,32 @@ pub struct Query(
 pub struct Mutation(
     account::AccountMutation,
     account::AccountGroupMutation,
+    account::ConnectMutation,
     announcement::AnnouncementMutation,
     api_key::ApiKeyMutation,
     card::CardMutation,
     ledger::LedgerMutation,
+    llm::ModelServiceMutation,
+    model::ModelMutation,
+    model::PriceRatioMutation,
     order::OrderMutation,
     plan::PlanMutation,
     session::SessionMutation,
     setting::SettingMutation,
     subscription::PlanSubscriptionMutation,
+    usage::UsageRecordMutation,
     user::UserMutation,
 );
 
 /// Everything that can be watched.
 #[derive(MergedSubscription, Default)]
-pub struct Subscription(events::EventSubscription);
+pub struct Subscription(
+    events::AccountSubscription,
+    events::CallSubscription,
+    events::SpendSubscription,
+    events::ThingSubscription,
+    events::WalletSubscription,
+);
 
 /// The whole graph.
 pub type Graph = Schema<Query, Mutation, Subscription>;

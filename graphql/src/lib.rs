@@ -11,6 +11,7 @@ pub mod filter;
 pub mod gate;
 pub mod live;
 pub mod loader;
+pub mod nested;
 pub mod node;
 pub mod page;
 pub mod process;

@@ -4,25 +4,89 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_graphql::Context;
 use async_graphql::dataloader::{DataLoader, Loader};
-use async_graphql::runtime::{TokioSpawner, TokioTimer};
+use async_graphql::runtime::{Timer, TokioSpawner};
+use futures_util::future::BoxFuture;
 use schema::model::account::Account;
+use schema::model::account_event::AccountEvent;
 use schema::model::account_group::AccountGroup;
 use schema::model::api_key::{ApiKey, BoundTo};
-use schema::model::card::Card;
+use schema::model::card::{Card, Redemption};
+use schema::model::ledger::LedgerEntry;
+use schema::model::nested::Nested;
+use schema::model::order::Order;
 use schema::model::plan::Plan;
+use schema::model::subscription::Subscription;
+use schema::model::task::Task;
+use schema::model::usage::CallContent;
 use schema::model::user::User;
-use schema::service::{account, account_group, announcement};
+use schema::service::report::{self, Dimension, Sums};
+use schema::service::subscription::{self, Held};
+use schema::service::{account, account_group, announcement, nested, usage};
 use schema::{Actor, App, Error};
 
+use crate::api::usage::UsagePeriod;
 use crate::context::Reach;
 use crate::fault::Result;
 
 /// This request's loader.
-pub type Loaders = DataLoader<Db>;
+pub struct Loaders {
+    loader: DataLoader<Db>,
+    /// How often something was asked for.
+    asked: Arc<AtomicU64>,
+}
+
+impl Loaders {
+    /// One thing; `None` when there is none.
+    pub async fn load_one<K>(&self, key: K) -> std::result::Result<Option<<Db as Loader<K>>::Value>, Error>
+    where
+        K: Send + Sync + Hash + Eq + Clone + 'static,
+        Db: Loader<K, Error = Error>,
+    {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        self.loader.load_one(key).await
+    }
+
+    /// Several things; those there are.
+    pub async fn load_many<K>(
+        &self,
+        keys: impl IntoIterator<Item = K>,
+    ) -> std::result::Result<HashMap<K, <Db as Loader<K>>::Value>, Error>
+    where
+        K: Send + Sync + Hash + Eq + Clone + 'static,
+        Db: Loader<K, Error = Error>,
+    {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        self.loader.load_many(keys).await
+    }
+}
+
+/// Waits, without a clock, until nobody asks for more: a long list is resolved a few dozen rows at a turn, and
+/// each turn asks for what belongs to its rows.
+struct Quiet(Arc<AtomicU64>);
+
+/// Turns in which nothing more was asked for.
+const QUIET_TURNS: u32 = 8;
+
+impl Timer for Quiet {
+    fn delay(&self, _: Duration) -> BoxFuture<'static, ()> {
+        let asked = self.0.clone();
+        Box::pin(async move {
+            let (mut seen, mut quiet) = (asked.load(Ordering::Relaxed), 0);
+            while quiet < QUIET_TURNS {
+                tokio::task::yield_now().await;
+                let now = asked.load(Ordering::Relaxed);
+                quiet = if now == seen { quiet + 1 } else { 0 };
+                seen = now;
+            }
+        })
+    }
+}
 
 /// Reads for one caller.
 pub struct Db {
@@ -32,9 +96,10 @@ pub struct Db {
 
 /// A fresh loader.
 pub fn loaders(app: &App, actor: &Actor) -> Loaders {
-    // No waiting: what is asked for in one turn of the executor is together already.
     let db = Db { app: app.clone(), actor: actor.clone() };
-    DataLoader::new(db, TokioSpawner::current(), TokioTimer::default()).delay(Duration::ZERO)
+    let asked = Arc::new(AtomicU64::new(0));
+    let loader = DataLoader::new(db, TokioSpawner::current(), Quiet(asked.clone())).delay(Duration::ZERO);
+    Loaders { loader, asked }
 }
 
 /// Loads one thing and shows it; null when it is gone.
@@ -96,6 +161,31 @@ by_id! {
     CardById(i64), Card
 }
 
+by_id! {
+    /// An order by its row.
+    OrderById(i64), Order
+}
+by_id! {
+    /// A subscription by id.
+    SubscriptionById(i64), Subscription
+}
+by_id! {
+    /// A wallet's entry by id.
+    LedgerEntryById(i64), LedgerEntry
+}
+by_id! {
+    /// A redemption by id.
+    RedemptionById(i64), Redemption
+}
+by_id! {
+    /// A change of an account's health by id.
+    AccountEventById(i64), AccountEvent
+}
+by_id! {
+    /// A task by its row.
+    TaskById(i64), Task
+}
+
 /// A loader of what a service tells of many things at once.
 macro_rules! by_service {
     ($(#[$meta:meta])* $key:ident, $value:ty, |$db:ident, $ids:ident| $load:expr) => {
@@ -141,4 +231,116 @@ by_service! {
 by_service! {
     /// How many people have read an announcement.
     ReadsOf, i64, |db, ids| announcement::read_counts(&db.app, &db.actor, &ids).await?
+}
+by_service! {
+    /// What a person is on now.
+    HeldBy, Held, |db, ids| subscription::current_of(&db.app, &db.actor, &ids).await?
+}
+
+/// What was said in a call.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ContentOfCall(pub String);
+
+impl Loader<ContentOfCall> for Db {
+    type Value = CallContent;
+    type Error = Error;
+
+    async fn load(&self, keys: &[ContentOfCall]) -> std::result::Result<HashMap<ContentOfCall, CallContent>, Error> {
+        let ids: Vec<String> = keys.iter().map(|k| k.0.clone()).collect();
+        let found = usage::contents(&self.app, &self.actor, &ids).await?;
+        Ok(found.into_iter().map(|(id, content)| (ContentOfCall(id), content)).collect())
+    }
+}
+
+/// What a key, an account or a person used within a span.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct UsageOf {
+    pub by: Dimension,
+    pub id: i64,
+    pub period: UsagePeriod,
+}
+
+impl Loader<UsageOf> for Db {
+    type Value = Sums;
+    type Error = Error;
+
+    async fn load(&self, keys: &[UsageOf]) -> std::result::Result<HashMap<UsageOf, Sums>, Error> {
+        let mut asked: HashMap<Dimension, (Vec<i64>, Vec<UsagePeriod>)> = HashMap::new();
+        for key in keys {
+            let (ids, periods) = asked.entry(key.by).or_default();
+            if !ids.contains(&key.id) {
+                ids.push(key.id);
+            }
+            if !periods.contains(&key.period) {
+                periods.push(key.period);
+            }
+        }
+        let mut sums = HashMap::new();
+        for (by, (ids, periods)) in asked {
+            let ranges: Vec<_> = periods.iter().map(|p| report::range(&self.app, (*p).into())).collect();
+            for (id, found) in report::totals_of(&self.app, &self.actor, by, &ids, &ranges).await? {
+                sums.extend(periods.iter().zip(found).map(|(period, s)| (UsageOf { by, id, period: *period }, s)));
+            }
+        }
+        Ok(sums)
+    }
+}
+
+/// The newest rows of an owner's list.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct NewestOf {
+    pub list: Nested,
+    pub owner: i64,
+    pub take: i64,
+}
+
+/// The ids of a first page.
+#[derive(Clone, Debug, Default)]
+pub struct FirstIds {
+    pub ids: Vec<i64>,
+    pub has_next: bool,
+}
+
+impl Loader<NewestOf> for Db {
+    type Value = FirstIds;
+    type Error = Error;
+
+    async fn load(&self, keys: &[NewestOf]) -> std::result::Result<HashMap<NewestOf, FirstIds>, Error> {
+        let mut asked: HashMap<(Nested, i64), Vec<i64>> = HashMap::new();
+        for key in keys {
+            asked.entry((key.list, key.take)).or_default().push(key.owner);
+        }
+        let mut pages = HashMap::new();
+        for ((list, take), owners) in asked {
+            for (owner, page) in nested::newest(&self.app, &self.actor, list, &owners, take).await? {
+                pages.insert(NewestOf { list, owner, take }, FirstIds { ids: page.rows, has_next: page.has_next });
+            }
+        }
+        Ok(pages)
+    }
+}
+
+/// How long an owner's list is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct CountOf {
+    pub list: Nested,
+    pub owner: i64,
+}
+
+impl Loader<CountOf> for Db {
+    type Value = i64;
+    type Error = Error;
+
+    async fn load(&self, keys: &[CountOf]) -> std::result::Result<HashMap<CountOf, i64>, Error> {
+        let mut asked: HashMap<Nested, Vec<i64>> = HashMap::new();
+        for key in keys {
+            asked.entry(key.list).or_default().push(key.owner);
+        }
+        let mut counts = HashMap::new();
+        for (list, owners) in asked {
+            let found = nested::counts(&self.app, &self.actor, list, &owners).await?;
+            counts.extend(found.into_iter().map(|(owner, count)| (CountOf { list, owner }, count)));
+        }
+        Ok(counts)
+    }
 }

@@ -6,11 +6,13 @@ use std::borrow::Cow;
 use async_graphql::connection::PageInfo;
 use async_graphql::{Context, Enum, Object, OutputType, SimpleObject, TypeName};
 use futures_util::future::BoxFuture;
+use schema::model::nested::Nested;
 use schema::page::{Cursor, Direction, Page, Seek};
 use schema::{Actor, App, Error};
 
 use crate::context::Reach;
 use crate::fault::Result;
+use crate::loader::CountOf;
 use crate::scalar::BigInt;
 
 /// The most rows of one page.
@@ -62,8 +64,13 @@ pub fn limit(first: Option<i32>) -> Result<i64> {
     }
 }
 
-/// Counts a whole list.
-type Count = Box<dyn Fn(App, Actor) -> BoxFuture<'static, schema::Result<i64>> + Send + Sync>;
+/// How a whole list is counted.
+enum Count {
+    /// By the service that lists it.
+    By(Box<dyn Fn(App, Actor) -> BoxFuture<'static, schema::Result<i64>> + Send + Sync>),
+    /// With the same lists of other owners.
+    Of(Nested, i64),
+}
 
 /// One page of a list.
 pub struct Connection<T: OutputType> {
@@ -117,8 +124,14 @@ impl<T: OutputType> Connection<T> {
     }
     /// How many rows there are on all pages. Counted only when asked for.
     async fn total_count(&self, ctx: &Context<'_>) -> Option<Result<BigInt>> {
-        let count = self.count.as_ref()?;
-        Some(count(ctx.app().clone(), ctx.actor().clone()).await.map(BigInt).map_err(Into::into))
+        let counted = match self.count.as_ref()? {
+            Count::By(count) => count(ctx.app().clone(), ctx.actor().clone()).await,
+            Count::Of(list, owner) => {
+                let key = CountOf { list: *list, owner: *owner };
+                ctx.loaders().load_one(key).await.map(Option::unwrap_or_default)
+            }
+        };
+        Some(counted.map(BigInt).map_err(Into::into))
     }
 }
 
@@ -138,7 +151,13 @@ impl<T: OutputType> Connection<T> {
         mut self,
         count: impl Fn(App, Actor) -> BoxFuture<'static, schema::Result<i64>> + Send + Sync + 'static,
     ) -> Self {
-        self.count = Some(Box::new(count));
+        self.count = Some(Count::By(Box::new(count)));
+        self
+    }
+
+    /// The same page of an owner's list, counted with those of other owners.
+    pub fn counted_of(mut self, list: Nested, owner: i64) -> Self {
+        self.count = Some(Count::Of(list, owner));
         self
     }
 }

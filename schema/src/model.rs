@@ -12,6 +12,7 @@ pub mod idempotency;
 pub mod lease;
 pub mod ledger;
 pub mod lock;
+pub mod nested;
 pub mod order;
 pub mod partition;
 pub mod payment_event;

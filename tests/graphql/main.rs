@@ -1,10 +1,19 @@
 //! The graph, asked over HTTP.
 
 mod accounts;
+mod bad_input;
+mod catalogue;
+mod examples;
 mod keys;
 mod money;
 mod people;
+mod racing;
+mod reports;
+mod roles;
 mod schema_file;
 mod settings;
+mod statements;
+mod strangers;
 mod trade;
 mod watching;
+mod world;

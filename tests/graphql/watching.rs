@@ -4,6 +4,8 @@ use std::time::{Duration, Instant};
 
 use harness::{TestApp, at};
 use schema::bus::{Event, UsedCall};
+use schema::model::task::TaskStatus;
+use schema::service::task::{self, Begun, News};
 use schema::service::wallet;
 use schema::{Micros, Role};
 use serde_json::json;
@@ -154,4 +156,101 @@ async fn every_process_of_a_deployment_hears_of_every_call() {
     here.event().await;
     there.event().await;
     assert!(start.elapsed() < Duration::from_secs(1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_key_spends_is_told_together_at_most_once_a_second() {
+    let app = TestApp::new().await;
+    let ann = app.person("ann", Role::User, Micros::ZERO).await;
+    let client = app.sign_in("ann", harness::PASSWORD).await;
+    let create = "mutation { apiKeyCreate(input: { name: \"k\" }) { apiKey { id databaseId } } }";
+    let made = client.data(create, json!({})).await;
+    let key: i64 = at(&made, "apiKeyCreate.apiKey.databaseId").as_str().unwrap().parse().unwrap();
+    let of_key = |id: &str, key_id: i64| match call(ann.id, id) {
+        Event::Used(used) => Event::Used(Box::new(UsedCall { key_id, ..*used })),
+        other => other,
+    };
+    let query = "subscription ($k: ID!) { apiKeySpend(apiKeyId: $k) { requests cost totalRequests totalCost missed apiKey { name } } }";
+    let variables = json!({ "k": at(&made, "apiKeyCreate.apiKey.id") });
+    let mut socket = client.watch(query, variables.clone()).await;
+    let mut stream = client.stream(query, variables.clone()).await;
+    app.app.bus.publish(of_key("a", key)).await;
+    let first = json!({ "requests": "1", "cost": "0.001500", "totalRequests": "1", "totalCost": "0.001500", "missed": false,
+        "apiKey": { "name": "k" } });
+    assert_eq!(socket.event().await["apiKeySpend"], first);
+    assert_eq!(stream.event().await["apiKeySpend"], first);
+    for (id, key) in [("b", key), ("c", key), ("d", key + 1)] {
+        app.app.bus.publish(of_key(id, key)).await;
+    }
+    let second = socket.event().await;
+    assert_eq!(
+        (at(&second, "apiKeySpend.requests"), at(&second, "apiKeySpend.totalCost")),
+        (&json!("2"), &json!("0.004500"))
+    );
+    let told = app.user("bob").await.watch(query, variables).await.hear().await;
+    assert_eq!(at(&told, "payload.0.extensions.code"), "NOT_FOUND", "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tasks_and_orders_are_told_to_their_owners() {
+    let app = TestApp::new().await;
+    let ann = app.person("ann", Role::User, Micros::ZERO).await;
+    let bob = app.person("bob", Role::User, Micros::ZERO).await;
+    let client = app.sign_in("ann", harness::PASSWORD).await;
+    let begun = Begun {
+        uid: "t-1".into(),
+        call_id: "c-1".into(),
+        user_id: ann.id,
+        key_id: 1,
+        account_id: 1,
+        platform: "suno".into(),
+        action: "music".into(),
+        model: "suno".into(),
+        request: serde_json::Map::new(),
+        cost: Micros::ZERO,
+        from_wallet: false,
+        notify_url: None,
+        poll_at: app.app.clock.now().plus(3_600_000),
+    };
+    let begun = task::begin(&app.app, begun).await.unwrap();
+    let query = "subscription { taskChanged { status progress missed task { uid status user { username } } } }";
+    let mut own = client.watch(query, json!({})).await;
+    let mut foreign = app.sign_in("bob", harness::PASSWORD).await.watch(query, json!({})).await;
+    let news = News { status: Some(TaskStatus::Running), progress: Some(40), ..News::default() };
+    task::advance(&app.app, &begun, news).await.unwrap();
+    assert_eq!(
+        own.event().await["taskChanged"],
+        json!({ "status": "RUNNING", "progress": 40, "missed": false,
+            "task": { "uid": "t-1", "status": "RUNNING", "user": { "username": "ann" } } })
+    );
+    assert!(foreign.is_quiet(Duration::from_millis(200)).await);
+
+    let mut orders = client.stream("subscription { orderChanged { number status missed } }", json!({})).await;
+    for (no, user_id) in [("FOREIGN", bob.id), ("OWN", ann.id)] {
+        app.app.bus.publish(Event::OrderChanged { no: no.into(), user_id, status: "paid".into() }).await;
+    }
+    assert_eq!(orders.event().await["orderChanged"], json!({ "number": "OWN", "status": "PAID", "missed": false }));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn announcements_are_told_as_far_as_one_may_see_them() {
+    let app = TestApp::new().await;
+    let admin = app.admin().await;
+    let ann = app.user("ann").await;
+    let query = "subscription { announcementChanged { change announcement { title } missed } }";
+    let mut hers = ann.watch(query, json!({})).await;
+    let create = "mutation ($i: AnnouncementCreateInput!) { announcementCreate(input: $i) { announcement { id } \
+         userErrors { field message } } }";
+    let made = admin.data(create, json!({ "i": { "title": "News", "content": "All is well." } })).await;
+    assert_eq!(at(&made, "announcementCreate.userErrors"), &json!([]), "{made}");
+    let publish = "mutation ($i: AnnouncementInput!) { announcementPublish(input: $i) { userErrors { message } } }";
+    admin.data(publish, json!({ "i": { "id": at(&made, "announcementCreate.announcement.id") } })).await;
+    let told = loop {
+        let event = hers.event().await;
+        if at(&event, "announcementChanged.change") == "SHOWN" {
+            break event;
+        }
+        assert_eq!(at(&event, "announcementChanged.announcement"), &json!(null), "a draft is not shown");
+    };
+    assert_eq!(at(&told, "announcementChanged.announcement.title"), "News");
 }

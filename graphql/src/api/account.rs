@@ -1,15 +1,20 @@
 //! Accounts: the upstream credentials the relay may spend. What opens them is taken and never shown.
 
 mod change;
+mod connect;
 mod group;
+mod input;
+mod kind;
 mod list;
+mod options;
 
-use async_graphql::{ComplexObject, Context, Enum, ID, SimpleObject};
-use schema::model::account as model;
-use schema::model::account_event;
+use async_graphql::{ComplexObject, Context, ID, SimpleObject};
+use schema::model::{account as model, account_event};
 use schema::page::{Cursor, CursorKey};
 use schema::service::account as service;
+use schema::service::report::Dimension;
 
+use super::usage::{self, UsagePeriod, UsageSums};
 use crate::context::Reach;
 use crate::fault::Result;
 use crate::page::{self, Connection};
@@ -17,8 +22,11 @@ use crate::scalar::{BigInt, DateTime, Decimal, Json};
 use crate::{loader, node};
 
 pub use change::AccountMutation;
+pub use connect::ConnectMutation;
 pub use group::{AccountGroup, AccountGroupMutation, AccountGroupQuery};
+pub use kind::{AccountHealth, AccountKind, AccountSharing, ProxyKind, Service};
 pub use list::AccountQuery;
+pub use options::{AccountKeyMode, AccountOptions};
 
 /// An upstream credential the relay may spend.
 #[derive(SimpleObject, Clone)]
@@ -156,6 +164,14 @@ impl Account {
             Err(e) => Some(Err(e.into())),
         }
     }
+    /// What was used of it within a span, from the hourly sums.
+    async fn usage(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Within this span.", default)] period: UsagePeriod,
+    ) -> Option<Result<UsageSums>> {
+        Some(usage::of(ctx, Dimension::Account, self.row.id, period).await)
+    }
     /// What happened to its health, newest first.
     async fn events(
         &self,
@@ -165,10 +181,7 @@ impl Account {
         #[graphql(desc = "This many from the end: 1 to 100.")] last: Option<i32>,
         #[graphql(desc = "Before this cursor.")] before: Option<String>,
     ) -> Option<Result<Connection<AccountEvent>>> {
-        Some(match page::seek(first, after, last, before) {
-            Ok(seek) => list::events(ctx, Some(self.row.id), &seek).await,
-            Err(e) => Err(e),
-        })
+        Some(list::events(ctx, Some(self.row.id), page::seek(first, after, last, before)).await)
     }
 }
 
@@ -214,18 +227,6 @@ impl From<service::ShownProxy> for AccountProxy {
     }
 }
 
-/// What a proxy speaks.
-#[derive(Enum, Copy, Clone, Eq, PartialEq, Debug)]
-#[graphql(remote = "service::ProxyKind")]
-pub enum ProxyKind {
-    /// HTTP.
-    Http,
-    /// HTTP over TLS.
-    Https,
-    /// SOCKS 5.
-    Socks5,
-}
-
 /// One change of an account's health, or one error noted without a change.
 #[derive(SimpleObject, Clone)]
 #[graphql(complex)]
@@ -267,208 +268,4 @@ impl AccountEvent {
 
 fn event_cursor(event: &account_event::AccountEvent) -> Cursor {
     Cursor { key: CursorKey::Number(event.id), id: event.id }
-}
-
-/// A name that stands for another.
-#[derive(SimpleObject, Clone)]
-pub struct NamePair {
-    /// The name asked for.
-    pub from: String,
-    /// The name sent.
-    pub to: String,
-}
-
-/// A status that stands for another.
-#[derive(SimpleObject, Clone)]
-pub struct StatusPair {
-    /// The status received.
-    pub from: i32,
-    /// The status answered.
-    pub to: i32,
-}
-
-/// How the relay treats an account. What is null is at its default.
-#[derive(SimpleObject, Clone)]
-pub struct AccountOptions {
-    /// Models asked for and sent; chains are followed.
-    pub model_mapping: Vec<NamePair>,
-    /// Headers set on every request.
-    pub headers: Vec<NamePair>,
-    /// Fields set in every request body.
-    pub body_overrides: Json,
-    /// Statuses received and answered.
-    pub status_mapping: Vec<StatusPair>,
-    /// The vendor's region.
-    pub region: Option<String>,
-    /// The vendor's project.
-    pub project: Option<String>,
-    /// The vendor's organization.
-    pub organization: Option<String>,
-    /// The version of the vendor's API.
-    pub api_version: Option<String>,
-    /// The vendor's deployment.
-    pub deployment: Option<String>,
-    /// The row of the compatible vendors that it follows.
-    pub vendor: Option<String>,
-    /// Which path it speaks, where its kind knows several.
-    pub endpoint: Option<String>,
-    /// The model sent when none fits.
-    pub default_model: Option<String>,
-    /// The model it is tested with.
-    pub test_model: Option<String>,
-    /// The user agent it is reached with.
-    pub user_agent: Option<String>,
-    /// Milliseconds the first byte of an answer is waited for.
-    pub first_byte_ms: Option<BigInt>,
-    /// Minutes it rests after a refusal that names no end.
-    pub rate_limit_minutes: Option<BigInt>,
-    /// True when failures do not take it out of service.
-    pub protection_off: bool,
-    /// True when the subscription's warning already pauses it.
-    pub stop_on_warning: bool,
-    /// `HH:MM` at which its daily quota starts anew.
-    pub quota_reset_time: Option<String>,
-    /// Only what was spent after this counts against the daily quota.
-    pub quota_since: Option<DateTime>,
-    /// True when its token is good for inference only.
-    pub setup_token: bool,
-    /// Which of several keys a call takes.
-    pub key_mode: Option<AccountKeyMode>,
-    /// Numbers, from 0, of keys that are not used.
-    pub disabled_keys: Vec<i32>,
-}
-
-impl From<&model::AccountOptions> for AccountOptions {
-    fn from(o: &model::AccountOptions) -> Self {
-        let pairs = |map: &std::collections::BTreeMap<String, String>| {
-            map.iter().map(|(from, to)| NamePair { from: from.clone(), to: to.clone() }).collect()
-        };
-        Self {
-            model_mapping: pairs(&o.mapping),
-            headers: pairs(&o.headers),
-            body_overrides: Json(o.body_overrides.clone().into()),
-            status_mapping: o
-                .status_mapping
-                .iter()
-                .map(|(from, to)| StatusPair { from: i32::from(*from), to: i32::from(*to) })
-                .collect(),
-            region: o.region.clone(),
-            project: o.project.clone(),
-            organization: o.organization.clone(),
-            api_version: o.api_version.clone(),
-            deployment: o.deployment.clone(),
-            vendor: o.vendor.clone(),
-            endpoint: o.endpoint.clone(),
-            default_model: o.default_model.clone(),
-            test_model: o.test_model.clone(),
-            user_agent: o.user_agent.clone(),
-            first_byte_ms: o.first_byte_ms.map(BigInt),
-            rate_limit_minutes: o.rate_limit_minutes.map(BigInt),
-            protection_off: o.protection_off,
-            stop_on_warning: o.stop_on_warning,
-            quota_reset_time: o.quota_reset_time.clone(),
-            quota_since: o.quota_since.map(DateTime),
-            setup_token: o.setup_token,
-            key_mode: o.key_mode.map(Into::into),
-            disabled_keys: o.disabled_keys.iter().filter_map(|n| i32::try_from(*n).ok()).collect(),
-        }
-    }
-}
-
-/// Which of several keys a call takes.
-#[derive(Enum, Copy, Clone, Eq, PartialEq, Debug)]
-#[graphql(remote = "model::KeyMode")]
-pub enum AccountKeyMode {
-    /// Any.
-    Random,
-    /// One after the other.
-    Polling,
-}
-
-/// Whether an account can serve.
-#[derive(Enum, Copy, Clone, Eq, PartialEq, Debug)]
-#[graphql(remote = "model::Health")]
-pub enum AccountHealth {
-    /// It can.
-    Ok,
-    /// It rests until a moment; after it, one call tries again.
-    Cooling,
-    /// Refused by its vendor until somebody looks after it.
-    Blocked,
-    /// Its credentials have run out.
-    Expired,
-}
-
-/// Who may be sent to an account.
-#[derive(Enum, Copy, Clone, Eq, PartialEq, Debug)]
-#[graphql(remote = "model::Sharing")]
-pub enum AccountSharing {
-    /// Every key.
-    Shared,
-    /// Keys bound to it.
-    Dedicated,
-    /// Keys bound to a group it is a member of.
-    Group,
-}
-
-/// What an account is at its vendor.
-#[derive(Enum, Copy, Clone, Eq, PartialEq, Debug)]
-#[graphql(remote = "model::AccountKind")]
-pub enum AccountKind {
-    /// A Claude subscription, by OAuth or by a setup token.
-    ClaudeOauth,
-    /// Anthropic's API, or one that speaks it, by key.
-    ClaudeConsole,
-    /// A Claude Code Router.
-    Ccr,
-    /// Amazon Bedrock.
-    Bedrock,
-    /// A Google account as gemini-cli uses it.
-    GeminiOauth,
-    /// Google's Gemini API, by key.
-    GeminiKey,
-    /// Google Vertex AI, by service account or key.
-    Vertex,
-    /// A ChatGPT login as Codex uses it.
-    OpenaiOauth,
-    /// OpenAI's API, by key.
-    OpenaiKey,
-    /// An API that speaks OpenAI's chat protocol.
-    OpenaiCompatible,
-    /// An API that speaks OpenAI's Responses protocol.
-    OpenaiResponses,
-    /// Azure OpenAI.
-    AzureOpenai,
-    /// A Midjourney proxy.
-    Midjourney,
-    /// A Suno proxy.
-    Suno,
-    /// Kling.
-    Kling,
-    /// Another video generator.
-    Video,
-}
-
-/// What a key may call and an account serves.
-#[derive(Enum, Copy, Clone, Eq, PartialEq, Debug)]
-#[graphql(remote = "schema::model::api_key::Service")]
-pub enum Service {
-    /// Anthropic's models.
-    Claude,
-    /// Google's models.
-    Gemini,
-    /// OpenAI's models, and what speaks like them.
-    Openai,
-    /// Models on Amazon Bedrock.
-    Bedrock,
-    /// Factory's Droid.
-    Droid,
-    /// Pictures by Midjourney.
-    Midjourney,
-    /// Music by Suno.
-    Suno,
-    /// Films by Kling.
-    Kling,
-    /// Films by others.
-    Video,
 }

@@ -1,13 +1,16 @@
 //! API keys: what callers present. A key's text is told once, when it is made or rotated.
 
 mod change;
+mod input;
 mod list;
 
 use async_graphql::{ComplexObject, Context, Enum, ID, SimpleObject};
 use schema::model::api_key as model;
 use schema::money::Micros;
+use schema::service::report::Dimension;
 
 use super::account::{Account, AccountGroup, Service};
+use super::usage::{self, UsagePeriod, UsageSums};
 use super::user::User;
 use crate::context::{Reach, to_admins};
 use crate::fault::Result;
@@ -130,10 +133,30 @@ impl ApiKey {
     async fn owner(&self, ctx: &Context<'_>) -> Option<Result<User>> {
         loader::one(ctx, loader::UserById(self.row.user_id)).await
     }
+    /// What was used with it within a span, from the hourly sums.
+    async fn usage(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Within this span.", default)] period: UsagePeriod,
+    ) -> Option<Result<UsageSums>> {
+        Some(usage::of(ctx, Dimension::Key, self.row.id, period).await)
+    }
     /// The accounts and account groups it is bound to.
     #[graphql(visible = "to_admins")]
     async fn bindings(&self, ctx: &Context<'_>) -> Option<Result<Vec<ApiKeyBinding>>> {
         ctx.for_admins(|| self.row.bindings.iter().map(|&b| b.into()).collect())
+    }
+}
+
+/// A key that something of the viewer's names: null when it is gone, or somebody else's by now.
+pub async fn of_viewer(ctx: &Context<'_>, row: i64) -> Option<Result<ApiKey>> {
+    match ctx.loaders().load_one(loader::ApiKeyById(row)).await {
+        Ok(key) => {
+            let key = key?;
+            ctx.actor().owns_or_admin(key.user_id, "api key").ok()?;
+            Some(Ok(key.into()))
+        }
+        Err(e) => Some(Err(e.into())),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use async_graphql::{ComplexObject, Context, Enum, ID, InputObject, Object, SimpleObject};
 use schema::model::ledger as model;
+use schema::model::nested::Nested;
 use schema::page::{Cursor, CursorKey, Seek};
 use schema::service::{user as people, wallet as service};
 
@@ -11,7 +12,7 @@ use crate::fault::{Result, UserError, split};
 use crate::filter::{Choice, DateTimeFilter, span, values};
 use crate::page::{self, Connection};
 use crate::scalar::{BigInt, DateTime, Decimal};
-use crate::{count_by, loader, node};
+use crate::{count_by, loader, nested, node};
 
 /// One movement of a wallet.
 #[derive(SimpleObject, Clone)]
@@ -110,11 +111,14 @@ pub async fn list(
     seek: Result<Seek>,
     filter: Option<LedgerEntryFilter>,
 ) -> Result<Connection<LedgerEntry>> {
+    let cursor = |e: &model::LedgerEntry| Cursor { key: CursorKey::Number(e.id), id: e.id };
+    if let (Some(owner), true) = (user, filter.is_none() && nested::is_first(&seek)) {
+        return nested::newest(ctx, Nested::LedgerOfUser, owner, seek?.take, loader::LedgerEntryById, cursor).await;
+    }
     let filter = filter.unwrap_or_default();
     let (from, until) = span(filter.created_at);
     let filter = model::LedgerFilter { user_id: user, kinds: values(filter.kind, "filter.kind")?, from, until };
     let rows = service::entries(ctx.app(), ctx.actor(), &filter, &seek?).await?;
-    let cursor = |e: &model::LedgerEntry| Cursor { key: CursorKey::Number(e.id), id: e.id };
     Ok(page::connection(rows, cursor, LedgerEntry::from).counted(count_by!(service::count, filter)))
 }
 

@@ -4,7 +4,8 @@
 use async_graphql::{Context, ID, Interface, Object};
 use schema::Error;
 use schema::service::{
-    account, account_group, announcement, api_key, audit, card, order, plan, setting, subscription, user, wallet,
+    account, account_group, announcement, api_key, audit, card, catalog, order, plan, setting, subscription, task,
+    usage, user, wallet,
 };
 
 use super::account::{Account, AccountGroup};
@@ -13,10 +14,13 @@ use super::api_key::ApiKey;
 use super::audit::AuditEntry;
 use super::card::Card;
 use super::ledger::LedgerEntry;
+use super::model::Model;
 use super::order::Order;
 use super::plan::Plan;
 use super::setting::Setting;
 use super::subscription::PlanSubscription;
+use super::task::Task;
+use super::usage::UsageRecord;
 use super::user::User;
 use crate::context::Reach;
 use crate::fault::Result;
@@ -34,10 +38,13 @@ pub enum Node {
     AuditEntry(AuditEntry),
     Card(Card),
     LedgerEntry(LedgerEntry),
+    Model(Model),
     Order(Order),
     Plan(Plan),
     PlanSubscription(PlanSubscription),
     Setting(Setting),
+    Task(Task),
+    UsageRecord(UsageRecord),
     User(User),
 }
 
@@ -78,10 +85,13 @@ async fn find(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>> {
         "AuditEntry" => audit::get(app, actor, row()?).await.map(|r| Node::AuditEntry(r.into())),
         "Card" => card::get(app, actor, row()?).await.map(|r| Node::Card(r.into())),
         "LedgerEntry" => wallet::entry(app, actor, row()?).await.map(|r| Node::LedgerEntry(r.into())),
+        "Model" => catalog::get_by_id(app, actor, row()?).await.map(|r| Node::Model(r.into())),
         "Order" => order::get(app, actor, &name).await.map(|placed| Node::Order(placed.order.into())),
         "Plan" => plan::get_by_id(app, actor, row()?).await.map(|r| Node::Plan(r.into())),
         "PlanSubscription" => subscription::get(app, actor, row()?).await.map(|r| Node::PlanSubscription(r.into())),
         "Setting" => setting::get(app, actor, &name).map(|s| Node::Setting(s.into())),
+        "Task" => task::get_by_id(app, actor, row()?).await.map(|r| Node::Task(r.into())),
+        "UsageRecord" => usage::get(app, actor, &name).await.map(|r| Node::UsageRecord(r.into())),
         "User" => user::get(app, actor, row()?).await.map(|r| Node::User(r.into())),
         _ => return Err(bad().into()),
     };

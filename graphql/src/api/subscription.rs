@@ -2,9 +2,10 @@
 //! can be watched, so the type is called `PlanSubscription`.)
 
 use async_graphql::{ComplexObject, Context, Enum, ID, InputObject, Object, SimpleObject};
+use schema::model::nested::Nested;
 use schema::model::subscription as model;
 use schema::page::{Cursor, Direction, Seek};
-use schema::service::{plan as plans, subscription as service};
+use schema::service::subscription as service;
 
 use super::plan::{Plan, PlanLimits};
 use super::user::User;
@@ -12,7 +13,7 @@ use crate::context::{Reach, once, to_admins};
 use crate::fault::{Result, UserError, split};
 use crate::page::{self, Connection, OrderDirection};
 use crate::scalar::{BigInt, DateTime};
-use crate::{count_by, loader, node};
+use crate::{count_by, loader, nested, node};
 
 /// A person on a plan for a time.
 #[derive(SimpleObject, Clone)]
@@ -123,6 +124,13 @@ pub async fn list(
     filter: Option<PlanSubscriptionFilter>,
     direction: OrderDirection,
 ) -> Result<Connection<PlanSubscription>> {
+    let cursor = |s: &model::Subscription| Cursor { key: s.cursor_key(), id: s.id };
+    if let (Some(owner), true) =
+        (user, filter.is_none() && direction == OrderDirection::Desc && nested::is_first(&seek))
+    {
+        return nested::newest(ctx, Nested::SubscriptionsOfUser, owner, seek?.take, loader::SubscriptionById, cursor)
+            .await;
+    }
     let filter = filter.unwrap_or_default();
     let filter = model::SubscriptionFilter {
         user_id: user,
@@ -132,7 +140,6 @@ pub async fn list(
     };
     let direction: Direction = direction.into();
     let rows = service::entries(ctx.app(), ctx.actor(), &filter, direction, &seek?).await?;
-    let cursor = |s: &model::Subscription| Cursor { key: s.cursor_key(), id: s.id };
     Ok(page::connection(rows, cursor, PlanSubscription::from).counted(count_by!(service::count, filter)))
 }
 
@@ -149,12 +156,12 @@ pub struct HeldPlan {
 
 /// What one person is on now.
 pub async fn held(ctx: &Context<'_>, user: i64) -> Result<HeldPlan> {
-    let held = service::current(ctx.app(), ctx.actor(), user).await?;
-    let limits = plans::limits(ctx.app(), user).await?;
+    let held = ctx.loaders().load_one(loader::HeldBy(user)).await?;
+    let held = held.ok_or(schema::Error::NotFound { what: "user" })?;
     Ok(HeldPlan {
+        limits: held.limits().into(),
         subscription: held.subscription.map(Into::into),
         plan: held.plan.map(Into::into),
-        limits: limits.into(),
     })
 }
 

@@ -40,6 +40,13 @@ const EXAMPLES: &[(&str, &str)] = &[
     example!("04-accounts"),
     example!("05-usage-series"),
     example!("06-usage-events"),
+    example!("07-dashboard"),
+    example!("08-calls"),
+    example!("09-explain-route"),
+    example!("10-models"),
+    example!("11-cards"),
+    example!("12-revenue"),
+    example!("13-usage-totals"),
 ];
 
 /// Scripts only from here and never inline. Styles may be inline because the editor writes its own.

@@ -28,8 +28,26 @@ async fn alive() -> Json<serde_json::Value> {
     Json(serde_json::json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION") }))
 }
 
-/// Ready when the database answers and is migrated, and Redis (where used) answers.
-async fn ready(State(app): State<App>) -> Response {
+/// What a process can reach.
+#[derive(Clone, Debug)]
+pub struct Readiness {
+    /// Whether the database answers and is migrated; else why not.
+    pub database: Result<(), String>,
+    /// Whether the shared counters (Redis, where used) answer; else why not.
+    pub counters: Result<(), String>,
+    /// Whether the process is on its way out.
+    pub stopping: bool,
+}
+
+impl Readiness {
+    /// True when calls can be served.
+    pub fn is_fine(&self) -> bool {
+        self.database.is_ok() && self.counters.is_ok() && !self.stopping
+    }
+}
+
+/// Looks at what this process needs.
+pub async fn look(app: &App) -> Readiness {
     let database = match app.db.ping().await {
         Err(e) => Err(e.to_string()),
         Ok(()) => match schema::db::pending(&app.db).await {
@@ -39,8 +57,14 @@ async fn ready(State(app): State<App>) -> Response {
         },
     };
     let counters = app.kv.ping().await.map_err(|e| e.to_string());
-    let stopping = app.stop.is_cancelled();
-    let fine = database.is_ok() && counters.is_ok() && !stopping;
+    Readiness { database, counters, stopping: app.stop.is_cancelled() }
+}
+
+/// Ready when the database answers and is migrated, and Redis (where used) answers.
+async fn ready(State(app): State<App>) -> Response {
+    let found = look(&app).await;
+    let fine = found.is_fine();
+    let Readiness { database, counters, stopping } = found;
     let word = |r: &Result<(), String>| match r {
         Ok(()) => "ok".to_owned(),
         Err(why) => why.clone(),

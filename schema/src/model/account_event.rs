@@ -41,6 +41,13 @@ impl NewAccountEvent<'_> {
 }
 
 impl AccountEvent {
+    pub async fn by_ids(conn: &mut Conn, ids: &[i64]) -> QueryResult<Vec<Self>> {
+        on!(conn, |c| account_events::table
+            .filter(account_events::id.eq_any(ids))
+            .select(Self::as_select())
+            .load(c)
+            .await)
+    }
     /// Newest first, one keyset page and one row more; all accounts when none is named.
     pub async fn seek(conn: &mut Conn, account_id: Option<i64>, seek: &Seek) -> QueryResult<Vec<Self>> {
         on!(conn, |c| {

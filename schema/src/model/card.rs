@@ -367,6 +367,13 @@ impl Redemption {
     pub async fn find(conn: &mut Conn, id: i64) -> QueryResult<Option<Self>> {
         on!(conn, |c| card_redemptions::table.find(id).select(Self::as_select()).first(c).await.optional())
     }
+    pub async fn by_ids(conn: &mut Conn, ids: &[i64]) -> QueryResult<Vec<Self>> {
+        on!(conn, |c| card_redemptions::table
+            .filter(card_redemptions::id.eq_any(ids))
+            .select(Self::as_select())
+            .load(c)
+            .await)
+    }
     /// Writes it; false when this person redeemed this card before.
     pub async fn insert(conn: &mut Conn, new: &NewRedemption) -> QueryResult<bool> {
         let n = on!(conn, |c| diesel::insert_into(card_redemptions::table)

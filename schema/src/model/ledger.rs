@@ -95,6 +95,13 @@ macro_rules! filtered {
 }
 
 impl LedgerEntry {
+    pub async fn by_ids(conn: &mut Conn, ids: &[i64]) -> QueryResult<Vec<Self>> {
+        on!(conn, |c| ledger_entries::table
+            .filter(ledger_entries::id.eq_any(ids))
+            .select(Self::as_select())
+            .load(c)
+            .await)
+    }
     /// Moves a balance by `amount` in one guarded statement; `None` when it would fall below `floor`
     /// or there is no such user. Answers the new balance and its place in the wallet's history.
     pub async fn move_balance(

@@ -123,6 +123,17 @@ impl Subscription {
             .load(c)
             .await)
     }
+    /// Those that hold for these people now; of several of one person the newest comes last.
+    pub async fn live_of_many(conn: &mut Conn, user_ids: &[i64], now: Time) -> QueryResult<Vec<Self>> {
+        on!(conn, |c| subscriptions::table
+            .filter(subscriptions::user_id.eq_any(user_ids))
+            .filter(subscriptions::status.eq(SubscriptionStatus::Active))
+            .filter(subscriptions::expires_at.gt(now))
+            .order(subscriptions::id.asc())
+            .select(Self::as_select())
+            .load(c)
+            .await)
+    }
     /// The one that holds for a person now.
     pub async fn live_of(conn: &mut Conn, user_id: i64, now: Time) -> QueryResult<Option<Self>> {
         on!(conn, |c| subscriptions::table

@@ -260,7 +260,10 @@ pub async fn delete(app: &App, actor: &Actor, model_id: i64) -> Result<()> {
     actor.may(Act::Manage)?;
     let mut tx = app.db.begin().await?;
     let before = Model::find(&mut tx, model_id).await?.ok_or(Error::NotFound { what: "model" })?;
-    Model::delete(&mut tx, model_id).await?;
+    if !Model::delete(&mut tx, model_id).await? {
+        // Somebody else was faster.
+        return Err(Error::NotFound { what: "model" });
+    }
     let target = Target { kind: "model", id: &model_id.to_string() };
     audit::record(app, &mut tx, actor, "model.delete", target, shown(&before), ()).await?;
     tx.commit().await?;

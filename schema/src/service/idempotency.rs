@@ -138,7 +138,8 @@ fn check(key: &str) -> Result<()> {
     Ok(())
 }
 
-fn in_progress() -> Error {
+/// The same request is being worked on.
+pub(super) fn in_progress() -> Error {
     Error::conflict("IDEMPOTENCY_IN_PROGRESS", "a request with this idempotency key is being worked on; repeat it")
 }
 

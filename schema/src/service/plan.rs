@@ -77,7 +77,7 @@ pub struct PlanLimits {
 }
 
 impl PlanLimits {
-    fn of(plan: Plan, expires_at: Option<Time>) -> Self {
+    pub(crate) fn of(plan: Plan, expires_at: Option<Time>) -> Self {
         let features = plan.features.0;
         Self {
             plan_id: Some(plan.id),

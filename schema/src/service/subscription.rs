@@ -6,6 +6,8 @@
 mod prorata;
 mod renew;
 
+use std::collections::HashMap;
+
 use crate::App;
 use crate::actor::{Act, Actor};
 use crate::bus::Event;
@@ -21,7 +23,7 @@ use crate::model::user::User;
 use crate::page::{Counted, Direction, Page, Seek, Window};
 use crate::service::audit::{self, Target};
 use crate::service::exchange::Rates;
-use crate::service::plan::{NOT_FOUND as NO_PLAN, stale};
+use crate::service::plan::{NOT_FOUND as NO_PLAN, PlanLimits, stale};
 use crate::service::setting;
 
 pub use prorata::{Running, Step, Worth, credit, decide};
@@ -42,6 +44,11 @@ impl Held {
     pub fn is_free(&self) -> bool {
         self.plan.as_ref().is_none_or(|p| p.price == 0)
     }
+    /// What it admits.
+    pub fn limits(&self) -> PlanLimits {
+        let ends = self.subscription.as_ref().map(|s| s.expires_at);
+        self.plan.clone().map(|plan| PlanLimits::of(plan, ends)).unwrap_or_default()
+    }
 }
 
 /// What the person is on now.
@@ -58,6 +65,25 @@ pub(crate) async fn held(conn: &mut Conn, user_id: i64, now: Time) -> Result<Hel
         None => Plan::by_slug(conn, FREE).await?,
     };
     Ok(Held { user_id, subscription, plan })
+}
+
+/// What each of these people is on now; all are in the answer.
+pub async fn current_of(app: &App, actor: &Actor, user_ids: &[i64]) -> Result<HashMap<i64, Held>> {
+    user_ids.iter().try_for_each(|id| actor.owns_or_admin(*id, "user"))?;
+    let mut conn = app.db.conn().await?;
+    let live = Subscription::live_of_many(&mut conn, user_ids, app.clock.now()).await?;
+    let plan_ids: Vec<i64> = live.iter().map(|s| s.plan_id).collect();
+    let plans = Plan::by_ids(&mut conn, &plan_ids).await?;
+    let free = Plan::by_slug(&mut conn, FREE).await?;
+    let mut held: HashMap<i64, Held> =
+        user_ids.iter().map(|id| (*id, Held { user_id: *id, subscription: None, plan: free.clone() })).collect();
+    for subscription in live {
+        if let Some(place) = held.get_mut(&subscription.user_id) {
+            place.plan = plans.iter().find(|p| p.id == subscription.plan_id).cloned();
+            place.subscription = Some(subscription);
+        }
+    }
+    Ok(held)
 }
 
 /// Subscriptions by keyset: one's own, or anybody's for administrators.

@@ -292,6 +292,14 @@ pub async fn get(app: &App, actor: &Actor, uid: &str) -> Result<Task> {
     Ok(task)
 }
 
+/// One task by its row: one's own, or anybody's for administrators.
+pub async fn get_by_id(app: &App, actor: &Actor, task_id: i64) -> Result<Task> {
+    let mut conn = app.db.conn().await?;
+    let task = Task::find(&mut conn, task_id).await?.ok_or(NOT_FOUND)?;
+    actor.owns_or_admin(task.user_id, "task")?;
+    Ok(task)
+}
+
 /// One task of a user, for the relay: nobody learns of another's tasks.
 pub async fn of_user(app: &App, user_id: i64, uid: &str) -> Result<Task> {
     let mut conn = app.db.conn().await?;

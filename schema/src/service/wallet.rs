@@ -9,6 +9,7 @@ use crate::model::ledger::{EntryKind, LedgerEntry, LedgerFilter, Mismatch, NewLe
 use crate::money::Micros;
 use crate::page::{Counted, Page, Seek, Window};
 use crate::service::audit::{self, Target};
+use crate::service::idempotency;
 
 /// One movement to be made.
 #[derive(Clone, Debug)]
@@ -120,7 +121,11 @@ pub async fn adjust(
         note,
         may_overdraw: false,
     };
-    let moved = move_in(app, &mut tx, actor, movement).await?;
+    let moved = move_in(app, &mut tx, actor, movement).await.map_err(|e| match e.detail_code() {
+        // The same request went through while this one waited for the wallet.
+        Some("ALREADY_EXISTS") if key.is_some() => idempotency::in_progress(),
+        _ => e,
+    })?;
     if moved.fresh {
         let after = serde_json::json!({ "amount": amount, "balance": moved.entry.balance_after, "note": note });
         let target = Target { kind: "user", id: &user_id.to_string() };

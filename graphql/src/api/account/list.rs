@@ -2,6 +2,7 @@
 
 use async_graphql::{Context, Enum, ID, InputObject, Object};
 use schema::model::account as model;
+use schema::model::nested::Nested;
 use schema::page::{Cursor, Direction, Seek};
 use schema::service::account as service;
 
@@ -10,7 +11,7 @@ use crate::context::{Reach, to_admins};
 use crate::fault::Result;
 use crate::filter::{Choice, DateTimeFilter, search, span, values};
 use crate::page::{self, Connection, OrderDirection};
-use crate::{count_by, node};
+use crate::{count_by, loader, nested, node};
 
 /// Which accounts.
 #[derive(InputObject, Default)]
@@ -67,8 +68,12 @@ pub struct AccountOrder {
 }
 
 /// What happened to one account's health, or to all.
-pub async fn events(ctx: &Context<'_>, account: Option<i64>, seek: &Seek) -> Result<Connection<AccountEvent>> {
-    let rows = service::events(ctx.app(), ctx.actor(), account, seek).await?;
+pub async fn events(ctx: &Context<'_>, account: Option<i64>, seek: Result<Seek>) -> Result<Connection<AccountEvent>> {
+    if let (Some(account), true) = (account, nested::is_first(&seek)) {
+        let (list, key) = (Nested::EventsOfAccount, loader::AccountEventById);
+        return nested::newest(ctx, list, account, seek?.take, key, event_cursor).await;
+    }
+    let rows = service::events(ctx.app(), ctx.actor(), account, &seek?).await?;
     Ok(page::connection(rows, event_cursor, AccountEvent::from))
 }
 
@@ -150,7 +155,7 @@ impl AccountQuery {
         #[graphql(desc = "Of this account.")] account_id: Option<ID>,
     ) -> Result<Connection<AccountEvent>> {
         let account = node::row_if("Account", account_id.as_ref(), "accountId")?;
-        events(ctx, account, &page::seek(first, after, last, before)?).await
+        events(ctx, account, page::seek(first, after, last, before)).await
     }
 
     /// The tags of accounts in use; for administrators.

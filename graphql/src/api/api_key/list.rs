@@ -2,6 +2,7 @@
 
 use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
 use schema::model::api_key as model;
+use schema::model::nested::Nested;
 use schema::page::{Cursor, Direction, Seek};
 use schema::service::api_key as service;
 
@@ -12,7 +13,7 @@ use crate::fault::Result;
 use crate::filter::{DateTimeFilter, search, span};
 use crate::page::{self, Connection, OrderDirection};
 use crate::scalar::BigInt;
-use crate::{count_by, node};
+use crate::{count_by, loader, nested, node};
 
 /// Which keys.
 #[derive(InputObject, Default)]
@@ -93,6 +94,12 @@ pub async fn list(
     filter: Option<ApiKeyFilter>,
     order: Option<ApiKeyOrder>,
 ) -> Result<Connection<ApiKey>> {
+    if let (Some(owner), true) = (owner, filter.is_none() && order.is_none() && nested::is_first(&seek)) {
+        return nested::newest(ctx, Nested::KeysOfUser, owner, seek?.take, loader::ApiKeyById, |k: &model::ApiKey| {
+            Cursor { key: k.cursor_key(model::KeyOrder::CreatedAt), id: k.id }
+        })
+        .await;
+    }
     let seek = seek?;
     let filter = filter.unwrap_or_default();
     let (expires_from, expires_until) = span(filter.expires_at);

@@ -1,0 +1,108 @@
+//! A page of forty rows takes no more statements than a page of four, whatever is selected of each row.
+
+use harness::{Client, TestApp};
+use schema::model::account::AccountKind;
+use schema::model::api_key::{Binding, BoundTo, Slot};
+use schema::service::account_group::{self, GroupDraft};
+use schema::service::api_key::{self, NewKey};
+use schema::service::{plan, subscription, wallet};
+use schema::{Actor, Micros};
+use serde_json::json;
+
+use crate::world::{a_call, a_person, an_account, book};
+
+/// Five lists as people look at them, with what belongs to each row.
+const LISTS: [(&str, &str); 5] = [
+    (
+        "keys",
+        "query ($n: Int!) { apiKeys(first: $n) { nodes { name state owner { username plan { plan { slug } } } \
+         usage(period: TODAY) { requests cost } all: usage { cost } \
+         bindings { slot account { name health } accountGroup { name } } } pageInfo { hasNextPage } totalCount } }",
+    ),
+    (
+        "accounts",
+        "query ($n: Int!) { accounts(first: $n) { nodes { name health accountGroups { name } boundKeyCount \
+         usage(period: TODAY) { requests cost } events(first: 3) { nodes { health note } totalCount } } totalCount } }",
+    ),
+    (
+        "people",
+        "query ($n: Int!) { users(first: $n) { nodes { username plan { plan { slug } limits { slug } } \
+         usage(period: LAST_7_DAYS) { tokens } \
+         apiKeys(first: 5) { nodes { name usage { requests } } pageInfo { hasNextPage } totalCount } \
+         ledgerEntries(first: 2) { nodes { amount } totalCount } subscriptions(first: 2) { nodes { plan { name } } } \
+         orders(first: 2) { nodes { number } } cardRedemptions(first: 2) { nodes { value } } } totalCount } }",
+    ),
+    (
+        "calls",
+        "query ($n: Int!) { usageRecords(first: $n) { nodes { model cost user { username } apiKey { name } \
+         account { name } content { userMessage } } totalCount } }",
+    ),
+    (
+        "wallets",
+        "query ($n: Int!) { ledgerEntries(first: $n) { nodes { amount kind user { username plan { plan { name } } \
+         apiKeys(first: 3) { nodes { name } } } } totalCount } }",
+    ),
+];
+
+async fn fill(app: &TestApp, rows: usize) {
+    let system = Actor::system();
+    let plan = plan::init_defaults(&app.app, &system).await.unwrap().pop().unwrap().id;
+    let draft = GroupDraft { name: "g".into(), platform: "openai".into(), description: String::new() };
+    let group = account_group::create(&app.app, &system, draft).await.unwrap().id;
+    let mut calls = Vec::new();
+    for n in 0..rows {
+        let user = a_person(app, &format!("user{n}")).await;
+        if n % 2 == 0 {
+            subscription::grant(&app.app, &system, user, plan, None).await.unwrap();
+        }
+        wallet::adjust(&app.app, &system, user, Micros(5), "", None).await.unwrap();
+        let account = an_account(app, AccountKind::OpenaiKey, &format!("account{n}"), None).await.id;
+        account_group::add_member(&app.app, &system, group, account).await.unwrap();
+        let bindings = vec![Binding { slot: Slot::Openai, to: BoundTo::Account(account) }];
+        let key = NewKey { owner: Some(user), name: format!("key{n}"), bindings, ..NewKey::default() };
+        let key = api_key::issue(&app.app, &system, key).await.unwrap().key.id;
+        calls.push(a_call(user, key, account, app.app.clock.now()));
+    }
+    book(app, calls).await;
+}
+
+/// Statements one operation takes; the least of several tries, as others are at work beside it.
+async fn statements(app: &TestApp, admin: &Client, query: &str, first: usize) -> u64 {
+    let url = app.app.config.database.url.reveal();
+    let mut least = u64::MAX;
+    for _ in 0..4 {
+        let before = schema::db::statements_sent(url);
+        admin.data(query, json!({ "n": first })).await;
+        least = least.min(schema::db::statements_sent(url) - before);
+    }
+    least
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn statements_do_not_grow_with_the_page() {
+    let app = TestApp::new().await;
+    fill(&app, 40).await;
+    let admin = app.admin().await;
+    let mut grown = Vec::new();
+    for (name, query) in LISTS {
+        let few = statements(&app, &admin, query, 4).await;
+        let many = statements(&app, &admin, query, 40).await;
+        println!("{name}: {few} statements for 4 rows, {many} for 40");
+        if many > few {
+            grown.push(format!("{name}: {few} statements for 4 rows, {many} for 40"));
+        }
+    }
+    assert!(grown.is_empty(), "{grown:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_count_is_made_only_when_it_is_selected() {
+    let app = TestApp::new().await;
+    let admin = app.admin().await;
+    for list in ["users", "apiKeys", "accounts", "usageRecords", "tasks", "models", "orders"] {
+        let plain = format!("query ($n: Int!) {{ {list}(first: $n) {{ nodes {{ id }} }} }}");
+        let without = statements(&app, &admin, &plain, 5).await;
+        let counted = format!("query ($n: Int!) {{ {list}(first: $n) {{ nodes {{ id }} totalCount }} }}");
+        assert!(statements(&app, &admin, &counted, 5).await > without, "{list}");
+    }
+}
