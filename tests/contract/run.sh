@@ -52,7 +52,8 @@ wait_for() {
     exit 1
 }
 if [ -n "$scaled" ] && [ -z "${DATABASE_URL:-}" ]; then
-    bin=$(command -v initdb >/dev/null && dirname "$(command -v initdb)" || pg_config --bindir)
+    # Debian keeps the server's programs out of the path.
+    bin=$(dirname "$(command -v initdb || ls /usr/lib/postgresql/*/bin/initdb | sort -V | tail -n 1)")
     mkdir -m 777 "$work/pg"
     chmod 755 "$work"
     pg_port=$(port)
