@@ -3,7 +3,7 @@
 # clients, and GraphiQL in a headless Chromium. Starts what it needs on free ports and stops it again.
 #
 #   tests/graphql_audit/run.sh            builds the binary first
-#   GRAPHQL=path/to/graphql tests/graphql_audit/run.sh
+#   BINARIES=target/release tests/graphql_audit/run.sh
 set -euo pipefail
 cd "$(dirname "$0")"
 root=$(cd ../.. && pwd)
@@ -15,10 +15,8 @@ done
 [ -n "$CHROMIUM" ] || { echo "no Chromium is installed" >&2; exit 1; }
 export CHROMIUM
 
-if [ -z "${GRAPHQL:-}" ]; then
-    (cd "$root" && cargo build --quiet --package graphql --bin graphql)
-    GRAPHQL="$root/target/debug/graphql"
-fi
+[ -n "${BINARIES:-}" ] || (cd "$root" && cargo build --quiet --package graphql --bin graphql)
+binary=$(cd "$root" && realpath "${BINARIES:-target/debug}/graphql")
 npm ci --no-audit --no-fund --silent
 
 work=$(mktemp -d)
@@ -37,7 +35,7 @@ base="http://127.0.0.1:$port"
 password="audit-$port-password"
 # From an empty folder: no `.env` of this tree is read, and nothing is left in it.
 (cd "$work" && exec env -i PATH="$PATH" DATA_DIR="$work/data" LISTEN="127.0.0.1:$port" ADMIN_USERNAME=admin \
-    ADMIN_PASSWORD="$password" "$GRAPHQL" >"$work/log" 2>&1) &
+    ADMIN_PASSWORD="$password" "$binary" >"$work/log" 2>&1) &
 server=$!
 for _ in $(seq 100); do
     curl -fsS -o /dev/null "$base/readyz" 2>/dev/null && break
