@@ -50,9 +50,10 @@ fn is_error((name, data): &(String, Value)) -> bool {
         || name.ends_with("Exception")
 }
 
-/// Whether the dialect's own end has come.
+/// Whether the dialect's own end has come, or the word why the answer ends, behind which nothing of it follows.
 fn is_end((name, data): &(String, Value)) -> bool {
     *data == "[DONE]"
+        || data["choices"][0]["finish_reason"].is_string()
         || ["message_stop", "response.completed", "metadata"].contains(&name.as_str())
         || data["candidates"][0]["finishReason"].is_string()
 }

@@ -120,7 +120,7 @@ impl Carry {
                 tap.finish(&mut last);
                 let rest = std::mem::take(&mut self.rest);
                 // Half an event is for nobody; a whole one that only lacks its blank line is.
-                if tap.end() != End::Open && !rest.is_empty() {
+                if tap.end() != End::Open && is_whole(&rest) {
                     last.insert(0, rest);
                     last.push(Bytes::from_static(b"\n\n"));
                 }
@@ -271,6 +271,13 @@ impl Carry {
             }
         }
     }
+}
+
+/// Whether an event that lacks its blank line lacks nothing else.
+fn is_whole(event: &[u8]) -> bool {
+    sse::data_of(event).is_some_and(|data| {
+        data.trim_ascii() == b"[DONE]" || serde_json::from_slice::<serde::de::IgnoredAny>(&data).is_ok()
+    })
 }
 
 /// Adds the words, thoughts and arguments of one of Bedrock's deltas.
