@@ -42,6 +42,13 @@ pub async fn handle(State(app): State<App>, request: Request) -> Response<Body> 
         return preflight();
     }
     let Some(route) = route::read(&parts.method, &path) else {
+        if let Some(allow) = allowed(&path) {
+            let text = format!("{path} does not take {}.", parts.method);
+            let body = json!({"error": {"message": text, "type": "invalid_request_error", "param": null, "code": "method_not_allowed"}});
+            let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, body.to_string().into_bytes());
+            response.headers_mut().insert(header::ALLOW, allow);
+            return response;
+        }
         let body = json!({"error": {"message": format!("There is nothing at {path}."), "type": "not_found", "param": null, "code": "not_found"}});
         return plain(StatusCode::NOT_FOUND, body.to_string().into_bytes());
     };
@@ -108,11 +115,7 @@ pub async fn handle(State(app): State<App>, request: Request) -> Response<Body> 
                 Err(no) => *no,
             }
         }
-        Target::Unknown { .. } | Target::Health => {
-            let fault =
-                Fault::new(Kind::NotFound, format!("Invalid URL ({} {path})", parts.method)).with_code("unknown_url");
-            ear.refuse(&fault, None)
-        }
+        Target::Unknown { .. } | Target::Health => nothing_there(ear, &parts.method, &path),
     }
 }
 
@@ -137,6 +140,28 @@ async fn heard(
     };
     let at = app.clock.now();
     Ok(call::Request { origin, ear, method: parts.method, query, headers: parts.headers, body, at })
+}
+
+/// The methods by which a path means something, if any does.
+fn allowed(path: &str) -> Option<HeaderValue> {
+    let methods: Vec<&str> = [Method::GET, Method::POST, Method::DELETE]
+        .iter()
+        .filter(|m| route::read(m, path).is_some_and(|r| !matches!(r.target, Target::Unknown { .. })))
+        .map(Method::as_str)
+        .collect();
+    if methods.is_empty() { None } else { HeaderValue::from_str(&methods.join(", ")).ok() }
+}
+
+/// The refusal of a path that means nothing, or not by this method.
+fn nothing_there(ear: Ear, method: &Method, path: &str) -> Response<Body> {
+    let text = format!("Invalid URL ({method} {path})");
+    let Some(allow) = allowed(path) else {
+        return ear.refuse(&Fault::new(Kind::NotFound, text).with_code("unknown_url"), None);
+    };
+    let fault = Fault { status: Some(405), ..Fault::new(Kind::InvalidRequest, text) };
+    let mut response = ear.refuse(&fault.with_code("method_not_allowed"), None);
+    response.headers_mut().insert(header::ALLOW, allow);
+    response
 }
 
 /// Gives the relay what is the relay's before the rest of the process sees it.

@@ -28,6 +28,8 @@ def entry(e):
     # A response by reference to another endpoint's is that one's example, not its own.
     if e["response_source"] in ("example", "prose") and e["response"] is not None:
         out["response"] = e["response"]
+    if "metrics" in (p["name"] for p in e["query"]):
+        out["as_asked"] = True
     if e["response_kind"] != "json":
         out["kind"] = e["response_kind"]
     query = {}

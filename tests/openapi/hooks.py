@@ -14,15 +14,19 @@ TARGET = os.environ["TARGET"]
 with open(os.environ["CREDENTIALS"], encoding="utf-8") as file:
     SYSTEMS = json.load(file)["systems"]
 ADMIN = SYSTEMS["crs"]["login"][0]["body"]
-KEY = SYSTEMS["commercial"]["headers"]["api_key:all"]["X-API-Key"]
 numbers = itertools.count()
 
-# Whoever calls one of these is signed in no more, or is nobody any more.
-LAST = ("/web/auth/logout", "/web/auth/change-password", "/api/user/logout", "/auth/logout")
+# Whoever calls one of these is signed in no more, has another name, or is nobody any more.
+LAST = {("POST", "/web/auth/logout"), ("POST", "/web/auth/change-password"), ("GET", "/api/user/logout"),
+        ("POST", "/api/admin/auth/logout"), ("POST", "/api/v1/admin/auth/logout"), ("PUT", "/api/user/self"),
+        ("DELETE", "/api/user/self"), ("PUT", "/api/v1/users/me"), ("GET", "/api/user/token")}
 
 
-def post(path, body):
-    request = urllib.request.Request(TARGET + path, json.dumps(body).encode(), {"Content-Type": "application/json"})
+def post(path, body, token=""):
+    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token}", "New-Api-User": "1"}
+    if not token:
+        del headers["Authorization"]
+    request = urllib.request.Request(TARGET + path, json.dumps(body).encode(), headers)
     try:
         with urllib.request.urlopen(request, timeout=20) as answer:
             return json.load(answer)
@@ -30,11 +34,22 @@ def post(path, body):
         raise RuntimeError(f"{path}: {refusal.code} {refusal.read()[:200]}") from refusal
 
 
+def admin():
+    return post("/web/auth/login", ADMIN)["token"]
+
+
 def somebody():
     """A person of their own for one call."""
-    name = f"leaving{next(numbers)}-{os.getpid()}@example.com"
-    made = post("/auth/register", {"username": name, "password": "password-of-a-user"})
-    return made["token"], made["user"]["id"].removeprefix("user_")
+    person = {"username": f"leaving{next(numbers)}-{os.getpid()}", "password": "password-12345"}
+    post("/api/user", {**person, "role": 1}, admin())
+    signed_in = post("/auth/login", person)
+    return signed_in["token"], signed_in["user"]["id"].removeprefix("user_")
+
+
+def key():
+    """A key of its own, because calls of this run may delete any."""
+    made = post("/admin/api-keys", {"name": f"run{next(numbers)}", "permissions": "all"}, admin())
+    return made["data"]["apiKey"]
 
 
 def role(case, context):
@@ -43,7 +58,7 @@ def role(case, context):
         return "key"
     if path == "/api/v1/auth/refresh":
         return f"refresh{next(numbers)}"
-    if path.endswith(LAST) or (method, path) == ("DELETE", "/api/user/self"):
+    if (method, path) in LAST:
         return f"leaving{next(numbers)}"
     return "admin"
 
@@ -53,13 +68,13 @@ class Door:
     def get(self, case, context):
         who = role(case, context)
         if who == "key":
-            return KEY, None
+            return key(), None
         if who.startswith("refresh"):
             pair = post("/api/v1/auth/login", {"email": ADMIN["username"], "password": ADMIN["password"]})
             return pair["data"]["tokens"]["refresh_token"], None
         if who.startswith("leaving"):
             return somebody()
-        return post("/web/auth/login", ADMIN)["token"], "1"
+        return admin(), "1"
 
     def set(self, case, data, context):
         token, user = data

@@ -46,11 +46,15 @@ done
 
 python3 tests/contract/setup.py "$TARGET" "http://127.0.0.1:$fake_port" >"$CREDENTIALS" 2>"$work/setup.log"
 python3 tests/openapi/prepare.py "$TARGET" "http://127.0.0.1:$fake_port"
+tests/openapi/viewer.sh "$TARGET"
 
 status=0
-SCHEMATHESIS_HOOKS=tests/openapi/hooks.py "$venv/bin/schemathesis" --config-file tests/openapi/schemathesis.toml run \
-    "$TARGET/openapi.json" --max-time "$seconds" "$@" \
-    >"$work/out.txt" 2>&1 || status=$?
+root=$PWD
+case $venv in /*) ;; *) venv=$root/$venv ;; esac
+# It keeps notes where it runs.
+(cd "$work" && SCHEMATHESIS_HOOKS="$root/tests/openapi/hooks.py" \
+    "$venv/bin/schemathesis" --config-file "$root/tests/openapi/schemathesis.toml" run \
+    "$TARGET/openapi.json" --max-time "$seconds" "$@" >"$work/out.txt" 2>&1) || status=$?
 tail -n "${LINES_SHOWN:-400}" "$work/out.txt"
 if [ -n "${REPORT:-}" ]; then
     mkdir -p "$REPORT"

@@ -126,7 +126,7 @@ async fn notify(
     let Some(method) =
         Method::parse(&provider).filter(|m| matches!(m, Method::Alipay | Method::WechatPay | Method::Stripe))
     else {
-        return StatusCode::NOT_FOUND.into_response();
+        return (StatusCode::NOT_FOUND, "no such provider").into_response();
     };
     let (status, kind, body) = order::notify(&app, method, &headers, &body, &origin.ip).await;
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

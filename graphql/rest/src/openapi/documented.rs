@@ -30,6 +30,9 @@ pub struct Documented {
     pub fields: Vec<Part>,
     /// The answer the document shows.
     pub response: Option<Value>,
+    /// True when the answer holds what was asked for, and no more than that of what the document shows.
+    #[serde(default)]
+    pub as_asked: bool,
     /// What the answer is, where it is not JSON alone.
     pub kind: Option<String>,
     #[serde(default)]
@@ -104,6 +107,20 @@ pub fn promised(example: &Value) -> Value {
             json!({ "type": ["object", "null"], "required": required, "properties": properties })
         }
     }
+}
+
+/// The same without the promise that anything is there.
+pub fn permitted(mut promise: Value) -> Value {
+    if let Some(fields) = promise.as_object_mut() {
+        fields.remove("required");
+        if let Some(inner) = fields.get_mut("properties").and_then(Value::as_object_mut) {
+            inner.values_mut().for_each(|schema| *schema = permitted(schema.take()));
+        }
+        if let Some(items) = fields.get_mut("items") {
+            *items = permitted(items.take());
+        }
+    }
+    promise
 }
 
 /// What two examples of one thing promise together.

@@ -41,6 +41,7 @@ impl Type {
         match self {
             Self::Any => json!({}),
             Self::Bool => json!({ "type": "boolean" }),
+            Self::Int(least, _) if *least == i128::from(i64::MIN) => json!({ "type": "integer", "format": "int64" }),
             Self::Int(least, most) => json!({ "type": "integer", "minimum": bound(*least), "maximum": bound(*most) }),
             Self::Number => json!({ "type": "number" }),
             Self::Text => json!({ "type": "string" }),

@@ -3,7 +3,7 @@
 use schema::Face;
 use serde_json::{Map, Value, json};
 
-use super::documented::{self, Documented, promised};
+use super::documented::{self, Documented, permitted, promised};
 use super::kind::Type;
 use super::part::{Asked, Handled, Who, asked};
 use super::voice::Voice;
@@ -69,7 +69,7 @@ impl Operation {
 
     /// A name of its own: the system, the method and the path.
     pub fn id(&self) -> String {
-        id(self.tag, self.method, self.path)
+        id(self.voice(), self.method, self.path)
     }
 
     /// The system whose words it speaks; not always the one whose table it stands in.
@@ -151,7 +151,7 @@ impl Operation {
     fn responses(&self, voice: &Voice, known: Option<&Documented>) -> Value {
         let said = |what: &str, content: Value| json!({ "description": what, "content": content });
         let media = |kind: &str| json!({ kind: { "schema": { "type": "string" } } });
-        let json_content = || json!({ "application/json": yes(voice, self.answer, known) });
+        let json_content = || json!({ "application/json": self.yes(voice, known) });
         let moved =
             json!({ "description": "Elsewhere.", "headers": { "Location": { "schema": { "type": "string" } } } });
         let mut out = Map::new();
@@ -223,25 +223,36 @@ impl Operation {
         }
         out.into()
     }
-}
 
-/// A success of an endpoint, with the example its document shows.
-fn yes(voice: &Voice, answer: Answer, known: Option<&Documented>) -> Value {
-    let example = known.and_then(|k| k.response.as_ref());
-    let success = json!({ "$ref": format!("#/components/schemas/{}Success", capital(voice.tag)) });
-    let refusal = || json!({ "$ref": format!("#/components/schemas/{}Refusal", capital(voice.tag)) });
-    let schema = match (answer, example) {
-        (Answer::Bare, None) => json!({}),
-        (Answer::Bare, Some(example)) => promised(example),
-        (_, None) => success,
-        (_, Some(example)) => {
-            let whole = json!({ "allOf": [success, promised(example)] });
-            if voice.refuses_in_200 { json!({ "anyOf": [whole, refusal()] }) } else { whole }
+    /// A success, with the example its document shows.
+    fn yes(&self, voice: &Voice, known: Option<&Documented>) -> Value {
+        // Collections with a slash at the end are the other shape's alone.
+        let other_shape = self.asked.two_shapes && self.path.ends_with('/');
+        let known = known.filter(|_| !other_shape);
+        let success = || json!({ "$ref": format!("#/components/schemas/{}Success", capital(voice.tag)) });
+        let refusal = || json!({ "$ref": format!("#/components/schemas/{}Refusal", capital(voice.tag)) });
+        let Some((known, example)) = known.and_then(|k| Some((k, k.response.as_ref()?))) else {
+            return json!({ "schema": if self.answer == Answer::Bare { json!({}) } else { success() } });
+        };
+        let mut promise = promised(example);
+        if known.as_asked {
+            promise = permitted(promise);
         }
-    };
-    match example {
-        Some(example) => json!({ "schema": schema, "examples": { "documented": { "value": example } } }),
-        None => json!({ "schema": schema }),
+        // The answer itself is never null, whatever may be inside it.
+        promise["type"] = example.is_object().then_some("object").map_or_else(|| promise["type"].clone(), Value::from);
+        let schema = if self.answer == Answer::Bare {
+            promise
+        } else {
+            let mut ways = vec![json!({ "allOf": [success(), promise] })];
+            if self.asked.two_shapes {
+                ways.push(json!({ "allOf": [success()], "description": "The deployed system's shape." }));
+            }
+            if voice.refuses_in_200 {
+                ways.push(refusal());
+            }
+            if ways.len() == 1 { ways.remove(0) } else { json!({ "anyOf": ways }) }
+        };
+        json!({ "schema": schema, "examples": { "documented": { "value": example } } })
     }
 }
 

@@ -38,6 +38,8 @@ pub struct Asked {
     pub query: Vec<Type>,
     /// The JSON body.
     pub body: Option<Type>,
+    /// True when a header decides between the documented answer and another.
+    pub two_shapes: bool,
     /// Headers, with what they are for.
     pub headers: Vec<(&'static str, &'static str)>,
 }

@@ -57,7 +57,9 @@ pub fn calls() -> impl Iterator<Item = &'static Documented> {
 
 /// The description of one.
 pub fn describe(call: &Documented) -> Value {
-    let proofs = VOICE.proofs.iter().map(|names| -> Value {
+    // Google's header is for Google's paths; elsewhere it would be answered as Google answers.
+    let google = call.path.contains("/v1beta/") || call.path.starts_with("/gemini/");
+    let proofs = VOICE.proofs.iter().filter(|names| google || !names.contains(&"relayGoogle")).map(|names| -> Value {
         names.iter().map(|n| ((*n).to_owned(), json!([]))).collect::<Map<String, Value>>().into()
     });
     let mut out = json!({

@@ -15,7 +15,7 @@ use schema::{Actor, App, Error};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::form::Form;
+use super::form::{Told, told};
 use super::{Admin, Body, Path, Query, Reply, data, flat, message};
 
 /// What sets a family apart.
@@ -140,7 +140,7 @@ pub async fn list<const F: usize>(State(app): State<App>, admin: Admin, query: Q
     Ok(data(row::rows(&app, &admin, &accounts).await?))
 }
 
-pub async fn create<const F: usize>(State(app): State<App>, admin: Admin, form: Body<Form>) -> Reply {
+pub async fn create<const F: usize>(State(app): State<App>, admin: Admin, form: Body<Told<told::Account>>) -> Reply {
     let draft = form::draft(&app, &admin, &FAMILIES[F], &form.0).await?;
     let account = account::add(&app, &admin, draft).await?;
     let shown = one(&app, &admin, account).await?;
@@ -156,7 +156,7 @@ pub async fn update<const F: usize>(
     State(app): State<App>,
     admin: Admin,
     uid: Path<String>,
-    form: Body<Form>,
+    form: Body<Told<told::Account>>,
 ) -> Reply {
     let before = found::<F>(&app, &admin, &uid.0).await?;
     let change = form::change(&app, &admin, &FAMILIES[F], &before, &form.0).await?;

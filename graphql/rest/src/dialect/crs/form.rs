@@ -3,9 +3,13 @@
 //! Its consoles send numbers as text, empty text for "nothing" and `null` for "no longer", so fields are
 //! read one by one instead of through a struct.
 
+pub mod told;
+
 use schema::{Error, Micros, Time};
 use serde::Deserialize;
 use serde_json::{Map, Value};
+
+pub use told::Told;
 
 /// A body.
 #[derive(Clone, Debug, Default, Deserialize)]

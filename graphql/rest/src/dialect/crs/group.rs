@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::family::{all, row};
-use super::form::Form;
+use super::form::{Told, told};
 use super::key::failed;
 use super::{Admin, Body, Path, Query, Reply, data, message};
 
@@ -61,7 +61,7 @@ pub async fn list(State(app): State<App>, admin: Admin, query: Query<Listing>) -
     Ok(data(groups.iter().map(|g| counted(g, &members)).collect::<Vec<_>>()))
 }
 
-pub async fn create(State(app): State<App>, admin: Admin, form: Body<Form>) -> Reply {
+pub async fn create(State(app): State<App>, admin: Admin, form: Body<Told<told::Group>>) -> Reply {
     let form = form.0;
     let sentence = "分组名称和平台类型为必填项";
     let (name, platform) = (form.required("name", sentence)?, form.required("platform", sentence)?);
@@ -79,7 +79,7 @@ pub async fn get(State(app): State<App>, admin: Admin, uid: Path<String>) -> Rep
     Ok(data(counted(&group, &members)))
 }
 
-pub async fn update(State(app): State<App>, admin: Admin, uid: Path<String>, form: Body<Form>) -> Reply {
+pub async fn update(State(app): State<App>, admin: Admin, uid: Path<String>, form: Body<Told<told::Group>>) -> Reply {
     let form = form.0;
     let group = account_group::get_by_uid(&app, &admin, &uid.0).await.map_err(missing)?;
     if form.text("platform")?.is_some_and(|p| p != group.platform) {

@@ -19,7 +19,7 @@ use schema::{Actor, App, Error};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::form::Form;
+use super::form::{Told, told};
 use super::shape::{Span, sums as shown_sums};
 use super::{Admin, Body, Path, Query, Reply, data, flat, message, refuse, sums};
 
@@ -190,7 +190,7 @@ pub async fn list(State(app): State<App>, admin: Admin, query: Query<Listing>) -
     })))
 }
 
-pub async fn create(State(app): State<App>, admin: Admin, form: Body<Form>) -> Reply {
+pub async fn create(State(app): State<App>, admin: Admin, form: Body<Told<told::Key>>) -> Reply {
     let form = form.0;
     let new = wire::new_key(&app, &admin, &form, name(&form)?).await?;
     let issued = api_key::issue(&app, &admin, new).await?;
@@ -214,14 +214,19 @@ pub async fn found(app: &App, actor: &Actor, uid: &str) -> Result<ApiKey, Error>
     Ok(key)
 }
 
-pub async fn update(State(app): State<App>, admin: Admin, uid: Path<String>, form: Body<Form>) -> Reply {
+pub async fn update(State(app): State<App>, admin: Admin, uid: Path<String>, form: Body<Told<told::Key>>) -> Reply {
     let key = found(&app, &admin, &uid.0).await?;
     let change = wire::change(&app, &admin, &form.0).await?;
     api_key::change(&app, &admin, key.id, change).await?;
     Ok(message("API key updated successfully"))
 }
 
-pub async fn expiration(State(app): State<App>, admin: Admin, uid: Path<String>, form: Body<Form>) -> Reply {
+pub async fn expiration(
+    State(app): State<App>,
+    admin: Admin,
+    uid: Path<String>,
+    form: Body<Told<told::Expiration>>,
+) -> Reply {
     let form = form.0;
     let key = found(&app, &admin, &uid.0).await?;
     if form.switch("activateNow")? == Some(true) {
@@ -264,7 +269,12 @@ pub async fn tag_details(State(app): State<App>, admin: Admin) -> Reply {
     Ok(data(tags.into_iter().map(|(name, count)| json!({ "name": name, "count": count })).collect::<Vec<_>>()))
 }
 
-pub async fn rename_tag(State(app): State<App>, admin: Admin, tag: Path<String>, form: Body<Form>) -> Reply {
+pub async fn rename_tag(
+    State(app): State<App>,
+    admin: Admin,
+    tag: Path<String>,
+    form: Body<Told<told::NewName>>,
+) -> Reply {
     let to = form.0.required("newName", "New tag name is required")?;
     let affected = api_key::rename_tag(&app, &admin, &tag.0, &to).await?;
     Ok(flat(json!({ "message": "Tag renamed", "data": { "affectedCount": affected } })))

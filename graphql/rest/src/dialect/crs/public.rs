@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use super::cost::model_rows;
 use super::family::row::rows;
 use super::family::{all, of_kind};
-use super::form::Form;
+use super::form::{Form, Told, told};
 use super::key::{Names, shown, shown_bindings, shown_permissions, shown_rates};
 use super::shape::{Span, sums as shown_sums, when};
 use super::{Body, Reply, data, flat, refuse, sums};
@@ -107,7 +107,7 @@ async fn asked_for(app: &App, caller: &Actor, form: &Form) -> Result<ApiKey, Not
     Ok(key)
 }
 
-pub async fn key_id(State(app): State<App>, caller: Anyone, form: Body<Form>) -> Reply {
+pub async fn key_id(State(app): State<App>, caller: Anyone, form: Body<Told<told::Secret>>) -> Reply {
     let Some(secret) = form.0.text("apiKey")? else {
         return Ok(refuse(StatusCode::BAD_REQUEST, "API Key is required", "Please provide your API Key"));
     };
@@ -122,7 +122,7 @@ pub async fn key_id(State(app): State<App>, caller: Anyone, form: Body<Form>) ->
     }
 }
 
-pub async fn stats(State(app): State<App>, caller: Anyone, form: Body<Form>) -> Reply {
+pub async fn stats(State(app): State<App>, caller: Anyone, form: Body<Told<told::Which>>) -> Reply {
     let key = match asked_for(&app, &caller, &form.0).await {
         Ok(key) => key,
         Err(not) => return not.reply(),
@@ -229,7 +229,7 @@ async fn several(app: &App, form: &Form) -> Result<Vec<ApiKey>, Not> {
     Ok(keys)
 }
 
-pub async fn batch(State(app): State<App>, _: Anyone, form: Body<Form>) -> Reply {
+pub async fn batch(State(app): State<App>, _: Anyone, form: Body<Told<told::Several>>) -> Reply {
     let keys = match several(&app, &form.0).await {
         Ok(keys) => keys,
         Err(not) => return not.reply(),
@@ -273,7 +273,7 @@ async fn models(
     Ok((model_rows(models, false), period))
 }
 
-pub async fn batch_models(State(app): State<App>, _: Anyone, form: Body<Form>) -> Reply {
+pub async fn batch_models(State(app): State<App>, _: Anyone, form: Body<Told<told::Several>>) -> Reply {
     let keys = match several(&app, &form.0).await {
         Ok(keys) => keys,
         Err(not) => return not.reply(),
@@ -283,7 +283,7 @@ pub async fn batch_models(State(app): State<App>, _: Anyone, form: Body<Form>) -
     Ok(flat(json!({ "data": rows, "period": period })))
 }
 
-pub async fn key_models(State(app): State<App>, caller: Anyone, form: Body<Form>) -> Reply {
+pub async fn key_models(State(app): State<App>, caller: Anyone, form: Body<Told<told::WhichAndWhen>>) -> Reply {
     let key = match asked_for(&app, &caller, &form.0).await {
         Ok(key) => key,
         Err(not) => return not.reply(),

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::family::all;
-use super::form::Form;
+use super::form::{Told, told};
 use super::{Admin, Body, Path, Query, Reply, data, flat, message};
 
 fn oem(app: &App) -> Value {
@@ -50,7 +50,7 @@ fn from_a_page_of_ours(headers: &HeaderMap) -> bool {
     header("sec-fetch-site") == "same-origin" || own
 }
 
-pub async fn put_oem(State(app): State<App>, admin: Admin, form: Body<Form>) -> Reply {
+pub async fn put_oem(State(app): State<App>, admin: Admin, form: Body<Told<told::Site>>) -> Reply {
     let form = form.0;
     let name = form.required("siteName", "Site name is required")?;
     if name.chars().count() > 100 {

@@ -130,9 +130,12 @@ pub async fn get(State(app): State<App>, caller: Caller, id: Path<i64>) -> Reply
     Ok(data(shown(&account::get(&app, &caller, id.0).await?)))
 }
 
-/// A channel as it is sent; also inside `channel` of the later form of the request.
+/// A channel as it is sent, at the top or, in the later form of the request that makes one, inside `channel`.
 #[derive(Clone, Default, Deserialize)]
 pub struct Form {
+    /// `single`, `batch` (a channel a line of the key) or `multi_to_single`; absent in the older form.
+    mode: Option<String>,
+    channel: Option<Box<Form>>,
     id: Option<i64>,
     #[serde(rename = "type")]
     kind: Option<i64>,
@@ -154,15 +157,6 @@ pub struct Form {
     header_override: Option<String>,
     auto_ban: Option<i64>,
     remark: Option<String>,
-}
-
-#[derive(Deserialize)]
-pub struct Create {
-    /// `single`, `batch` (a channel a line of the key) or `multi_to_single`; absent in the older form.
-    mode: Option<String>,
-    channel: Option<Form>,
-    #[serde(flatten)]
-    flat: Form,
 }
 
 fn split(line: &str) -> Vec<String> {
@@ -225,9 +219,12 @@ impl Form {
     }
 }
 
-pub async fn create(State(app): State<App>, caller: Caller, form: Body<Create>) -> Reply {
-    let sent = form.0;
-    let form = sent.channel.unwrap_or(sent.flat);
+pub async fn create(State(app): State<App>, caller: Caller, form: Body<Form>) -> Reply {
+    let mut form = form.0;
+    let mode = form.mode.take();
+    if let Some(inner) = form.channel.take() {
+        form = *inner;
+    }
     let number = form.kind.ok_or_else(|| Error::invalid("type", "type 不能为空"))?;
     let kind = kinds::kind(number);
     let key = form.key.clone().unwrap_or_default();
@@ -240,7 +237,7 @@ pub async fn create(State(app): State<App>, caller: Caller, form: Body<Create>) 
     } else {
         key.lines().map(str::trim).filter(|l| !l.is_empty()).collect()
     };
-    let many = lines.len() > 1 && sent.mode.as_deref() != Some("multi_to_single");
+    let many = lines.len() > 1 && mode.as_deref() != Some("multi_to_single");
     let groups: Vec<Vec<&str>> = if many { lines.iter().map(|l| vec![*l]).collect() } else { vec![lines] };
     let name = form.name.clone().unwrap_or_default();
     let mut made = Vec::with_capacity(groups.len());

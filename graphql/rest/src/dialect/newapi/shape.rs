@@ -26,6 +26,7 @@ impl Shape {
 
 impl crate::openapi::Part for Shape {
     fn describe(asked: &mut crate::openapi::Asked) {
+        asked.two_shapes = true;
         asked.headers.push(("Cache-Control", "`no-store` asks for the deployed system's shape of lists."));
     }
 }

@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::super::family::{all, of_kind};
-use super::super::form::Form;
+use super::super::form::{Told, told};
 use super::super::key::any;
 use super::super::shape::{Span, dollars, ids};
 use super::super::{Admin, Body, Path, Query, Reply, data, sums};
@@ -277,7 +277,7 @@ pub async fn detail(State(app): State<App>, admin: Admin, id: Path<String>) -> R
 }
 
 /// By which account each of some keys was served last.
-pub async fn last_usage(State(app): State<App>, admin: Admin, form: Body<Form>) -> Reply {
+pub async fn last_usage(State(app): State<App>, admin: Admin, form: Body<Told<told::KeyIds>>) -> Reply {
     let uids = ids(&form.0, "keyIds", 100)?;
     let mut out = Map::new();
     let mut last = Vec::with_capacity(uids.len());

@@ -13,7 +13,7 @@ use schema::{Actor, App, Error, Micros};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::super::form::Form;
+use super::super::form::{Told, told};
 use super::super::public::asked_for_card;
 use super::super::shape::{dollars, when};
 use super::super::{Admin, Body, Crs, Path, Query, Reply, data, flat, message};
@@ -47,7 +47,7 @@ fn shown(card: &Card, code: &str, now: schema::Time) -> Value {
     })
 }
 
-pub async fn mint(State(app): State<App>, admin: Admin, form: Body<Form>) -> Reply {
+pub async fn mint(State(app): State<App>, admin: Admin, form: Body<Told<told::Cards>>) -> Reply {
     let form = form.0;
     if form.text("type")?.is_some_and(|t| t != "quota") {
         return Err(Error::invalid("type", "cards of time are plan cards here; make them for a plan").into());
@@ -133,7 +133,7 @@ pub async fn limits(State(app): State<App>, _: Admin) -> Reply {
     Ok(data(shown_limits(&app)))
 }
 
-pub async fn put_limits(State(app): State<App>, admin: Admin, form: Body<Form>) -> Reply {
+pub async fn put_limits(State(app): State<App>, admin: Admin, form: Body<Told<told::CardLimits>>) -> Reply {
     let form = form.0;
     let mut limits = shown_limits(&app);
     if let Some(on) = form.switch("enabled")? {
@@ -206,7 +206,7 @@ async fn owner(app: &App, caller: Actor, uid: &str) -> Result<Actor, Error> {
     Ok(token::actor_of(&user, caller, None))
 }
 
-pub async fn redeem(State(app): State<App>, caller: Maybe<Crs>, form: Body<Form>) -> Reply {
+pub async fn redeem(State(app): State<App>, caller: Maybe<Crs>, form: Body<Told<told::Redeem>>) -> Reply {
     let form = form.0;
     let sentence = "请输入卡号";
     let (uid, code) = (form.required("apiId", "API ID is required")?, form.required("code", sentence)?);

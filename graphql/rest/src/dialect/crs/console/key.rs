@@ -7,7 +7,7 @@ use schema::{App, Error};
 use serde_json::{Value, json};
 
 use super::super::family::health::stream;
-use super::super::form::Form;
+use super::super::form::{Form, Told, told};
 use super::super::{Body, Crs, Reply};
 use crate::dialect::Maybe;
 
@@ -62,7 +62,7 @@ async fn trial(app: &App, form: &Form, default: &str, ask: fn(&str, &str, i64) -
     Ok(stream(&events))
 }
 
-pub async fn claude(State(app): State<App>, _: Maybe<Crs>, form: Body<Form>) -> Reply {
+pub async fn claude(State(app): State<App>, _: Maybe<Crs>, form: Body<Told<told::Question>>) -> Reply {
     trial(&app, &form.0, "claude-sonnet-4-5", |model, prompt, most| {
         let body = json!({ "model": model, "max_tokens": most, "messages": [{ "role": "user", "content": prompt }] });
         ("/api/v1/messages".to_owned(), body, "/content/0/text")
@@ -70,7 +70,7 @@ pub async fn claude(State(app): State<App>, _: Maybe<Crs>, form: Body<Form>) -> 
     .await
 }
 
-pub async fn gemini(State(app): State<App>, _: Maybe<Crs>, form: Body<Form>) -> Reply {
+pub async fn gemini(State(app): State<App>, _: Maybe<Crs>, form: Body<Told<told::Question>>) -> Reply {
     trial(&app, &form.0, "gemini-2.5-pro", |model, prompt, most| {
         let body = json!({
             "contents": [{ "role": "user", "parts": [{ "text": prompt }] }],
@@ -81,7 +81,7 @@ pub async fn gemini(State(app): State<App>, _: Maybe<Crs>, form: Body<Form>) -> 
     .await
 }
 
-pub async fn openai(State(app): State<App>, _: Maybe<Crs>, form: Body<Form>) -> Reply {
+pub async fn openai(State(app): State<App>, _: Maybe<Crs>, form: Body<Told<told::Question>>) -> Reply {
     trial(&app, &form.0, "gpt-5", |model, prompt, most| {
         let body =
             json!({ "model": model, "max_completion_tokens": most, "messages": [{ "role": "user", "content": prompt }] });

@@ -11,7 +11,7 @@ use schema::{Act, Actor, App, Error};
 use serde_json::{Map, Value, json};
 
 use super::super::cost::shown_price;
-use super::super::form::Form;
+use super::super::form::{Form, Told, told};
 use super::super::key::{RATES, rates};
 use super::super::shape::when;
 use super::super::{Admin, Body, Reply, data, flat};
@@ -121,7 +121,7 @@ pub async fn admin_rates(State(app): State<App>, _: Admin) -> Reply {
     Ok(data(shown_rates(&app)))
 }
 
-pub async fn put_rates(State(app): State<App>, admin: Admin, form: Body<Form>) -> Reply {
+pub async fn put_rates(State(app): State<App>, admin: Admin, form: Body<Told<told::Rates>>) -> Reply {
     let given = form.0.object("rates")?.ok_or_else(|| Error::invalid("rates", "rates must be an object"))?;
     let own = Form(given.0.into_iter().filter(|(word, _)| word != "azure" && word != "ccr").collect());
     let settings = setting::current(&app);

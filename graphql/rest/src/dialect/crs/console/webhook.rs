@@ -8,7 +8,7 @@ use http::StatusCode;
 use schema::{Act, Actor, App, Error};
 use serde_json::{Value, json};
 
-use super::super::form::Form;
+use super::super::form::{Form, Told, told};
 use super::super::{Admin, Body, Path, Reply, flat, message};
 use crate::webhook::deliver::{self, once};
 use crate::webhook::{self, Hooks, NOTICES, Notice, Platform};
@@ -60,7 +60,7 @@ pub async fn config(State(app): State<App>, admin: Admin) -> Reply {
     Ok(flat(json!({ "config": shown(&webhook::read(&app))? })))
 }
 
-pub async fn put_config(State(app): State<App>, admin: Admin, form: Body<Form>) -> Reply {
+pub async fn put_config(State(app): State<App>, admin: Admin, form: Body<Told<told::Webhook>>) -> Reply {
     may(&admin)?;
     let form = form.0;
     let before = webhook::read(&app);

@@ -11,7 +11,7 @@ use schema::service::sweep::{Job, job, start_jobs};
 use schema::{Actor, App, Error, Time};
 use serde_json::{Map, Value, json};
 
-use super::super::form::Form;
+use super::super::form::{Told, told};
 use super::super::shape::ids;
 use super::super::{Admin, Body, Path, Reply, data, flat};
 use super::cron::Cron;
@@ -53,7 +53,7 @@ pub async fn put_config<const F: usize>(
     State(app): State<App>,
     admin: Admin,
     uid: Path<String>,
-    form: Body<Form>,
+    form: Body<Told<told::TestPlan>>,
 ) -> Reply {
     let account = found::<F>(&app, &admin, &uid.0).await?;
     let form = form.0;
@@ -87,7 +87,7 @@ pub async fn history<const F: usize>(State(app): State<App>, admin: Admin, uid: 
 }
 
 /// The histories of several accounts, whichever families they are of.
-pub async fn histories(State(app): State<App>, admin: Admin, form: Body<Form>) -> Reply {
+pub async fn histories(State(app): State<App>, admin: Admin, form: Body<Told<told::Accounts>>) -> Reply {
     let field = if form.0.has("accounts") { "accounts" } else { "accountIds" };
     let uids = match form.0.given(field) {
         // Newer consoles name the platform beside each id.
@@ -116,7 +116,7 @@ pub async fn test_now<const F: usize>(
     State(app): State<App>,
     admin: Admin,
     uid: Path<String>,
-    form: Body<Form>,
+    form: Body<Told<told::Trial>>,
 ) -> Reply {
     let account = found::<F>(&app, &admin, &uid.0).await?;
     let result = asked(&app, &admin, &account, &form.0).await?;

@@ -11,7 +11,7 @@ use schema::service::token;
 use schema::{Actor, App, Error};
 use serde_json::{Value, json};
 
-use super::super::form::Form;
+use super::super::form::{Form, Told, told};
 use super::super::{Admin, Body, Path, Reply, data, flat};
 use super::{AZURE, FAMILIES, RESPONSES, all, found, of_kind};
 use crate::dialect::bearer;
@@ -40,7 +40,7 @@ pub async fn test<const F: usize>(
     admin: Admin,
     uid: Path<String>,
     headers: http::HeaderMap,
-    form: Body<Form>,
+    form: Body<Told<told::Trial>>,
 ) -> Reply {
     let account = found::<F>(&app, &admin, &uid.0).await?;
     let found = asked(&app, &admin, &account, &form.0).await?;
@@ -57,7 +57,7 @@ pub async fn test_events<const F: usize>(
     State(app): State<App>,
     admin: Admin,
     uid: Path<String>,
-    form: Body<Form>,
+    form: Body<Told<told::Trial>>,
 ) -> Reply {
     let account = found::<F>(&app, &admin, &uid.0).await?;
     Ok(events(&asked(&app, &admin, &account, &form.0).await?))

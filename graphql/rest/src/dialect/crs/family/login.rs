@@ -9,7 +9,7 @@ use schema::service::account::OauthTokens;
 use schema::{App, Error};
 use serde_json::{Map, Value, json};
 
-use super::super::form::Form;
+use super::super::form::{Form, Told, told};
 use super::super::{Admin, Body, Path, Reply, data, flat};
 use super::{CLAUDE, FAMILIES, all, form, found, one};
 
@@ -26,19 +26,19 @@ async fn begun(app: &App, admin: &Admin, flow: Flow, form: &Form) -> Result<Valu
     Ok(json!({ "authUrl": begun.url, "sessionId": begun.session, "instructions": STEPS }))
 }
 
-pub async fn claude_url(State(app): State<App>, admin: Admin, form: Body<Form>) -> Reply {
+pub async fn claude_url(State(app): State<App>, admin: Admin, form: Body<Told<told::SignIn>>) -> Reply {
     Ok(data(begun(&app, &admin, Flow::Claude, &form.0).await?))
 }
 
-pub async fn setup_url(State(app): State<App>, admin: Admin, form: Body<Form>) -> Reply {
+pub async fn setup_url(State(app): State<App>, admin: Admin, form: Body<Told<told::SignIn>>) -> Reply {
     Ok(data(begun(&app, &admin, Flow::ClaudeSetup, &form.0).await?))
 }
 
-pub async fn openai_url(State(app): State<App>, admin: Admin, form: Body<Form>) -> Reply {
+pub async fn openai_url(State(app): State<App>, admin: Admin, form: Body<Told<told::SignIn>>) -> Reply {
     Ok(data(begun(&app, &admin, Flow::Codex, &form.0).await?))
 }
 
-pub async fn gemini_url(State(app): State<App>, admin: Admin, form: Body<Form>) -> Reply {
+pub async fn gemini_url(State(app): State<App>, admin: Admin, form: Body<Told<told::SignIn>>) -> Reply {
     let mut shown = begun(&app, &admin, Flow::Gemini, &form.0).await?;
     shown["oauthProvider"] = "gemini-cli".into();
     Ok(data(shown))
@@ -67,17 +67,17 @@ fn about(who: &Identity) -> Value {
     })
 }
 
-pub async fn claude_exchange(State(app): State<App>, admin: Admin, form: Body<Form>) -> Reply {
+pub async fn claude_exchange(State(app): State<App>, admin: Admin, form: Body<Told<told::Code>>) -> Reply {
     let (session, code) = handed(&form.0)?;
     Ok(data(claude_tokens(&login::finish(&app, &admin, Flow::Claude, &session, &code).await?)))
 }
 
-pub async fn setup_exchange(State(app): State<App>, admin: Admin, form: Body<Form>) -> Reply {
+pub async fn setup_exchange(State(app): State<App>, admin: Admin, form: Body<Told<told::Code>>) -> Reply {
     let (session, code) = handed(&form.0)?;
     Ok(data(claude_tokens(&login::finish(&app, &admin, Flow::ClaudeSetup, &session, &code).await?)))
 }
 
-pub async fn openai_exchange(State(app): State<App>, admin: Admin, form: Body<Form>) -> Reply {
+pub async fn openai_exchange(State(app): State<App>, admin: Admin, form: Body<Told<told::Code>>) -> Reply {
     let (session, code) = handed(&form.0)?;
     let tokens = login::finish(&app, &admin, Flow::Codex, &session, &code).await?;
     let life = tokens.expires_at.map(|at| (at - app.clock.now().0).max(0) / 1_000);
@@ -97,13 +97,13 @@ fn google(tokens: &OauthTokens) -> Value {
     })
 }
 
-pub async fn gemini_exchange(State(app): State<App>, admin: Admin, form: Body<Form>) -> Reply {
+pub async fn gemini_exchange(State(app): State<App>, admin: Admin, form: Body<Told<told::Code>>) -> Reply {
     let (session, code) = handed(&form.0)?;
     let tokens = login::finish(&app, &admin, Flow::Gemini, &session, &code).await?;
     Ok(data(json!({ "tokens": google(&login::stored(&tokens)), "oauthProvider": "gemini-cli" })))
 }
 
-pub async fn gemini_poll(State(app): State<App>, admin: Admin, form: Body<Form>) -> Reply {
+pub async fn gemini_poll(State(app): State<App>, admin: Admin, form: Body<Told<told::Session>>) -> Reply {
     let session = form.0.required("sessionId", "Session ID is required")?;
     match login::standing(&app, &admin, &session).await? {
         Standing::Done(tokens) => Ok(data(json!({ "tokens": google(&tokens), "status": "completed" }))),

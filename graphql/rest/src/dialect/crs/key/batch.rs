@@ -5,12 +5,12 @@ use schema::service::api_key::{self, Batch};
 use schema::{App, Error};
 use serde_json::{Value, json};
 
-use super::super::form::Form;
+use super::super::form::{Told, told};
 use super::super::shape::ids;
 use super::super::{Admin, Body, Reply, flat};
 use super::{found, wire, with_secret};
 
-pub async fn create(State(app): State<App>, admin: Admin, form: Body<Form>) -> Reply {
+pub async fn create(State(app): State<App>, admin: Admin, form: Body<Told<told::KeyBatch>>) -> Reply {
     let form = form.0;
     let base = form.required("baseName", "Base name is required and must be a non-empty string")?;
     if base.chars().count() > 90 {
@@ -31,7 +31,7 @@ pub async fn create(State(app): State<App>, admin: Admin, form: Body<Form>) -> R
     Ok(flat(json!({ "data": rows, "errors": [], "summary": summary })))
 }
 
-pub async fn update(State(app): State<App>, admin: Admin, form: Body<Form>) -> Reply {
+pub async fn update(State(app): State<App>, admin: Admin, form: Body<Told<told::KeyUpdates>>) -> Reply {
     let form = form.0;
     let uids = ids(&form, "keyIds", 1_000)?;
     let updates = form.object("updates")?.ok_or_else(|| Error::invalid("updates", "updates must be an object"))?;
@@ -52,7 +52,7 @@ pub async fn update(State(app): State<App>, admin: Admin, form: Body<Form>) -> R
     Ok(flat(json!({ "message": "批量编辑完成", "data": data })))
 }
 
-pub async fn delete(State(app): State<App>, admin: Admin, form: Body<Form>) -> Reply {
+pub async fn delete(State(app): State<App>, admin: Admin, form: Body<Told<told::KeyIds>>) -> Reply {
     let uids = ids(&form.0, "keyIds", 100)?;
     let (mut done, mut errors) = (0, Vec::new());
     for uid in &uids {

@@ -7,7 +7,7 @@ use schema::{App, Error, Micros};
 use serde_json::{Map, Value, json};
 
 use super::super::cost::model_rows;
-use super::super::form::Form;
+use super::super::form::{Told, told};
 use super::super::report::Asked;
 use super::super::shape::{Span, ids, sums as shown_sums};
 use super::super::{Admin, Body, Path, Query, Reply, data, flat, standing, sums};
@@ -46,7 +46,7 @@ pub async fn model_stats(State(app): State<App>, admin: Admin, uid: Path<String>
     Ok(data(model_rows(models, false)))
 }
 
-pub async fn batch_stats(State(app): State<App>, admin: Admin, form: Body<Form>) -> Reply {
+pub async fn batch_stats(State(app): State<App>, admin: Admin, form: Body<Told<told::KeyUsage>>) -> Reply {
     let form = form.0;
     let uids = ids(&form, "keyIds", 100)?;
     let word = form.text("timeRange")?.unwrap_or_else(|| "all".into());
