@@ -31,11 +31,12 @@ for name in WIDE:
     if name in known:
         changes[name] = "1000000"
 for name in known:
-    if name.endswith("_url"):
-        changes[name] = f"{FAKE}/vendor/{name.removesuffix('_url')}"
+    if name.endswith("_url") and not str(known[name]["value"]).startswith(FAKE):
+        # No price list at all is better than one that is none.
+        changes[name] = "" if name == "prices_url" else f"{FAKE}/vendor/{name.removesuffix('_url')}"
 # One after the other: what a setting cannot be shall not keep the others from being set.
 for name, value in changes.items():
-    for attempt in [value, "100000", "10000", "1000"]:
+    for attempt in [value, "100000", "10000", "1000"] if name in WIDE else [value]:
         try:
             call("PUT", f"/api/admin/configs/{name}", {"value": attempt}, token)
             break

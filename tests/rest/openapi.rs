@@ -195,6 +195,8 @@ fn every_documented_example_fits() {
     let api = document();
     for endpoint in documented::all() {
         let found = serving(&api, endpoint);
+        let Documented { system, method, path, .. } = endpoint;
+        assert!(!found.is_empty(), "{system} {method} {path} is documented and not served");
         for (place, operation) in found {
             let body = &operation["requestBody"]["content"];
             for example in endpoint.requests.iter().filter(|_| endpoint.method != "GET") {

@@ -3,8 +3,10 @@
 use std::marker::PhantomData;
 use std::ops::Deref;
 
+use axum::body::Body as HttpBody;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::response::{IntoResponse, Response};
+use futures_util::StreamExt;
 use http::request::Parts;
 use http::{HeaderMap, StatusCode, header};
 use schema::{Actor, App, Error};
@@ -16,6 +18,8 @@ use crate::openapi::probe;
 
 /// Largest body a management request may have.
 const BODY_LIMIT: usize = 2 * 1024 * 1024;
+/// Largest one that is heard out before it is refused.
+const BODY_PATIENCE: usize = 32 * 1024 * 1024;
 
 /// The signed-in caller; refused without a valid credential.
 pub struct Caller<D>(pub Actor, PhantomData<D>);
@@ -82,9 +86,9 @@ impl<D: Dialect, T: DeserializeOwned + 'static> FromRequest<App> for Body<D, T> 
     async fn from_request(request: Request, _: &App) -> Result<Self, Self::Rejection> {
         let refuse = |error: Error| Fault::<D>::from(error).into_response();
         let json = is_json(request.headers());
-        let bytes = axum::body::to_bytes(request.into_body(), BODY_LIMIT)
+        let bytes = whole(request.into_body())
             .await
-            .map_err(|_| refuse(Error::invalid("body", "the body is larger than 2 MiB or was cut off")))?;
+            .ok_or_else(|| refuse(Error::invalid("body", "the body is larger than 2 MiB or was cut off")))?;
         let empty = bytes.iter().all(u8::is_ascii_whitespace);
         if !json && !empty {
             let error = Error::invalid("content-type", "the body must be JSON, sent as application/json");
@@ -95,6 +99,24 @@ impl<D: Dialect, T: DeserializeOwned + 'static> FromRequest<App> for Body<D, T> 
             Err(error) => Err(refuse(error)),
         }
     }
+}
+
+/// A body of at most the limit. A longer one is heard out as far as is bearable, or whoever sends it would find
+/// the connection closed instead of hearing why.
+async fn whole(body: HttpBody) -> Option<Vec<u8>> {
+    let mut chunks = body.into_data_stream();
+    let (mut kept, mut seen) = (Vec::new(), 0);
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.ok()?;
+        seen += chunk.len();
+        if seen > BODY_PATIENCE {
+            return None;
+        }
+        if seen <= BODY_LIMIT {
+            kept.extend_from_slice(&chunk);
+        }
+    }
+    (seen <= BODY_LIMIT).then_some(kept)
 }
 
 /// True when a body says that it is JSON, or says nothing.
