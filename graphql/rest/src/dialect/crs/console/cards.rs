@@ -179,7 +179,7 @@ pub async fn redemptions(State(app): State<App>, admin: Admin, query: Query<List
 }
 
 /// Takes back what a card brought, as far as it is still there.
-pub async fn revoke(State(app): State<App>, admin: Admin, id: Path<String>, form: Body<Form>) -> Reply {
+pub async fn revoke(State(app): State<App>, admin: Admin, id: Path<String>, form: Body<Told<told::Reason>>) -> Reply {
     let id: i64 = id.0.parse().map_err(|_| Error::NotFound { what: "redemption" })?;
     let reason = form.0.text("reason")?.unwrap_or_else(|| "card redemption revoked".into());
     match card::take_back(&app, &admin, id, &reason).await {

@@ -124,6 +124,8 @@ fields! {
     Cards: "type" "quotaAmount" "count" "expiresAt" "note";
     /// The limits of cards.
     CardLimits: "enabled" "maxExpiryDays" "maxTotalCostLimit";
+    /// Why something is done.
+    Reason: "reason";
     /// Accounts by their ids.
     Accounts: "accounts" "accountIds";
     /// When and with which model an account is tried.
