@@ -71,7 +71,7 @@ impl Loaders {
 struct Quiet(Arc<AtomicU64>);
 
 /// Turns in which nothing more was asked for.
-const QUIET_TURNS: u32 = 8;
+const QUIET_TURNS: u32 = 32;
 
 impl Timer for Quiet {
     fn delay(&self, _: Duration) -> BoxFuture<'static, ()> {

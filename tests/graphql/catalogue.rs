@@ -1,5 +1,7 @@
 //! Models, prices and ratios; where a call would go; accounts at their vendors.
 
+#![expect(clippy::unwrap_used, reason = "tests")]
+
 use harness::fake_upstream::{FakeUpstream, Vendor};
 use harness::{Client, TestApp, at};
 use schema::model::account::AccountKind;

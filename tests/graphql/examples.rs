@@ -1,5 +1,7 @@
 //! The operations people are shown (in GraphiQL's menu, in the README) do what they say.
 
+#![expect(clippy::unwrap_used, reason = "tests")]
+
 use std::path::Path;
 use std::time::Duration;
 

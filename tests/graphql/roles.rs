@@ -1,5 +1,7 @@
 //! Who may ask for what: every root field by every role, held against the table in `roles.txt`.
 
+#![expect(clippy::unwrap_used, reason = "tests")]
+
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 

@@ -1,5 +1,7 @@
 //! A page of forty rows takes no more statements than a page of four, whatever is selected of each row.
 
+#![expect(clippy::unwrap_used, reason = "tests")]
+
 use harness::{Client, TestApp};
 use schema::model::account::AccountKind;
 use schema::model::api_key::{Binding, BoundTo, Slot};
@@ -66,14 +68,17 @@ async fn fill(app: &TestApp, rows: usize) {
     book(app, calls).await;
 }
 
-/// Statements one operation takes; the least of several tries, as others are at work beside it.
-async fn statements(app: &TestApp, admin: &Client, query: &str, first: usize) -> u64 {
+/// Statements one operation takes; the least of several tries, as others are at work beside it, until it is `enough`.
+async fn statements(app: &TestApp, admin: &Client, query: &str, first: usize, enough: u64) -> u64 {
     let url = app.app.config.database.url.reveal();
     let mut least = u64::MAX;
-    for _ in 0..4 {
+    for _ in 0..20 {
         let before = schema::db::statements_sent(url);
         admin.data(query, json!({ "n": first })).await;
         least = least.min(schema::db::statements_sent(url) - before);
+        if least <= enough {
+            break;
+        }
     }
     least
 }
@@ -85,9 +90,8 @@ async fn statements_do_not_grow_with_the_page() {
     let admin = app.admin().await;
     let mut grown = Vec::new();
     for (name, query) in LISTS {
-        let few = statements(&app, &admin, query, 4).await;
-        let many = statements(&app, &admin, query, 40).await;
-        println!("{name}: {few} statements for 4 rows, {many} for 40");
+        let few = statements(&app, &admin, query, 4, 0).await;
+        let many = statements(&app, &admin, query, 40, few).await;
         if many > few {
             grown.push(format!("{name}: {few} statements for 4 rows, {many} for 40"));
         }
@@ -101,8 +105,8 @@ async fn a_count_is_made_only_when_it_is_selected() {
     let admin = app.admin().await;
     for list in ["users", "apiKeys", "accounts", "usageRecords", "tasks", "models", "orders"] {
         let plain = format!("query ($n: Int!) {{ {list}(first: $n) {{ nodes {{ id }} }} }}");
-        let without = statements(&app, &admin, &plain, 5).await;
+        let without = statements(&app, &admin, &plain, 5, 0).await;
         let counted = format!("query ($n: Int!) {{ {list}(first: $n) {{ nodes {{ id }} totalCount }} }}");
-        assert!(statements(&app, &admin, &counted, 5).await > without, "{list}");
+        assert!(statements(&app, &admin, &counted, 5, 0).await > without, "{list}");
     }
 }

@@ -1,5 +1,7 @@
 //! Things are their owner's: read by the owner and administrators, null to others; nobody else changes them.
 
+#![expect(clippy::unwrap_used, reason = "tests")]
+
 use harness::{Client, PASSWORD, TestApp, at};
 use schema::model::account::AccountKind;
 use schema::money::Micros;

@@ -1,5 +1,7 @@
 //! Tasks through the whole product, under a clock that the tests move: what is due is asked after at once.
 
+#![expect(clippy::unwrap_used, reason = "tests")]
+
 mod follow;
 mod happy;
 mod money;

@@ -159,10 +159,10 @@ fn misfit(api: &Value, schema: &Value, value: &Value) -> Option<String> {
             }
         }
     }
-    if let (Some(items), Some(schema)) = (value.as_array(), schema.get("items")) {
-        if let Some(why) = items.iter().find_map(|item| misfit(api, schema, item)) {
-            return Some(format!("an item: {why}"));
-        }
+    if let (Some(items), Some(schema)) = (value.as_array(), schema.get("items"))
+        && let Some(why) = items.iter().find_map(|item| misfit(api, schema, item))
+    {
+        return Some(format!("an item: {why}"));
     }
     for part in schema["allOf"].as_array().into_iter().flatten() {
         if let Some(why) = misfit(api, part, value) {

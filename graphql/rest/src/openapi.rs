@@ -44,7 +44,7 @@ pub fn operations() -> Vec<Operation> {
 }
 
 fn voice(tag: &str) -> &'static Voice {
-    VOICES.iter().copied().find(|v| v.tag == tag).unwrap_or(&voice::PAGES)
+    VOICES.iter().copied().find(|v| v.tag == tag).unwrap_or(voice::PAGES)
 }
 
 /// The document.

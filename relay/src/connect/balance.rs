@@ -109,7 +109,6 @@ pub async fn balance(app: &App, actor: &Actor, account_id: i64) -> Result<f64> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
     #[test]

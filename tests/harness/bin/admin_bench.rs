@@ -5,6 +5,8 @@
 //!
 //! Runs on SQLite in a folder of its own; with `TEST_SCALED=1` on PostgreSQL and Redis.
 
+#![expect(clippy::print_stdout, reason = "a program that prints figures")]
+
 use std::time::{Duration, Instant};
 
 use harness::{Client, TestApp};

@@ -23,11 +23,17 @@ const SUBMIT: [&str; 11] = [
 ];
 
 pub(super) fn answer(seen: &Seen, shared: &Shared) -> Reply {
+    let pieces = seen.pieces();
+    // Pictures lie open on the proxy's CDN.
+    if let ("GET", ["mj", "image", _]) =
+        (seen.method.as_str(), &pieces.iter().map(String::as_str).collect::<Vec<_>>()[..])
+    {
+        return Reply::whole(200, "image/png", vec![0x89, 0x50, 0x4e, 0x47]);
+    }
     let secret = seen.header("mj-api-secret").unwrap_or_default();
     if !shared.accepts(Vendor::Midjourney, secret, &[]) {
         return refuse(&Refusal { status: 401, retry_after: None, code: None });
     }
-    let pieces = seen.pieces();
     let mut path: Vec<&str> = pieces.iter().map(String::as_str).collect();
     if path.first().is_some_and(|mode| ["mj-fast", "mj-turbo", "mj-relax"].contains(mode)) {
         path.remove(0);
@@ -52,7 +58,6 @@ pub(super) fn answer(seen: &Seen, shared: &Shared) -> Reply {
                 ids.filter_map(|id| memory.tasks.poll(id)).map(|task| object(&task, shared.authority())).collect();
             Reply::json(200, &json!(tasks))
         }
-        ("GET", ["mj", "image", _]) => Reply::whole(200, "image/png", vec![0x89, 0x50, 0x4e, 0x47]),
         _ => Reply::json(404, &json!({ "timestamp": 0, "status": 404, "error": "Not Found", "path": seen.path })),
     }
 }

@@ -142,7 +142,6 @@ fn both(a: &Value, b: &Value) -> Value {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
     #[test]

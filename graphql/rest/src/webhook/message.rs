@@ -97,8 +97,6 @@ impl Notice {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
-
     use super::*;
     use crate::webhook::KINDS;
 

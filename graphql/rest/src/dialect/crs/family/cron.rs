@@ -66,8 +66,6 @@ fn field(text: &str, low: u32, high: u32) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
-
     use schema::Time;
     use schema::clock::Zone;
 

@@ -138,7 +138,6 @@ fields! {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
     use crate::openapi::probe;
 

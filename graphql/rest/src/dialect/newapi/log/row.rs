@@ -104,7 +104,7 @@ fn explained(app: &App, call: &UsageRow, for_admin: bool) -> String {
     // Two dollars a million tokens are this system's ratio of 1.
     const UNIT: i64 = 2_000_000;
     let models = directory::models(app);
-    let rates = models.price(&call.model).map(|price| price.rates.clone()).unwrap_or_default();
+    let rates = models.price(&call.model).map(|price| price.rates).unwrap_or_default();
     let written = call.cache_write_5m + call.cache_write_1h;
     let mut other = json!({
         "model_ratio": ratio(rates.input, UNIT, 0.0),
