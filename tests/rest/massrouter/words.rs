@@ -81,7 +81,11 @@ async fn refresh_tokens_turn_over_and_one_used_twice_ends_them_all() {
     let form = json!({ "email": "ann@example.com", "username": "ann", "password": "secure_password",
         "confirm_password": "secure_password" });
     let first = told(&app.anonymous().post("/api/v1/auth/register", form.clone()).await);
-    assert_eq!(at(&first, "tokens.expires_in"), &json!(3600));
+    let lives = at(&first, "tokens.expires_in").as_i64();
+    assert!(
+        lives.is_some_and(|seconds| (3_590..=3_600).contains(&seconds)),
+        "an hour, but for the time this took: {lives:?}"
+    );
     refused(&app.anonymous().post("/api/v1/auth/register", form).await, 409, "ERR_001", "twice");
     let other = json!({ "email": "b@example.com", "username": "b", "password": "secure_password", "confirm_password": "other" });
     refused(&app.anonymous().post("/api/v1/auth/register", other).await, 400, "ERR_001", "two passwords");
