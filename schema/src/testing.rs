@@ -63,6 +63,12 @@ impl TestApp {
         actor.role = Some(role);
         (user, actor)
     }
+    /// A process beside this one, on the same database and clock. News of what went before it does not reach it.
+    pub async fn neighbour(&self) -> App {
+        let mut config = self.config.clone();
+        config.data_dir = config.data_dir.join("neighbour");
+        App::connect_at(config, self.clock.clone()).await.expect("an application")
+    }
     /// A super administrator at work.
     pub async fn admin(&self) -> Actor {
         self.person("root", Role::SuperAdmin).await.1

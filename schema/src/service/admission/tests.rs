@@ -184,9 +184,7 @@ async fn a_new_process_knows_what_the_old_one_counted() {
     }
     settle::flush(&t).await.expect("carried");
     t.advance(MINUTE);
-    let mut config = t.config.clone();
-    config.data_dir = config.data_dir.join("second");
-    let second = App::connect_at(config, t.clock.clone()).await.expect("an application");
+    let second = t.neighbour().await;
     settle::start(&second).await.expect("started");
     let base = ask(&second, ann, key);
     for (asked, kind) in [
