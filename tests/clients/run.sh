@@ -9,18 +9,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 here=$PWD/tests/clients
-binaries=${BINARIES:-target/debug}
-[ -n "${BINARIES:-}" ] || cargo build --quiet --package graphql --package tests --bin graphql --bin fake-upstream
-
-work=$(mktemp -d)
+. tests/serve.sh
 clients=${CLIENTS_DIR:-$work/clients}
-pids=()
-finish() {
-    for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
-    wait 2>/dev/null || true
-    rm -rf "$work"
-}
-trap finish EXIT
 
 mkdir -p "$clients"
 if ! cmp -s "$here/python/requirements.txt" "$clients/requirements.txt"; then
@@ -36,20 +26,8 @@ if ! cmp -s "$here/node/package-lock.json" "$clients/node/installed.json"; then
 fi
 cp "$here"/node/*.mjs "$clients/node/"
 
-port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
-app_port=$(port)
-fake_port=$(port)
-"$binaries/fake-upstream" "127.0.0.1:$fake_port" >"$work/fake.log" 2>&1 &
-pids+=($!)
-ADMIN_PASSWORD=password-of-the-admin LISTEN="127.0.0.1:$app_port" DATA_DIR="$work/data" LOG=warn \
-    "$binaries/graphql" >"$work/app.log" 2>&1 &
-pids+=($!)
-for _ in $(seq 100); do
-    curl -fs --noproxy '*' "http://127.0.0.1:$app_port/readyz" >/dev/null && break
-    sleep 0.1
-done
-
-python3 "$here/setup.py" "http://127.0.0.1:$app_port" "http://127.0.0.1:$fake_port" >"$work/env"
+start_product password-of-the-admin
+python3 "$here/setup.py" "$app" "$fake" >"$work/env"
 set -a
 # shellcheck source=/dev/null
 . "$work/env"

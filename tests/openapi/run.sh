@@ -12,8 +12,7 @@ cd "$(dirname "$0")/../.."
 seconds=${1:-${SECONDS_TO_RUN:-60}}
 shift || true
 version=4.32.5
-binaries=${BINARIES:-target/debug}
-[ -n "${BINARIES:-}" ] || cargo build --quiet --package graphql --package tests --bin graphql --bin fake-upstream
+. tests/serve.sh
 
 venv=${VENV:-target/schemathesis-$version}
 if [ ! -x "$venv/bin/schemathesis" ]; then
@@ -21,32 +20,11 @@ if [ ! -x "$venv/bin/schemathesis" ]; then
     "$venv/bin/pip" install --quiet --disable-pip-version-check "schemathesis==$version"
 fi
 
-work=$(mktemp -d)
-pids=()
-finish() {
-    for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
-    wait 2>/dev/null || true
-    rm -rf "$work"
-}
-trap finish EXIT
-
-port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
-app_port=$(port)
-fake_port=$(port)
-"$binaries/fake-upstream" "127.0.0.1:$fake_port" >"$work/fake.log" 2>&1 &
-pids+=($!)
-ADMIN_PASSWORD=zhiweijz2025 LISTEN="127.0.0.1:$app_port" DATA_DIR="$work/data" LOG=warn \
-    "$binaries/graphql" >"$work/app.log" 2>&1 &
-pids+=($!)
-export TARGET="http://127.0.0.1:$app_port" CREDENTIALS="$work/credentials.json"
-for _ in $(seq 300); do
-    curl -fs "$TARGET/readyz" >/dev/null && break
-    sleep 0.1
-done
-
-python3 tests/contract/setup.py "$TARGET" "http://127.0.0.1:$fake_port" >"$CREDENTIALS" 2>"$work/setup.log"
-python3 tests/openapi/prepare.py "$TARGET" "http://127.0.0.1:$fake_port"
-tests/openapi/viewer.sh "$TARGET"
+start_product zhiweijz2025
+export TARGET=$app CREDENTIALS=$work/credentials.json
+python3 tests/contract/setup.py "$app" "$fake" >"$CREDENTIALS" 2>"$work/setup.log"
+python3 tests/openapi/prepare.py "$app" "$fake"
+tests/openapi/viewer.sh "$app"
 
 status=0
 root=$PWD
