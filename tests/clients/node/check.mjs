@@ -1,6 +1,9 @@
 // Runs checks one after the other and prints a line for each.
 import assert from 'node:assert/strict';
 
+// Node 18, which Debian has, keeps it out of the globals; the SDKs want it there.
+globalThis.File ??= (await import('node:buffer')).File;
+
 export const { TOLLGATE, KEY_ALL: KEY, KEY_LIMITED: LIMITED } = process.env;
 export const WRONG = 'sk-nobody-has-this-key';
 export const [GPT, CLAUDE, GEMINI] = ['gpt-4o', 'claude-sonnet-4-5', 'gemini-2.5-flash'];

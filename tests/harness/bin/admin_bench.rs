@@ -52,7 +52,7 @@ async fn run(app: &TestApp, sql: &str) {
     .expect("the statement runs");
 }
 
-/// Adds calls up to a number, and sums them up as the product would have.
+/// Adds calls up to a number, in the order of their time as they would have come, and sums them up as the product would have.
 async fn fill(app: &TestApp, from: i64, until: i64) {
     let postgres = matches!(app.app.db.conn().await.expect("a connection"), Conn::Pg(_));
     let base = app.app.clock.now().hour().0 - DAYS * DAY + HOUR;
@@ -73,8 +73,9 @@ async fn fill(app: &TestApp, from: i64, until: i64) {
             &format!(
                 "INSERT INTO usage (call_id, at, user_id, key_id, account_id, model, dialect, operation, stream, status, \
                  input, cache_read, output, cost, raw_cost, duration_ms) SELECT 'bench-' || i, \
-                 {base} + (i * 2654435761) % {span}, 1, 1 + i % {CALLING}, 1 + i % 8, 'model-' || (i % 5), 'openai', 'chat', \
-                 FALSE, 200, 1000, 200, 300, 4500, 4500, 900 FROM {numbers}"
+                 {base} + (i - {from}) * {span} / {}, 1, 1 + i % {CALLING}, 1 + i % 8, 'model-' || (i % 5), 'openai', 'chat', \
+                 FALSE, 200, 1000, 200, 300, 4500, 4500, 900 FROM {numbers}",
+                until - from
             ),
         )
         .await;
