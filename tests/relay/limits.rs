@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use harness::fake_upstream::{FakeUpstream, Step, Usage, Vendor};
 use schema::model::account::AccountKind;
 use schema::model::api_key::KeyStatus;
-use schema::service::api_key::Expiry;
+use schema::service::api_key::{self, Expiry};
 use schema::{Micros, Role};
 
 use crate::world::{World, chat};
@@ -165,7 +165,7 @@ async fn keys_end_and_are_bound_to_addresses_and_models() {
     };
     let ending = world.caller_with("ann", |new| new.expiry = Expiry::At(now.plus(60_000))).await;
     let fresh = world.caller_with("bob", |new| new.expiry = Expiry::FromFirstUse(60_000)).await;
-    let (ann, bob) = (ending.http.clone(), fresh.http.clone());
+    let (ann, bob, first_used) = (ending.http.clone(), fresh.http.clone(), fresh.key.id);
     assert_eq!((status(ending).await, status(fresh).await), (200, 200));
     let elsewhere = world.caller_with("cyd", |new| new.rules.ips = vec!["10.0.0.0/8".into()]).await;
     let here = world.caller_with("dan", |new| new.rules.ips = vec!["127.0.0.0/8".into()]).await;
@@ -177,7 +177,12 @@ async fn keys_end_and_are_bound_to_addresses_and_models() {
     assert_eq!(status(world.caller_with("eve", others).await).await, 403);
     let asked = fake.requests().len();
     // The first use of a key is noted beside the call.
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    for _ in 0..500 {
+        if api_key::get(&world.t.app, &world.t.system(), first_used).await.unwrap().activated_at.is_some() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
     world.t.app.clock.advance(61_000);
     for client in [ann, bob] {
         let answer = client.post("/v1/chat/completions", small()).await;
@@ -186,7 +191,7 @@ async fn keys_end_and_are_bound_to_addresses_and_models() {
     let lists = world.caller("fay").await;
     let change = schema::service::api_key::KeyChange { status: Some(KeyStatus::Disabled), ..Default::default() };
     assert_eq!(lists.http.post("/v1/chat/completions", small()).await.status, 200);
-    schema::service::api_key::change(&world.t.app, &world.t.system(), lists.key.id, change).await.unwrap();
+    api_key::change(&world.t.app, &world.t.system(), lists.key.id, change).await.unwrap();
     assert_eq!(lists.http.post("/v1/chat/completions", small()).await.status, 401, "at once");
     assert_eq!(fake.requests().len(), asked + 1);
 }
