@@ -6,7 +6,7 @@ use async_graphql::{InputObject, InputType, TypeName};
 use schema::{Error, Micros, Time};
 
 use crate::fault::Result;
-use crate::scalar::{BigInt, DateTime, Decimal};
+use crate::scalar::{DateTime, Decimal};
 
 /// The most values of one `in`.
 const MOST: usize = 50;
@@ -52,15 +52,6 @@ impl DecimalFilter {
     pub fn bounds(self) -> (Option<Micros>, Option<Micros>) {
         (self.gte.map(|d| d.0), self.lte.map(|d| d.0))
     }
-}
-
-/// A span of whole numbers.
-#[derive(InputObject, Clone, Copy, Debug, Default)]
-pub struct BigIntFilter {
-    /// At least this.
-    pub gte: Option<BigInt>,
-    /// At most this.
-    pub lte: Option<BigInt>,
 }
 
 /// One or several of a closed set.

@@ -6,6 +6,7 @@ use schema::{Actor, App, Face};
 
 use crate::live::Live;
 use crate::loader;
+use crate::progress::Progress;
 use crate::transport::bucket::Budget;
 use crate::transport::{AuthError, Credentials, Gate, OperationInfo, Policy, Roots};
 
@@ -77,8 +78,9 @@ impl Gate for Door {
 
     fn prepare(&self, guest: &Guest, info: &OperationInfo, request: Request) -> Request {
         let actor = Actor { request_id: info.request_id.to_string(), ..guest.actor.clone() };
-        let loaders = loader::loaders(&self.app, &actor);
-        request.data(self.app.clone()).data(actor).data(loaders).data(self.live.clone())
+        let progress = Progress::default();
+        let loaders = loader::loaders(&self.app, &actor, &progress);
+        request.data(self.app.clone()).data(actor).data(loaders).data(progress).data(self.live.clone())
     }
 
     async fn still_valid(&self, guest: &Guest) -> bool {

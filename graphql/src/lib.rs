@@ -15,5 +15,6 @@ pub mod nested;
 pub mod node;
 pub mod page;
 pub mod process;
+pub mod progress;
 pub mod scalar;
 pub mod transport;

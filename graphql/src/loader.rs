@@ -1,17 +1,13 @@
 //! Batched loading, fresh for each request (one user's rows never reach another through it).
 //!
-//! One loader, one method a kind of key: everything asked for in the same turn becomes one statement.
+//! One loader, one method a kind of key: everything a level of the answer asks for becomes one statement
+//! (see [`crate::progress`]).
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use async_graphql::Context;
 use async_graphql::dataloader::{DataLoader, Loader};
-use async_graphql::runtime::{Timer, TokioSpawner};
-use futures_util::future::BoxFuture;
 use schema::model::account::Account;
 use schema::model::account_event::AccountEvent;
 use schema::model::account_group::AccountGroup;
@@ -33,60 +29,13 @@ use schema::{Actor, App, Error};
 use crate::api::usage::UsagePeriod;
 use crate::context::Reach;
 use crate::fault::Result;
+use crate::progress::Progress;
 
 /// This request's loader.
-pub struct Loaders {
-    loader: DataLoader<Db>,
-    /// How often something was asked for.
-    asked: Arc<AtomicU64>,
-}
+pub type Loaders = DataLoader<Db>;
 
-impl Loaders {
-    /// One thing; `None` when there is none.
-    pub async fn load_one<K>(&self, key: K) -> std::result::Result<Option<<Db as Loader<K>>::Value>, Error>
-    where
-        K: Send + Sync + Hash + Eq + Clone + 'static,
-        Db: Loader<K, Error = Error>,
-    {
-        self.asked.fetch_add(1, Ordering::Relaxed);
-        self.loader.load_one(key).await
-    }
-
-    /// Several things; those there are.
-    pub async fn load_many<K>(
-        &self,
-        keys: impl IntoIterator<Item = K>,
-    ) -> std::result::Result<HashMap<K, <Db as Loader<K>>::Value>, Error>
-    where
-        K: Send + Sync + Hash + Eq + Clone + 'static,
-        Db: Loader<K, Error = Error>,
-    {
-        self.asked.fetch_add(1, Ordering::Relaxed);
-        self.loader.load_many(keys).await
-    }
-}
-
-/// Waits, without a clock, until nobody asks for more: a long list is resolved a few dozen rows at a turn, and
-/// each turn asks for what belongs to its rows.
-struct Quiet(Arc<AtomicU64>);
-
-/// Turns in which nothing more was asked for.
-const QUIET_TURNS: u32 = 32;
-
-impl Timer for Quiet {
-    fn delay(&self, _: Duration) -> BoxFuture<'static, ()> {
-        let asked = self.0.clone();
-        Box::pin(async move {
-            let (mut seen, mut quiet) = (asked.load(Ordering::Relaxed), 0);
-            while quiet < QUIET_TURNS {
-                tokio::task::yield_now().await;
-                let now = asked.load(Ordering::Relaxed);
-                quiet = if now == seen { quiet + 1 } else { 0 };
-                seen = now;
-            }
-        })
-    }
-}
+/// The most keys of one statement: more than an answer may hold rows, fewer than a statement may hold values.
+const MOST_KEYS: usize = 20_000;
 
 /// Reads for one caller.
 pub struct Db {
@@ -94,12 +43,10 @@ pub struct Db {
     actor: Actor,
 }
 
-/// A fresh loader.
-pub fn loaders(app: &App, actor: &Actor) -> Loaders {
+/// A fresh loader, whose batches leave as a request's progress has it.
+pub fn loaders(app: &App, actor: &Actor, progress: &Progress) -> Loaders {
     let db = Db { app: app.clone(), actor: actor.clone() };
-    let asked = Arc::new(AtomicU64::new(0));
-    let loader = DataLoader::new(db, TokioSpawner::current(), Quiet(asked.clone())).delay(Duration::ZERO);
-    Loaders { loader, asked }
+    DataLoader::new(db, progress.clone(), progress.clone()).max_batch_size(MOST_KEYS)
 }
 
 /// Loads one thing and shows it; null when it is gone.

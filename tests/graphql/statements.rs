@@ -72,7 +72,7 @@ async fn fill(app: &TestApp, rows: usize) {
 async fn statements(app: &TestApp, admin: &Client, query: &str, first: usize, enough: u64) -> u64 {
     let url = app.app.config.database.url.reveal();
     let mut least = u64::MAX;
-    for _ in 0..3 {
+    for _ in 0..10 {
         let before = schema::db::statements_sent(url);
         admin.data(query, json!({ "n": first })).await;
         least = least.min(schema::db::statements_sent(url) - before);
@@ -92,8 +92,7 @@ async fn statements_do_not_grow_with_the_page() {
     for (name, query) in LISTS {
         let few = statements(&app, &admin, query, 4, 0).await;
         let many = statements(&app, &admin, query, 40, few).await;
-        // Ten times the rows; on a busy machine a batch may leave in two parts.
-        if many > 2 * few {
+        if many > few {
             grown.push(format!("{name}: {few} statements for 4 rows, {many} for 40"));
         }
     }

@@ -15,6 +15,7 @@ use super::{
     answer::{Answer, Verdict, internal},
     code::{Code, Fault},
 };
+use crate::progress::Progress;
 
 /// The executor behind the schema, its types forgotten.
 pub trait Engine: Send + Sync {
@@ -26,11 +27,11 @@ pub trait Engine: Send + Sync {
 
 impl<E: Executor> Engine for E {
     fn execute(&self, request: Request) -> BoxFuture<'_, Response> {
-        Executor::execute(self, request).boxed()
+        Progress::of(&request).watch(Executor::execute(self, request)).boxed()
     }
 
     fn subscribe(&self, request: Request) -> BoxStream<'static, Response> {
-        self.execute_stream(request, None)
+        Progress::of(&request).watch_events(self.execute_stream(request, None))
     }
 }
 
