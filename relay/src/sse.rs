@@ -95,6 +95,13 @@ pub fn data_of(raw: &[u8]) -> Option<Cow<'_, [u8]>> {
     joined
 }
 
+/// Whether an event that lacks its blank line lacks nothing else.
+pub(crate) fn is_whole(raw: &[u8]) -> bool {
+    data_of(raw).is_some_and(|data| {
+        data.trim_ascii() == b"[DONE]" || serde_json::from_slice::<serde::de::IgnoredAny>(&data).is_ok()
+    })
+}
+
 /// The fields of a frame in order: comments are skipped, one space after the colon is not part of the value.
 fn lines(raw: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     let raw = raw.strip_prefix(BOM).unwrap_or(raw);

@@ -29,6 +29,8 @@ use serde_json::Value;
 
 pub use self::submit::Handing;
 
+pub use self::studio::word;
+
 use self::studio::Studio;
 use crate::call::Request;
 use crate::call::engine::Engine;

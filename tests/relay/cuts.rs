@@ -6,7 +6,7 @@ use std::time::Duration;
 use harness::fake_upstream::{FakeUpstream, Step, Vendor};
 use http::Method;
 use schema::model::account::AccountKind;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::tongue::{Tongue, Wish};
 use crate::world::{CHAT, CLAUDE, Caller, World};
@@ -50,10 +50,9 @@ fn is_error((name, data): &(String, Value)) -> bool {
         || name.ends_with("Exception")
 }
 
-/// Whether the dialect's own end has come, or the word why the answer ends, behind which nothing of it follows.
+/// Whether the dialect's own end has come.
 fn is_end((name, data): &(String, Value)) -> bool {
     *data == "[DONE]"
-        || data["choices"][0]["finish_reason"].is_string()
         || ["message_stop", "response.completed", "metadata"].contains(&name.as_str())
         || data["candidates"][0]["finishReason"].is_string()
 }
@@ -150,20 +149,90 @@ async fn before_the_first_byte_another_account_serves_all() {
 async fn a_vendors_own_error_within_a_stream_is_told_in_the_clients_words() {
     for (kind, vendor, model) in KINDS {
         let (world, fake, ann) = at(kind, vendor).await;
+        // Google's events are the fewest. Behind its sixth a chat has said why it ends, and still an error is one.
+        let places: &[usize] = if vendor == Vendor::Gemini { &[3] } else { &[5, 6] };
         for tongue in Tongue::ALL {
-            // Google's events are the fewest; the others say after the fifth why they end.
-            let events = if vendor == Vendor::Gemini { 3 } else { 5 };
-            fake.script([Step::answer().error_after_events(events)]);
-            let (events, sound) = stream(tongue, &ann, model, "Say hello.").await.expect("a stream");
-            let place = format!("{kind} to {tongue:?}: {events:?}");
-            assert!(sound && events.iter().filter(|event| is_error(event)).count() == 1, "{place}");
-            assert!(!events.iter().any(is_end), "{place}");
+            for place in places {
+                fake.script([Step::answer().error_after_events(*place)]);
+                let (events, sound) = stream(tongue, &ann, model, "Say hello.").await.expect("a stream");
+                let place = format!("{kind} to {tongue:?}, behind {place}: {events:?}");
+                assert!(sound && events.iter().filter(|event| is_error(event)).count() == 1, "{place}");
+                assert!(!events.iter().any(is_end), "{place}");
+            }
         }
-        let booked = world.booked_when(Tongue::ALL.len()).await;
+        let calls = Tongue::ALL.len() * places.len();
+        let booked = world.booked_when(calls).await;
         assert!(booked.iter().all(|row| row["error"] == "upstream_error"), "{kind}: {booked:?}");
         assert!(booked.iter().all(|row| row["output"].as_i64().unwrap() > 0), "{kind}: {booked:?}");
-        books_are_true(&world, &ann, Tongue::ALL.len(), &kind.to_string()).await;
+        books_are_true(&world, &ann, calls, &kind.to_string()).await;
     }
+}
+
+/// A chat in five events: the third says why it ends, the fourth what it cost.
+fn chat_events() -> Vec<String> {
+    let chunk = |choices: Value, usage: Value| {
+        let head = json!({"id": "c", "object": "chat.completion.chunk", "created": 1, "model": CHAT});
+        let mut chunk = head;
+        chunk["choices"] = choices;
+        chunk["usage"] = usage;
+        format!("data: {chunk}\n\n")
+    };
+    let delta = |delta: Value, why: Value| json!([{"index": 0, "delta": delta, "finish_reason": why}]);
+    vec![
+        chunk(delta(json!({"role": "assistant", "content": ""}), Value::Null), Value::Null),
+        chunk(delta(json!({"content": "Hello there, this is said."}), Value::Null), Value::Null),
+        chunk(delta(json!({}), "stop".into()), Value::Null),
+        chunk(json!([]), json!({"prompt_tokens": 7, "completion_tokens": 9, "total_tokens": 16})),
+        "data: [DONE]\n\n".into(),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chat_that_has_said_why_it_ends_is_ended_as_its_clients_expect() {
+    let (world, fake, ann) = at(AccountKind::OpenaiKey, Vendor::OpenAi).await;
+    let events = chat_events();
+    let whole = events.concat();
+    let ends: Vec<usize> = (1..=events.len()).map(|count| events[..count].concat().len()).collect();
+    let (mut calls, mut told, mut guessed) = (0, 0, 0);
+    for asked in [true, false] {
+        for at in ends.iter().flat_map(|end| [end - 9, *end, end + 9]).filter(|at| *at <= whole.len()) {
+            for broken in [true, false] {
+                let (came, place) = (&whole[..at], format!("asked {asked}, {at} bytes, broken {broken}"));
+                // A connection that breaks, and one that ends as if all had been said.
+                fake.script([match broken {
+                    true => Step::raw(200, "text/event-stream", whole.clone()).cut_after(at),
+                    false => Step::raw(200, "text/event-stream", came.to_owned()),
+                }]);
+                calls += 1;
+                let body = json!({
+                    "model": CHAT, "stream": true, "stream_options": {"include_usage": asked},
+                    "messages": [{"role": "user", "content": "Say hello."}],
+                });
+                let answer = ann.http.post("/v1/chat/completions", body).await;
+                if at < ends[0] {
+                    assert_eq!(answer.status, 503, "{place}: {}", answer.text);
+                    continue;
+                }
+                let heard = Tongue::Chat.events(answer.text.as_bytes());
+                let (ended, failed) = (heard.iter().filter(|e| is_end(e)).count(), heard.iter().any(is_error));
+                // The last bytes of an event are its blank line, which it may lack.
+                if at >= ends[2] {
+                    assert!(ended == 1 && !failed && is_end(heard.last().unwrap()), "{place}: {heard:?}");
+                    assert_eq!(heard.iter().any(|e| e.1["usage"].is_object()), asked && at >= ends[3], "{place}");
+                } else {
+                    assert!(ended == 0 && is_error(heard.last().unwrap()), "{place}: {heard:?}");
+                }
+                // Who has heard no word owes nothing.
+                told += usize::from(at >= ends[3]);
+                guessed += usize::from((ends[1]..ends[3]).contains(&at));
+            }
+        }
+    }
+    let booked = world.booked_when(calls).await;
+    let as_told = booked.iter().filter(|row| row["estimated"] == false && row["output"] == 9 && row["input"] == 7);
+    let as_guessed = booked.iter().filter(|row| row["estimated"] == true && row["output"].as_i64().unwrap() > 0);
+    assert_eq!((as_told.count(), as_guessed.count()), (told, guessed), "{booked:?}");
+    books_are_true(&world, &ann, calls, "a chat").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -120,9 +120,15 @@ impl Carry {
                 tap.finish(&mut last);
                 let rest = std::mem::take(&mut self.rest);
                 // Half an event is for nobody; a whole one that only lacks its blank line is.
-                if tap.end() != End::Open && is_whole(&rest) {
+                if sse::is_whole(&rest) {
                     last.insert(0, rest);
+                }
+                if !last.is_empty() {
                     last.push(Bytes::from_static(b"\n\n"));
+                }
+                // The answer is complete; its clients read on until they are told so.
+                if tap.lacks_done() {
+                    last.push(Bytes::from_static(b"data: [DONE]\n\n"));
                 }
             }
             Middle::Translate(stream) => {
@@ -134,6 +140,15 @@ impl Carry {
         }
         self.send(last, out);
         self.pack.finish(self.end() == End::Done, out);
+    }
+
+    /// The vendor's connection broke. An answer that was complete by then is ended as it should be; what to
+    /// tell of any other, [`Carry::fail`] knows.
+    pub fn cut(&mut self, out: &mut Vec<Bytes>) {
+        // Bytes that nobody understands are complete only when their sender says so.
+        if !matches!(self.middle, Middle::Raw { .. }) {
+            self.finish(out);
+        }
     }
 
     /// Tells the client that the stream broke; false where its form has no word for that and the connection
@@ -271,13 +286,6 @@ impl Carry {
             }
         }
     }
-}
-
-/// Whether an event that lacks its blank line lacks nothing else.
-fn is_whole(event: &[u8]) -> bool {
-    sse::data_of(event).is_some_and(|data| {
-        data.trim_ascii() == b"[DONE]" || serde_json::from_slice::<serde::de::IgnoredAny>(&data).is_ok()
-    })
 }
 
 /// Adds the words, thoughts and arguments of one of Bedrock's deltas.

@@ -65,9 +65,14 @@ pub async fn run(begun: Begun, client: Sender, pace: Pace) -> (Carry, Ended) {
                     line.send(out).await;
                     break;
                 }
-                // It said its last word; how it hung up, or whether, is no matter.
-                Next::Broken(_) if carry.end() == End::Done => break,
                 Next::Broken(broken) => {
+                    let mut out = Vec::new();
+                    carry.cut(&mut out);
+                    line.send(out).await;
+                    // It said its last word; how it hung up, or whether, is no matter.
+                    if carry.end() != End::Open {
+                        break;
+                    }
                     line.tell(&mut carry, &cut(broken)).await;
                     return (carry, if line.there { Ended::Cut } else { Ended::ClientGone });
                 }

@@ -153,7 +153,9 @@ pub async fn exchange(app: &App, row: &Account, opened: &Opened) -> std::result:
     let heard = heard.map_err(|why| NoToken::later(format!("the token endpoint: {why}")))?;
     let status = heard.status.as_u16();
     vendor.read_token(heard.status, &heard.body, now).map_err(|dead| {
-        if dead.for_good { NoToken::ForGood(dead.reason) } else { NoToken::Later { status, why: dead.reason } }
+        // The vendor's words may quote the token that was sent.
+        let why = upstream(row, opened).hidden("").scrub_text(&dead.reason).unwrap_or(dead.reason);
+        if dead.for_good { NoToken::ForGood(why) } else { NoToken::Later { status, why } }
     })
 }
 

@@ -213,13 +213,10 @@ impl Stream {
                 Unpacking::Array(_) => None,
             };
             // A last event without its blank line counts if it is whole.
-            if let Some(rest) = rest {
-                let whole = sse::data_of(rest.raw()).is_some_and(|data| {
-                    data.trim_ascii() == b"[DONE]" || serde_json::from_slice::<serde::de::IgnoredAny>(&data).is_ok()
-                });
-                if whole {
-                    self.raw(rest.raw());
-                }
+            if let Some(rest) = rest
+                && sse::is_whole(rest.raw())
+            {
+                self.raw(rest.raw());
             }
         }
         if self.end == End::Open {

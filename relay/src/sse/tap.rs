@@ -111,12 +111,22 @@ impl Tap {
     /// The upstream has ended: looks at an event whose blank line never came, and hands out what was held back.
     pub fn finish(&mut self, out: &mut Vec<Bytes>) {
         let rest = self.carry.split().freeze();
-        if self.kind == Kind::GeminiArray || rest.is_empty() {
+        // Half an event says nothing.
+        if self.kind == Kind::GeminiArray || !super::is_whole(&rest) {
             return;
         }
         let forward = self.frame(&rest);
-        if self.hide_usage && forward == Forward::Whole {
-            out.push(rest);
+        if !self.hide_usage {
+            return;
+        }
+        match forward {
+            Forward::Whole => out.push(rest),
+            Forward::Nothing => {}
+            Forward::Without(from, to) => {
+                push_slice(out, &rest, 0, from);
+                push_slice(out, &rest, to, rest.len());
+            }
+            Forward::Instead(bytes) => out.push(bytes),
         }
     }
 
@@ -124,7 +134,10 @@ impl Tap {
     pub fn see(&mut self, event: Option<&str>, data: &[u8]) {
         self.events += 1;
         self.watch.see(data);
+        let before = self.tally;
         self.count_text(data);
+        // One of several choices has ended, another goes on.
+        self.finish_seen &= self.tally == before;
         self.find_end(event, data);
     }
 
@@ -132,6 +145,11 @@ impl Tap {
     /// never sends `[DONE]`.
     pub fn end(&self) -> End {
         if self.end == End::Open && self.finish_seen { End::Done } else { self.end }
+    }
+
+    /// Whether the answer is complete and its `[DONE]` has not come.
+    pub fn lacks_done(&self) -> bool {
+        self.kind == Kind::Chat && self.end == End::Open && self.finish_seen
     }
 
     /// The vendor's usage so far, if it gave any.

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::studio::{
     Fields, Heard, Order, Question, Seen, Standing, Studio, Taken, View, bad, documented, first, per_cent, progress,
-    reason, required, status, text, upper, upstream_of,
+    reason, required, status, text, upstream_of, word,
 };
 use crate::convert::Fault;
 
@@ -180,7 +180,7 @@ impl Studio for Midjourney {
             "startTime": ms(task.started_at),
             "finishTime": ms(task.finished_at),
             "imageUrl": picture,
-            "status": if waits { "MODAL" } else { upper(task.status) },
+            "status": if waits { "MODAL" } else { word(task.status) },
             "progress": per_cent(task),
             "failReason": reason(task),
             "buttons": [],

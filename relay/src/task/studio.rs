@@ -189,7 +189,7 @@ pub fn documented(status: TaskStatus) -> &'static str {
 }
 
 /// A task's status in New-API's words.
-pub fn upper(status: TaskStatus) -> &'static str {
+pub fn word(status: TaskStatus) -> &'static str {
     match status {
         TaskStatus::Created => "NOT_START",
         TaskStatus::Submitted => "SUBMITTED",
@@ -228,6 +228,21 @@ pub fn progress(value: Option<&Value>) -> Option<i64> {
 /// A task's own progress, as text.
 pub fn per_cent(task: &Task) -> String {
     format!("{}%", if task.status.is_final() { 100 } else { task.progress })
+}
+
+/// What New-API's envelopes say of any task: what it is, how far it is, and when it got there.
+pub fn standing(task: &Task) -> Fields {
+    let status = if is_native(task) { word(task.status) } else { documented(task.status) };
+    Fields::from_iter([
+        ("task_id".to_owned(), task.uid.clone().into()),
+        ("action".to_owned(), task.action.clone().into()),
+        ("status".to_owned(), status.into()),
+        ("fail_reason".to_owned(), reason(task).into()),
+        ("submit_time".to_owned(), seconds(Some(task.created_at)).into()),
+        ("start_time".to_owned(), seconds(task.started_at).into()),
+        ("finish_time".to_owned(), seconds(task.finished_at).into()),
+        ("progress".to_owned(), per_cent(task).into()),
+    ])
 }
 
 /// Seconds of a moment, 0 for none.

@@ -5,8 +5,8 @@ use schema::model::task::{Task, TaskStatus};
 use serde_json::{Value, json};
 
 use super::studio::{
-    Fields, Heard, Order, Question, Seen, Standing, Studio, Taken, View, bad, documented, first, is_native, per_cent,
-    progress, reason, required, seconds, status, text, upper, upstream_of,
+    Fields, Heard, Order, Question, Seen, Standing, Studio, Taken, View, bad, first, is_native, progress, required,
+    standing, status, text, upstream_of,
 };
 use crate::convert::Fault;
 
@@ -125,21 +125,12 @@ impl Studio for Suno {
         let length = [of_clip("duration"), of_clip("metadata").and_then(|meta| meta.get("duration"))];
         let length = length.into_iter().flatten().find_map(Value::as_f64);
         let asked = task.request.0.get("duration").and_then(Value::as_f64);
-        let data = json!({
-            "task_id": task.uid,
-            "action": task.action,
-            "status": if is_native(task) { upper(task.status) } else { documented(task.status) },
-            "fail_reason": reason(task),
-            "submit_time": seconds(Some(task.created_at)),
-            "start_time": seconds(task.started_at),
-            "finish_time": seconds(task.finished_at),
-            "progress": per_cent(task),
-            "audio_url": first([of_clip("audio_url")]).unwrap_or_default(),
-            "title": title,
-            // Whole seconds, as documented.
-            "duration": length.or(asked).unwrap_or(0.0).round() as i64,
-            "data": made,
-        });
+        let mut data = Value::Object(standing(task));
+        data["audio_url"] = first([of_clip("audio_url")]).unwrap_or_default().into();
+        data["title"] = title.into();
+        // Whole seconds, as documented.
+        data["duration"] = (length.or(asked).unwrap_or(0.0).round() as i64).into();
+        data["data"] = made;
         json!({"success": true, "code": "success", "message": "", "data": data})
     }
 

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::kling::ESTIMATE;
 use super::studio::{
-    Heard, Order, Question, Seen, Standing, Studio, Taken, View, bad, documented, first, is_native, per_cent, progress,
-    reason, required, seconds, status, text, upper,
+    Heard, Order, Question, Seen, Standing, Studio, Taken, View, bad, first, progress, required, seconds, standing,
+    status, text,
 };
 use crate::convert::Fault;
 
@@ -88,27 +88,14 @@ impl Studio for Video {
             task.request.0.get("duration"),
         ];
         let length = lengths.into_iter().flatten().find_map(|n| n.as_f64().or_else(|| n.as_str()?.trim().parse().ok()));
-        json!({
-            "success": true,
-            "code": "success",
-            "message": "",
-            "data": {
-                "task_id": task.uid,
-                "action": task.action,
-                "status": if is_native(task) { upper(task.status) } else { documented(task.status) },
-                "fail_reason": reason(task),
-                "submit_time": seconds(Some(task.created_at)),
-                "start_time": seconds(task.started_at),
-                "finish_time": seconds(task.finished_at),
-                "progress": per_cent(task),
-                "url": url,
-                "video_url": url,
-                "format": result.get("format").cloned().unwrap_or("mp4".into()),
-                "metadata": metadata,
-                "duration": length.unwrap_or(0.0).round() as i64,
-                "created_at": seconds(Some(task.created_at)),
-            },
-        })
+        let mut data = Value::Object(standing(task));
+        data["url"] = url.into();
+        data["video_url"] = url.into();
+        data["format"] = result.get("format").cloned().unwrap_or("mp4".into());
+        data["metadata"] = metadata.cloned().unwrap_or_default();
+        data["duration"] = (length.unwrap_or(0.0).round() as i64).into();
+        data["created_at"] = seconds(Some(task.created_at)).into();
+        json!({"success": true, "code": "success", "message": "", "data": data})
     }
 }
 

@@ -172,3 +172,29 @@ fn an_envelope_is_taken_off() {
     assert!(out.starts_with("data: {\"candidates\"") && !out.contains("traceId"), "{out}");
     assert_eq!(carry.end(), End::Done);
 }
+
+#[test]
+fn a_chat_that_has_said_why_it_ends_is_ended_for_its_client() {
+    let done = b"data: [DONE]\n\n".as_slice();
+    let (events, finish) = (CHAT.find("data: [DONE]").unwrap(), CHAT.find("\"finish_reason\"").unwrap());
+    for hide in [true, false] {
+        for step in [1, 9, 4096] {
+            // Neither the last blank line nor the `[DONE]` came.
+            let mut carry = plain(Middle::watch(Kind::Chat, hide), Dialect::Chat);
+            let out = run(&mut carry, CHAT[..events - 2].as_bytes(), step);
+            let text = String::from_utf8(out.clone()).unwrap();
+            assert!(out.ends_with(done) && text.matches("[DONE]").count() == 1, "{text}");
+            assert_eq!((carry.end(), carry.usage(99).unwrap().output), (End::Done, 2), "{hide} {step}");
+            // Half of the event that says it is no end.
+            let mut carry = plain(Middle::watch(Kind::Chat, hide), Dialect::Chat);
+            let out = run(&mut carry, CHAT[..finish + 24].as_bytes(), step);
+            let text = String::from_utf8(out).unwrap();
+            assert!(text.ends_with("\n\n") && !text.contains("finish_reason") && !text.contains("[DONE]"), "{text}");
+            assert_eq!(carry.end(), End::Open, "{hide} {step}");
+        }
+    }
+    let two = "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: {\"choices\":[{\"index\":1,\"delta\":{\"content\":\"on\"},\"finish_reason\":null}]}\n\n";
+    let mut carry = plain(Middle::watch(Kind::Chat, false), Dialect::Chat);
+    run(&mut carry, two.as_bytes(), 4096);
+    assert_eq!(carry.end(), End::Open, "the second of two choices has not ended");
+}

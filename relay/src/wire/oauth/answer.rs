@@ -7,6 +7,10 @@ use serde_json::Value;
 
 use super::Flow;
 use super::claims::{self, Identity};
+use crate::wire::scrub::Hidden;
+
+/// Longest description of a refusal that is kept.
+const DESCRIPTION: usize = 200;
 
 /// What a token endpoint gave; what it left out stays as it was.
 #[derive(Clone, Default, PartialEq)]
@@ -102,16 +106,33 @@ fn refusal(status: StatusCode, body: &Value) -> Dead {
         .or_else(|| body.get("error"))
         .or_else(|| body.get("code"))
         .and_then(Value::as_str);
-    match code {
-        Some(code) => Dead {
-            for_good: status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS && FOR_GOOD.contains(&code),
-            // A code is an identifier; anything longer could be a sentence that quotes a token.
-            reason: format!(
-                "the token endpoint refused ({}: {})",
-                status.as_u16(),
-                code.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').take(60).collect::<String>()
-            ),
-        },
-        None => Dead { for_good: false, reason: format!("the token endpoint answered {}", status.as_u16()) },
-    }
+    let description = ["/error_description", "/error/message", "/message"]
+        .into_iter()
+        .find_map(|place| body.pointer(place).and_then(Value::as_str))
+        .map(described)
+        .filter(|text| !text.is_empty());
+    // A code is an identifier; a sentence in its place is read as one.
+    let named = code.filter(|code| !code.is_empty() && code.len() <= 60 && code.bytes().all(is_word));
+    let said = match (named, description) {
+        (Some(code), Some(text)) => format!("refused ({}: {code}): {text}", status.as_u16()),
+        (Some(code), None) => format!("refused ({}: {code})", status.as_u16()),
+        (None, Some(text)) => format!("answered {}: {text}", status.as_u16()),
+        (None, None) => format!("answered {}", status.as_u16()),
+    };
+    let for_good = status.is_client_error()
+        && status != StatusCode::TOO_MANY_REQUESTS
+        && code.is_some_and(|code| FOR_GOOD.contains(&code));
+    Dead { for_good, reason: format!("the token endpoint {said}") }
+}
+
+fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"_-.".contains(&byte)
+}
+
+/// A vendor's sentence on one line, short, and without what looks like a token. What only the caller knows to
+/// be secret is the caller's to hide.
+fn described(text: &str) -> String {
+    let text = Hidden::default().scrub_text(text).unwrap_or_else(|| text.to_owned());
+    let line: Vec<&str> = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|w| !w.is_empty()).collect();
+    line.join(" ").chars().take(DESCRIPTION).collect()
 }

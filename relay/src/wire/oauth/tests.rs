@@ -194,3 +194,19 @@ fn refusals_say_whether_a_login_is_needed() {
         assert!(!dead.reason.contains("sk-ant"), "{}", dead.reason);
     }
 }
+
+#[test]
+fn refusals_carry_the_vendors_words_without_its_secrets() {
+    let said = |status: u16, body: &str| {
+        let status = StatusCode::from_u16(status).unwrap();
+        read_tokens(Flow::Claude, status, body.as_bytes(), NOW).unwrap_err().reason
+    };
+    let body = r#"{"error":"invalid_grant","error_description":"Refresh\n token sk-ant-ort01-abcdefgh not  found"}"#;
+    assert_eq!(said(400, body), "the token endpoint refused (400: invalid_grant): Refresh token *** not found");
+    let body = r#"{"error":{"code":"refresh_token_reused","message":"It was used."}}"#;
+    assert_eq!(said(401, body), "the token endpoint refused (401: refresh_token_reused): It was used.");
+    assert_eq!(said(400, r#"{"error":"invalid_grant"}"#), "the token endpoint refused (400: invalid_grant)");
+    assert_eq!(said(502, "<html>"), "the token endpoint answered 502");
+    let long = format!(r#"{{"error":"a whole sentence","error_description":"{}"}}"#, "long ".repeat(200));
+    assert_eq!(said(400, &long).chars().count(), "the token endpoint answered 400: ".len() + 200);
+}

@@ -1,6 +1,7 @@
 //! Lists of pictures, songs and videos that vendors work on, as this system's pages show them.
 
 use axum::extract::State;
+use relay::task::word;
 use schema::model::task::{Task, TaskFilter, TaskStatus};
 use schema::service::task;
 use schema::{App, Error, Role, Time};
@@ -24,18 +25,6 @@ pub struct TaskQuery {
     channel_id: Option<String>,
     start_timestamp: Option<String>,
     end_timestamp: Option<String>,
-}
-
-/// This system's word for how far a task is.
-fn word(status: TaskStatus) -> &'static str {
-    match status {
-        TaskStatus::Created => "NOT_START",
-        TaskStatus::Submitted => "SUBMITTED",
-        TaskStatus::Queued => "QUEUED",
-        TaskStatus::Running => "IN_PROGRESS",
-        TaskStatus::Succeeded => "SUCCESS",
-        TaskStatus::Failed => "FAILURE",
-    }
 }
 
 fn status(text: &str) -> Result<TaskStatus, Error> {
