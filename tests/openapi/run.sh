@@ -2,7 +2,7 @@
 # Tests a running product against its own description with schemathesis: no 5xx, nothing that the
 # description does not allow, nothing refused that it does allow.
 #
-#   tests/openapi/run.sh [seconds]      60 without; further words go to schemathesis
+#   tests/openapi/run.sh [seconds]      60 without; further words go to schemathesis (--seed of a run repeats it)
 #
 # Starts the product (embedded, or on DATABASE_URL and REDIS_URL where they are set) and a fake upstream, signs
 # people up, runs schemathesis and stops what it started. BINARIES names the folder of built binaries, VENV that
@@ -33,7 +33,8 @@ case $venv in /*) ;; *) venv=$root/$venv ;; esac
 (cd "$work" && SCHEMATHESIS_HOOKS="$root/tests/openapi/hooks.py" \
     "$venv/bin/schemathesis" --config-file "$root/tests/openapi/schemathesis.toml" run \
     "$TARGET/openapi.json" --max-time "$seconds" "$@" >"$work/out.txt" 2>&1) || status=$?
-tail -n "${LINES_SHOWN:-400}" "$work/out.txt"
+# What was wrong, and the sums; the lists of warnings between them are in the full report.
+sed -n '/= FAILURES =/,/= WARNINGS =/p; /= ERRORS =/,/= WARNINGS =/p; /= SUMMARY =/,$p' "$work/out.txt"
 if [ -n "${REPORT:-}" ]; then
     mkdir -p "$REPORT"
     cp "$work/out.txt" "$work/app.log" "$work/setup.log" "$REPORT/"

@@ -211,27 +211,37 @@ fn messages<'a>(method: &Method, rest: &str) -> Option<Target<'a>> {
 /// `/models`, `/models/{id}` and `/models/{id}:{action}`.
 fn model_paths<'a>(method: &Method, rest: &'a str, form: Option<Dialect>) -> Option<Target<'a>> {
     let tail = rest.strip_prefix("/models")?;
-    if *method == Method::GET {
-        let id = match tail {
-            "" | "/" => None,
-            tail => Some(decoded(tail.strip_prefix('/')?)),
-        };
-        return Some(Target::Models { dialect: form, id });
+    let named = tail.strip_prefix('/').unwrap_or_default();
+    // OpenAI's names hold colons themselves (`ft:gpt-4o:ours`); only Gemini's verbs end one.
+    let verb = verb(named).filter(|_| form != Some(Dialect::Chat));
+    match (method, verb) {
+        (&Method::GET, None) => {
+            let id = match tail {
+                "" | "/" => None,
+                _ => Some(decoded(tail.strip_prefix('/')?)),
+            };
+            Some(Target::Models { dialect: form, id })
+        }
+        (&Method::POST, Some((model, operation, stream))) => {
+            let model = Some(decoded(model)).filter(|model| !model.is_empty());
+            Some(Target::Call(CallRoute { dialect: Dialect::Gemini, operation, model, stream: Some(stream), tail: "" }))
+        }
+        _ => None,
     }
-    if *method != Method::POST || form == Some(Dialect::Chat) {
-        return None;
-    }
-    let (model, action) = tail.strip_prefix('/')?.rsplit_once(':')?;
-    let (operation, stream) = match action {
-        "generateContent" => (Operation::Generate, Some(false)),
-        "streamGenerateContent" => (Operation::Generate, Some(true)),
-        "countTokens" => (Operation::CountTokens, Some(false)),
-        "embedContent" => (Operation::Embed, Some(false)),
-        "batchEmbedContents" => (Operation::EmbedBatch, Some(false)),
+}
+
+/// The model before one of Gemini's verbs, what the verb asks for, and whether its answer streams.
+fn verb(named: &str) -> Option<(&str, Operation, bool)> {
+    let (model, verb) = named.rsplit_once(':')?;
+    let (operation, stream) = match verb {
+        "generateContent" => (Operation::Generate, false),
+        "streamGenerateContent" => (Operation::Generate, true),
+        "countTokens" => (Operation::CountTokens, false),
+        "embedContent" => (Operation::Embed, false),
+        "batchEmbedContents" => (Operation::EmbedBatch, false),
         _ => return None,
     };
-    let model = Some(decoded(model)).filter(|model| !model.is_empty());
-    Some(Target::Call(CallRoute { dialect: Dialect::Gemini, operation, model, stream, tail: "" }))
+    Some((model, operation, stream))
 }
 
 /// Gemini's cached contents.

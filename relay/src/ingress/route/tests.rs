@@ -152,6 +152,8 @@ fn what_is_not_listed_is_unknown_or_not_ours() {
         ("POST", "/v1/files"),
         ("DELETE", "/v1/models/x"),
         ("POST", "/v1/models/x:tune"),
+        ("GET", "/v1beta/models/g:generateContent"),
+        ("GET", "/v1/models/g:countTokens"),
         ("POST", "/v1/messages/batches"),
         ("GET", "/api/whatever"),
         ("POST", "/openai"),
