@@ -88,6 +88,38 @@ def means_the_caller(body):
     return isinstance(body, dict) and body.get("id") == 1
 
 
+def channels():
+    """Numbers of the accounts that the run's model calls are answered by."""
+    request = urllib.request.Request(TARGET + "/api/channel/?page_size=100",
+                                     headers={"Authorization": f"Bearer {admin()}", "New-Api-User": "1"})
+    with urllib.request.urlopen(request, timeout=20) as answer:
+        return [channel["id"] for channel in json.load(answer)["data"]["items"]]
+
+
+KEPT = set(channels())
+# Whoever would change or remove one of them gets a number that nobody has instead.
+SPARE = 1_000_000
+
+
+def spared(value):
+    if isinstance(value, (bool, dict, list)):
+        return value
+    return SPARE if value in KEPT or value in map(str, KEPT) else value
+
+
+@schemathesis.hook
+def before_call(context, case, kwargs):
+    if not case.path.startswith("/api/channel"):
+        return
+    if case.path_parameters and "id" in case.path_parameters:
+        case.path_parameters["id"] = spared(case.path_parameters["id"])
+    if isinstance(case.body, dict):
+        if "id" in case.body:
+            case.body["id"] = spared(case.body["id"])
+        if isinstance(case.body.get("ids"), list):
+            case.body["ids"] = [spared(i) for i in case.body["ids"]]
+
+
 @schemathesis.hook
 def filter_body(context, body):
     """The administrator this run signs in as keeps name and password."""
