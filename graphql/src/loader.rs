@@ -21,6 +21,8 @@ use schema::model::subscription::Subscription;
 use schema::model::task::Task;
 use schema::model::usage::CallContent;
 use schema::model::user::User;
+use schema::page::{Page, Seek};
+use schema::service::nested::OwnersList;
 use schema::service::report::{self, Dimension, Sums};
 use schema::service::subscription::{self, Held};
 use schema::service::{account, account_group, announcement, nested, usage};
@@ -180,6 +182,10 @@ by_service! {
     ReadsOf, i64, |db, ids| announcement::read_counts(&db.app, &db.actor, &ids).await?
 }
 by_service! {
+    /// Who has read an announcement, day by day.
+    StatsOfAnnouncement, announcement::Stats, |db, ids| announcement::stats_of(&db.app, &db.actor, &ids).await?
+}
+by_service! {
     /// What a person is on now.
     HeldBy, Held, |db, ids| subscription::current_of(&db.app, &db.actor, &ids).await?
 }
@@ -289,5 +295,58 @@ impl Loader<CountOf> for Db {
             counts.extend(found.into_iter().map(|(owner, count)| (CountOf { list, owner }, count)));
         }
         Ok(counts)
+    }
+}
+
+/// A page of an owner's list, as it was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct PageOf<L> {
+    pub list: L,
+    pub owner: i64,
+    pub seek: Seek,
+}
+
+impl<L: OwnersList> Loader<PageOf<L>> for Db {
+    type Value = Page<L::Row>;
+    type Error = Error;
+
+    async fn load(&self, keys: &[PageOf<L>]) -> std::result::Result<HashMap<PageOf<L>, Page<L::Row>>, Error> {
+        let mut asked: HashMap<(&L, &Seek), Vec<i64>> = HashMap::new();
+        for key in keys {
+            asked.entry((&key.list, &key.seek)).or_default().push(key.owner);
+        }
+        let mut found = HashMap::new();
+        for ((list, seek), owners) in asked {
+            let pages = list.pages(&self.app, &self.actor, &owners, seek).await?;
+            let key = |owner| PageOf { list: list.clone(), owner, seek: seek.clone() };
+            found.extend(pages.into_iter().map(|(owner, page)| (key(owner), page)));
+        }
+        Ok(found)
+    }
+}
+
+/// How long an owner's list is, as it was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct LengthOf<L> {
+    pub list: L,
+    pub owner: i64,
+}
+
+impl<L: OwnersList> Loader<LengthOf<L>> for Db {
+    type Value = i64;
+    type Error = Error;
+
+    async fn load(&self, keys: &[LengthOf<L>]) -> std::result::Result<HashMap<LengthOf<L>, i64>, Error> {
+        let mut asked: HashMap<&L, Vec<i64>> = HashMap::new();
+        for key in keys {
+            asked.entry(&key.list).or_default().push(key.owner);
+        }
+        let mut found = HashMap::new();
+        for (list, owners) in asked {
+            let counts = list.counts(&self.app, &self.actor, &owners).await?;
+            let key = |owner| LengthOf { list: list.clone(), owner };
+            found.extend(counts.into_iter().map(|(owner, count)| (key(owner), count)));
+        }
+        Ok(found)
     }
 }

@@ -1,7 +1,5 @@
-//! Lists inside lists: the first page of each, for all owners of an answer together.
-//!
-//! A filter, an order or a cursor asks for each owner by itself; so do lists with none of these that nobody
-//! has written a [`Nested`] for.
+//! Lists inside lists, for all owners of an answer together: the first page of a list as it stands
+//! ([`newest`]), or whatever was asked for by a filter, an order or a cursor ([`page`]).
 
 use std::hash::Hash;
 
@@ -10,10 +8,11 @@ use async_graphql::{Context, OutputType};
 use schema::Error;
 use schema::model::nested::Nested;
 use schema::page::{Cursor, Page, Seek};
+use schema::service::nested::OwnersList;
 
 use crate::context::Reach;
 use crate::fault::Result;
-use crate::loader::{Db, FirstIds, NewestOf};
+use crate::loader::{Db, FirstIds, NewestOf, PageOf};
 use crate::page::{Connection, connection};
 
 /// True for the first page of a list as it stands.
@@ -41,6 +40,22 @@ where
     let rows = keys.iter().filter_map(|key| found.remove(key)).collect();
     let page = Page { rows, has_next: page.has_next, has_previous: false };
     Ok(connection(page, cursor, T::from).counted_of(list, owner))
+}
+
+/// A page of an owner's list as it was asked for.
+pub async fn page<L: OwnersList, T>(
+    ctx: &Context<'_>,
+    list: L,
+    owner: i64,
+    seek: Seek,
+    cursor: impl Fn(&L::Row) -> Cursor,
+) -> Result<Connection<T>>
+where
+    T: From<L::Row> + OutputType,
+{
+    let page = ctx.loaders().load_one(PageOf { list: list.clone(), owner, seek }).await?;
+    let page = page.unwrap_or(Page { rows: Vec::new(), has_next: false, has_previous: false });
+    Ok(connection(page, cursor, T::from).counted_with(list, owner))
 }
 
 async fn ids(ctx: &Context<'_>, of: NewestOf) -> Result<FirstIds> {

@@ -8,11 +8,12 @@ use async_graphql::{Context, Enum, Object, OutputType, SimpleObject, TypeName};
 use futures_util::future::BoxFuture;
 use schema::model::nested::Nested;
 use schema::page::{Cursor, Direction, Page, Seek};
+use schema::service::nested::OwnersList;
 use schema::{Actor, App, Error};
 
 use crate::context::Reach;
 use crate::fault::Result;
-use crate::loader::CountOf;
+use crate::loader::{CountOf, LengthOf, Loaders};
 use crate::scalar::BigInt;
 
 /// The most rows of one page.
@@ -70,6 +71,8 @@ enum Count {
     By(Box<dyn Fn(App, Actor) -> BoxFuture<'static, schema::Result<i64>> + Send + Sync>),
     /// With the same lists of other owners.
     Of(Nested, i64),
+    /// With the same lists of other owners, as they were asked for.
+    Batched(Box<dyn for<'a> Fn(&'a Loaders) -> BoxFuture<'a, schema::Result<i64>> + Send + Sync>),
 }
 
 /// One page of a list.
@@ -130,6 +133,7 @@ impl<T: OutputType> Connection<T> {
                 let key = CountOf { list: *list, owner: *owner };
                 ctx.loaders().load_one(key).await.map(Option::unwrap_or_default)
             }
+            Count::Batched(count) => count(ctx.loaders()).await,
         };
         Some(counted.map(BigInt).map_err(Into::into))
     }
@@ -158,6 +162,17 @@ impl<T: OutputType> Connection<T> {
     /// The same page of an owner's list, counted with those of other owners.
     pub fn counted_of(mut self, list: Nested, owner: i64) -> Self {
         self.count = Some(Count::Of(list, owner));
+        self
+    }
+}
+
+impl<T: OutputType> Connection<T> {
+    /// The same page of an owner's list, counted with those of other owners by what it was asked for.
+    pub fn counted_with<L: OwnersList>(mut self, list: L, owner: i64) -> Self {
+        self.count = Some(Count::Batched(Box::new(move |loaders| {
+            let key = LengthOf { list: list.clone(), owner };
+            Box::pin(async move { loaders.load_one(key).await.map(Option::unwrap_or_default) })
+        })));
         self
     }
 }

@@ -7,6 +7,7 @@ mod migrate;
 mod postgres;
 mod sqlite;
 mod statements;
+mod together;
 
 use bb8::PooledConnection;
 use diesel_async::pooled_connection::AsyncDieselConnectionManager;
@@ -17,6 +18,7 @@ use crate::error::{Error, Result};
 
 pub use migrate::{down_all, migrate, pending};
 pub use statements::sent as statements_sent;
+pub use together::Together;
 
 /// A plain PostgreSQL connection.
 pub type Pg = AsyncPgConnection;

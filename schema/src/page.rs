@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 
 /// Which way a list runs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Direction {
     Asc,
     #[default]
@@ -11,14 +11,14 @@ pub enum Direction {
 }
 
 /// Where a keyset page begins: the sort value and id of the row before it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Cursor {
     pub key: CursorKey,
     pub id: i64,
 }
 
 /// The sort value inside a cursor.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(untagged)]
 pub enum CursorKey {
     Number(i64),
@@ -46,7 +46,7 @@ impl Cursor {
 }
 
 /// A keyset window: up to `take` rows after (or before) a cursor.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Seek {
     pub take: i64,
     pub after: Option<Cursor>,

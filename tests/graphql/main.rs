@@ -8,6 +8,7 @@ mod keys;
 mod money;
 mod people;
 mod racing;
+mod repeats;
 mod reports;
 mod roles;
 mod schema_file;

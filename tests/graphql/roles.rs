@@ -128,12 +128,13 @@ fn more(field: &str, input: &mut Map<String, Value>) {
 
 /// An id of the kind a field or argument asks for, of a row there is not.
 fn id_of(field: &str, name: &str) -> String {
-    const KINDS: [&str; 11] = [
+    const KINDS: [&str; 12] = [
         "AccountGroup",
         "Account",
         "Announcement",
         "ApiKey",
         "UsageRecord",
+        "CardRedemption",
         "Card",
         "Model",
         "Order",

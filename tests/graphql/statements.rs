@@ -4,8 +4,10 @@
 
 use harness::{Client, TestApp};
 use schema::model::account::AccountKind;
+use schema::model::announcement::AnnouncementKind;
 use schema::model::api_key::{Binding, BoundTo, Slot};
 use schema::service::account_group::{self, GroupDraft};
+use schema::service::announcement::{self, Draft};
 use schema::service::api_key::{self, NewKey};
 use schema::service::{plan, subscription, wallet};
 use schema::{Actor, Micros};
@@ -13,8 +15,8 @@ use serde_json::json;
 
 use crate::world::{a_call, a_person, an_account, book};
 
-/// Five lists as people look at them, with what belongs to each row.
-const LISTS: [(&str, &str); 5] = [
+/// Lists as people look at them, with what belongs to each row.
+const LISTS: &[(&str, &str)] = &[
     (
         "keys",
         "query ($n: Int!) { apiKeys(first: $n) { nodes { name state owner { username plan { plan { slug } } } \
@@ -44,6 +46,27 @@ const LISTS: [(&str, &str); 5] = [
         "query ($n: Int!) { ledgerEntries(first: $n) { nodes { amount kind user { username plan { plan { name } } \
          apiKeys(first: 3) { nodes { name } } } } totalCount } }",
     ),
+    // Lists inside lists that are filtered, sorted, or read from their ends.
+    (
+        "people, closely",
+        "query ($n: Int!) { users(first: $n) { nodes { \
+         apiKeys(first: 3, filter: { state: ACTIVE }, orderBy: { field: NAME, direction: ASC }) { \
+         nodes { name usage { cost } } totalCount } \
+         ledgerEntries(first: 2, filter: { kind: { eq: ADJUSTMENT } }) { nodes { amount user { username } } totalCount } \
+         subscriptions(last: 2) { nodes { plan { name } } totalCount } \
+         orders(first: 2, orderBy: { field: AMOUNT }) { nodes { number } totalCount } \
+         cardRedemptions(last: 2) { nodes { value } totalCount } } } }",
+    ),
+    (
+        "accounts, closely",
+        "query ($n: Int!) { accounts(first: $n) { nodes { events(last: 2) { nodes { note } totalCount } \
+         credentials { kind } proxy { kind } } } }",
+    ),
+    (
+        "announcements",
+        "query ($n: Int!) { announcements(first: $n) { nodes { title isRead readCount author { username } \
+         stats { readCount userCount trend { day readCount } } } totalCount } }",
+    ),
 ];
 
 async fn fill(app: &TestApp, rows: usize) {
@@ -63,6 +86,15 @@ async fn fill(app: &TestApp, rows: usize) {
         let bindings = vec![Binding { slot: Slot::Openai, to: BoundTo::Account(account) }];
         let key = NewKey { owner: Some(user), name: format!("key{n}"), bindings, ..NewKey::default() };
         let key = api_key::issue(&app.app, &system, key).await.unwrap().key.id;
+        let draft = Draft {
+            title: format!("news {n}"),
+            content: "text".into(),
+            summary: String::new(),
+            kind: AnnouncementKind::General,
+            priority: 0,
+            expires_at: None,
+        };
+        announcement::create(&app.app, &system, draft).await.unwrap();
         calls.push(a_call(user, key, account, app.app.clock.now()));
     }
     book(app, calls).await;

@@ -100,19 +100,10 @@ impl Announcement {
     /// Who has read it, day by day.
     #[graphql(visible = "to_admins")]
     async fn stats(&self, ctx: &Context<'_>) -> Option<Result<AnnouncementStats>> {
-        Some(match service::stats(ctx.app(), ctx.actor(), self.row).await {
-            Ok(stats) => Ok(AnnouncementStats {
-                read_count: BigInt(stats.reads),
-                user_count: BigInt(stats.people),
-                read_rate: stats.rate(),
-                trend: stats
-                    .trend
-                    .into_iter()
-                    .map(|(day, reads)| AnnouncementReads { day, read_count: BigInt(reads) })
-                    .collect(),
-            }),
-            Err(e) => Err(e.into()),
-        })
+        match ctx.loaders().load_one(loader::StatsOfAnnouncement(self.row)).await {
+            Ok(stats) => stats.map(|stats| Ok(stats.into())),
+            Err(e) => Some(Err(e.into())),
+        }
     }
 }
 
@@ -127,6 +118,18 @@ pub struct AnnouncementStats {
     pub read_rate: f64,
     /// By day.
     pub trend: Vec<AnnouncementReads>,
+}
+
+impl From<service::Stats> for AnnouncementStats {
+    fn from(stats: service::Stats) -> Self {
+        let reads = |(day, reads)| AnnouncementReads { day, read_count: BigInt(reads) };
+        Self {
+            read_count: BigInt(stats.reads),
+            user_count: BigInt(stats.people),
+            read_rate: stats.rate(),
+            trend: stats.trend.into_iter().map(reads).collect(),
+        }
+    }
 }
 
 /// How many read an announcement on a day.

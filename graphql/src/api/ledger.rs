@@ -4,7 +4,7 @@ use async_graphql::{ComplexObject, Context, Enum, ID, InputObject, Object, Simpl
 use schema::model::ledger as model;
 use schema::model::nested::Nested;
 use schema::page::{Cursor, CursorKey, Seek};
-use schema::service::{user as people, wallet as service};
+use schema::service::{nested as lists, user as people, wallet as service};
 
 use super::user::User;
 use crate::context::{Reach, to_admins};
@@ -118,6 +118,16 @@ pub async fn list(
     let filter = filter.unwrap_or_default();
     let (from, until) = span(filter.created_at);
     let filter = model::LedgerFilter { user_id: user, kinds: values(filter.kind, "filter.kind")?, from, until };
+    if let Some(owner) = user {
+        return nested::page(
+            ctx,
+            lists::LedgerEntries { filter: model::LedgerFilter { user_id: None, ..filter } },
+            owner,
+            seek?,
+            cursor,
+        )
+        .await;
+    }
     let rows = service::entries(ctx.app(), ctx.actor(), &filter, &seek?).await?;
     Ok(page::connection(rows, cursor, LedgerEntry::from).counted(count_by!(service::count, filter)))
 }
@@ -167,6 +177,8 @@ pub struct WalletSetInput {
     pub balance: Decimal,
     /// Why, for the ledger.
     pub note: Option<String>,
+    /// Repeating the request with this key sets nothing again, whatever moved since; remembered for a day.
+    pub client_mutation_key: Option<String>,
 }
 
 /// The answer to a movement of a wallet.
@@ -208,12 +220,14 @@ impl LedgerMutation {
     ) -> Result<WalletPayload> {
         let user = node::row("User", &input.user_id, "userId")?;
         let note = input.note.unwrap_or_default();
-        let moved = service::set_balance(ctx.app(), ctx.actor(), user, input.balance.0, &note).await;
+        let key = input.client_mutation_key.as_deref();
+        let moved = service::set_balance_once(ctx.app(), ctx.actor(), user, input.balance.0, &note, key).await;
         paid(ctx, user, moved).await
     }
 }
 
-async fn paid(
+/// The answer to a movement: the entry, and the person with the wallet as it is now.
+pub async fn paid(
     ctx: &Context<'_>,
     user: i64,
     moved: schema::Result<Option<model::LedgerEntry>>,

@@ -170,6 +170,8 @@ pub struct SettingPutInput {
     /// Its value; null returns to the default, `***` leaves a secret as it is.
     #[graphql(secret)]
     pub value: Option<String>,
+    /// Refuses when the setting was changed since this version was read; 0 for one that has its default.
+    pub expected_version: Option<BigInt>,
 }
 
 /// Several settings to be changed together.
@@ -203,13 +205,16 @@ impl SettingMutation {
         if input.settings.len() > 100 {
             return Err(schema::Error::invalid("settings", "at most 100 at once").into());
         }
-        let mut changes = BTreeMap::new();
+        let (mut changes, mut expected) = (BTreeMap::new(), BTreeMap::new());
         for change in input.settings {
+            if let Some(version) = change.expected_version {
+                expected.insert(change.name.clone(), version.0);
+            }
             if changes.insert(change.name.clone(), change.value).is_some() {
                 return Err(schema::Error::invalid("settings", "a setting is named twice").into());
             }
         }
-        let (done, user_errors) = split(service::put(ctx.app(), ctx.actor(), &changes).await)?;
+        let (done, user_errors) = split(service::put_over(ctx.app(), ctx.actor(), &changes, &expected).await)?;
         let settings = match done {
             None => None,
             Some(()) => Some(

@@ -5,7 +5,7 @@ use async_graphql::{ComplexObject, Context, Enum, ID, InputObject, Object, Simpl
 use schema::model::nested::Nested;
 use schema::model::subscription as model;
 use schema::page::{Cursor, Direction, Seek};
-use schema::service::subscription as service;
+use schema::service::{nested as lists, subscription as service};
 
 use super::plan::{Plan, PlanLimits};
 use super::user::User;
@@ -139,6 +139,10 @@ pub async fn list(
         ends_after: filter.ends_after.map(|t| t.0),
     };
     let direction: Direction = direction.into();
+    if let Some(owner) = user {
+        let filter = model::SubscriptionFilter { user_id: None, ..filter };
+        return nested::page(ctx, lists::Subscriptions { filter, order: direction }, owner, seek?, cursor).await;
+    }
     let rows = service::entries(ctx.app(), ctx.actor(), &filter, direction, &seek?).await?;
     Ok(page::connection(rows, cursor, PlanSubscription::from).counted(count_by!(service::count, filter)))
 }

@@ -4,7 +4,7 @@ use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 
 use crate::clock::Time;
-use crate::db::Conn;
+use crate::db::{Conn, Together};
 use crate::model::account::Health;
 use crate::on;
 use crate::page::{CursorKey, Seek};
@@ -50,25 +50,33 @@ impl AccountEvent {
     }
     /// Newest first, one keyset page and one row more; all accounts when none is named.
     pub async fn seek(conn: &mut Conn, account_id: Option<i64>, seek: &Seek) -> QueryResult<Vec<Self>> {
+        Self::seek_each(conn, &[account_id], seek).await
+    }
+    /// The same page of several lists, in one statement.
+    pub async fn seek_each(conn: &mut Conn, account_ids: &[Option<i64>], seek: &Seek) -> QueryResult<Vec<Self>> {
         on!(conn, |c| {
-            let mut query = account_events::table.select(Self::as_select()).into_boxed();
-            if let Some(id) = account_id {
-                query = query.filter(account_events::account_id.eq(id));
-            }
-            if let Some(cursor) = &seek.after {
-                let CursorKey::Number(_) = cursor.key else { return Ok(Vec::new()) };
+            let mut lists = Vec::with_capacity(account_ids.len());
+            for account_id in account_ids {
+                let mut query = account_events::table.select(Self::as_select()).into_boxed();
+                if let Some(id) = *account_id {
+                    query = query.filter(account_events::account_id.eq(id));
+                }
+                if let Some(cursor) = &seek.after {
+                    let CursorKey::Number(_) = cursor.key else { return Ok(Vec::new()) };
+                    query = if seek.backward {
+                        query.filter(account_events::id.gt(cursor.id))
+                    } else {
+                        query.filter(account_events::id.lt(cursor.id))
+                    };
+                }
                 query = if seek.backward {
-                    query.filter(account_events::id.gt(cursor.id))
+                    query.order(account_events::id.asc())
                 } else {
-                    query.filter(account_events::id.lt(cursor.id))
+                    query.order(account_events::id.desc())
                 };
+                lists.push(query.limit(seek.take + 1));
             }
-            query = if seek.backward {
-                query.order(account_events::id.asc())
-            } else {
-                query.order(account_events::id.desc())
-            };
-            query.limit(seek.take + 1).load(c).await
+            Together(lists).load(c).await
         })
     }
     /// The last event of each of some accounts with a health, of those with a status where one is named.

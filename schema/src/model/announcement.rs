@@ -261,12 +261,12 @@ impl Reading {
             .load(c)
             .await)
     }
-    /// When each reading of one announcement was, oldest first, no further back than `from`.
-    pub async fn times(conn: &mut Conn, announcement_id: i64, from: Time) -> QueryResult<Vec<Time>> {
+    /// When each reading of some announcements was, with the announcement, oldest first, no further back than `from`.
+    pub async fn times(conn: &mut Conn, ids: &[i64], from: Time) -> QueryResult<Vec<(i64, Time)>> {
         on!(conn, |c| announcement_reads::table
-            .filter(announcement_reads::announcement_id.eq(announcement_id))
+            .filter(announcement_reads::announcement_id.eq_any(ids))
             .filter(announcement_reads::read_at.ge(from))
-            .select(announcement_reads::read_at)
+            .select((announcement_reads::announcement_id, announcement_reads::read_at))
             .order(announcement_reads::read_at)
             .load(c)
             .await)

@@ -2,12 +2,13 @@
 
 mod terms;
 
+use diesel::dsl::count_star;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Nullable, Text};
 use diesel_async::RunQueryDsl;
 
 use crate::clock::Time;
-use crate::db::Conn;
+use crate::db::{Conn, Together};
 use crate::money::Micros;
 use crate::page::{CursorKey, Direction, Seek, Window};
 use crate::table::{api_keys, usage_hourly, users};
@@ -145,7 +146,7 @@ pub struct ApiKeyChange {
 }
 
 /// Whether deleted rows are listed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Deleted {
     /// Only what lives.
     #[default]
@@ -157,7 +158,7 @@ pub enum Deleted {
 }
 
 /// Which keys.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct KeyFilter {
     /// Part of the key's name, its hint, its public id or its owner's name, in any case.
     pub search: Option<String>,
@@ -187,7 +188,7 @@ pub struct KeyFilter {
 }
 
 /// By what keys are sorted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum KeyOrder {
     #[default]
     CreatedAt,
@@ -427,6 +428,17 @@ impl ApiKey {
     pub async fn count(conn: &mut Conn, filter: &KeyFilter) -> QueryResult<i64> {
         on!(conn, |c| filtered!(api_keys::table.into_boxed(), filter).count().get_result(c).await)
     }
+    /// How many rows each of several lists has, by its owner, in one statement.
+    pub async fn count_each(conn: &mut Conn, filters: &[KeyFilter]) -> QueryResult<Vec<(i64, i64)>> {
+        on!(conn, |c| {
+            let mut counts = Vec::with_capacity(filters.len());
+            for filter in filters {
+                let owner = filter.user_id.unwrap_or_default().into_sql::<BigInt>();
+                counts.push(filtered!(api_keys::table.into_boxed(), filter).select((owner, count_star())));
+            }
+            Together(counts).load(c).await
+        })
+    }
     /// One keyset page, one row more than asked for.
     pub async fn seek(
         conn: &mut Conn,
@@ -434,28 +446,41 @@ impl ApiKey {
         order: (KeyOrder, Direction),
         seek: &Seek,
     ) -> QueryResult<Vec<Self>> {
+        Self::seek_each(conn, std::slice::from_ref(filter), order, seek).await
+    }
+    /// The same page of several lists, in one statement.
+    pub async fn seek_each(
+        conn: &mut Conn,
+        filters: &[KeyFilter],
+        order: (KeyOrder, Direction),
+        seek: &Seek,
+    ) -> QueryResult<Vec<Self>> {
         use crate::seek_by;
         on!(conn, |c| {
-            let query = filtered!(api_keys::table.select(Self::as_select()).into_boxed(), filter);
-            let query = match order.0 {
-                KeyOrder::CreatedAt => {
-                    seek_by!(query, api_keys::created_at, api_keys::id, Number, Time, order.1, seek)
-                }
-                KeyOrder::Name => seek_by!(query, api_keys::name, api_keys::id, Text, (), order.1, seek),
-                KeyOrder::Status => seek_by!(query, api_keys::status, api_keys::id, Text, (), order.1, seek),
-                KeyOrder::ExpiresAt => {
-                    let column = || or_else(api_keys::expires_at, NEVER);
-                    seek_by!(query, column(), api_keys::id, Number, Time, order.1, seek)
-                }
-                KeyOrder::LastUsedAt => {
-                    let column = || or_else(api_keys::last_used_at, 0);
-                    seek_by!(query, column(), api_keys::id, Number, Time, order.1, seek)
-                }
-                KeyOrder::Spent | KeyOrder::Cost { .. } => {
-                    seek_by!(query, api_keys::spent, api_keys::id, Number, Micros, order.1, seek)
-                }
-            };
-            query.limit(seek.take + 1).load(c).await
+            let mut lists = Vec::with_capacity(filters.len());
+            for filter in filters {
+                let query = filtered!(api_keys::table.select(Self::as_select()).into_boxed(), filter);
+                let query = match order.0 {
+                    KeyOrder::CreatedAt => {
+                        seek_by!(query, api_keys::created_at, api_keys::id, Number, Time, order.1, seek)
+                    }
+                    KeyOrder::Name => seek_by!(query, api_keys::name, api_keys::id, Text, (), order.1, seek),
+                    KeyOrder::Status => seek_by!(query, api_keys::status, api_keys::id, Text, (), order.1, seek),
+                    KeyOrder::ExpiresAt => {
+                        let column = || or_else(api_keys::expires_at, NEVER);
+                        seek_by!(query, column(), api_keys::id, Number, Time, order.1, seek)
+                    }
+                    KeyOrder::LastUsedAt => {
+                        let column = || or_else(api_keys::last_used_at, 0);
+                        seek_by!(query, column(), api_keys::id, Number, Time, order.1, seek)
+                    }
+                    KeyOrder::Spent | KeyOrder::Cost { .. } => {
+                        seek_by!(query, api_keys::spent, api_keys::id, Number, Micros, order.1, seek)
+                    }
+                };
+                lists.push(query.limit(seek.take + 1));
+            }
+            Together(lists).load(c).await
         })
     }
     /// The sort value of a row, for its cursor.

@@ -1,10 +1,12 @@
 //! Cards: codes that are worth money or a plan, and who redeemed them.
 
+use diesel::dsl::count_star;
 use diesel::prelude::*;
+use diesel::sql_types::BigInt;
 use diesel_async::RunQueryDsl;
 
 use crate::clock::Time;
-use crate::db::Conn;
+use crate::db::{Conn, Together};
 use crate::money::Micros;
 use crate::page::{CursorKey, Direction, Seek, Window};
 use crate::table::{card_redemptions, cards};
@@ -331,7 +333,7 @@ pub struct NewRedemption {
 }
 
 /// Which redemptions.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct RedemptionFilter {
     pub user_id: Option<i64>,
     pub card_id: Option<i64>,
@@ -396,6 +398,19 @@ impl Redemption {
     pub async fn count(conn: &mut Conn, filter: &RedemptionFilter) -> QueryResult<i64> {
         on!(conn, |c| filtered_redemptions!(card_redemptions::table.into_boxed(), filter).count().get_result(c).await)
     }
+    /// How many rows each of several lists has, by its owner, in one statement.
+    pub async fn count_each(conn: &mut Conn, filters: &[RedemptionFilter]) -> QueryResult<Vec<(i64, i64)>> {
+        on!(conn, |c| {
+            let mut counts = Vec::with_capacity(filters.len());
+            for filter in filters {
+                let owner = filter.user_id.unwrap_or_default().into_sql::<BigInt>();
+                counts.push(
+                    filtered_redemptions!(card_redemptions::table.into_boxed(), filter).select((owner, count_star())),
+                );
+            }
+            Together(counts).load(c).await
+        })
+    }
     /// Newest first, one numbered page.
     pub async fn window(conn: &mut Conn, filter: &RedemptionFilter, window: Window) -> QueryResult<Vec<Self>> {
         on!(conn, |c| filtered_redemptions!(card_redemptions::table.select(Self::as_select()).into_boxed(), filter)
@@ -412,12 +427,26 @@ impl Redemption {
         direction: Direction,
         seek: &Seek,
     ) -> QueryResult<Vec<Self>> {
+        Self::seek_each(conn, std::slice::from_ref(filter), direction, seek).await
+    }
+    /// The same page of several lists, in one statement.
+    pub async fn seek_each(
+        conn: &mut Conn,
+        filters: &[RedemptionFilter],
+        direction: Direction,
+        seek: &Seek,
+    ) -> QueryResult<Vec<Self>> {
         use crate::seek_by;
         on!(conn, |c| {
-            let query = filtered_redemptions!(card_redemptions::table.select(Self::as_select()).into_boxed(), filter);
-            let query =
-                seek_by!(query, card_redemptions::created_at, card_redemptions::id, Number, Time, direction, seek);
-            query.limit(seek.take + 1).load(c).await
+            let mut lists = Vec::with_capacity(filters.len());
+            for filter in filters {
+                let query =
+                    filtered_redemptions!(card_redemptions::table.select(Self::as_select()).into_boxed(), filter);
+                let query =
+                    seek_by!(query, card_redemptions::created_at, card_redemptions::id, Number, Time, direction, seek);
+                lists.push(query.limit(seek.take + 1));
+            }
+            Together(lists).load(c).await
         })
     }
     /// The sort value of a row, for its cursor.

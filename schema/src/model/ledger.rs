@@ -1,10 +1,12 @@
 //! The ledger: every change of a wallet, and the wallet's guarded statements.
 
+use diesel::dsl::count_star;
 use diesel::prelude::*;
+use diesel::sql_types::BigInt;
 use diesel_async::RunQueryDsl;
 
 use crate::clock::Time;
-use crate::db::Conn;
+use crate::db::{Conn, Together};
 use crate::money::Micros;
 use crate::page::{CursorKey, Seek, Window};
 use crate::table::{ledger_entries, users};
@@ -66,7 +68,7 @@ pub struct NewLedgerEntry<'a> {
 }
 
 /// Which entries.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct LedgerFilter {
     pub user_id: Option<i64>,
     pub kinds: Vec<EntryKind>,
@@ -143,6 +145,17 @@ impl LedgerEntry {
     pub async fn count(conn: &mut Conn, filter: &LedgerFilter) -> QueryResult<i64> {
         on!(conn, |c| filtered!(ledger_entries::table.into_boxed(), filter).count().get_result(c).await)
     }
+    /// How many rows each of several lists has, by its owner, in one statement.
+    pub async fn count_each(conn: &mut Conn, filters: &[LedgerFilter]) -> QueryResult<Vec<(i64, i64)>> {
+        on!(conn, |c| {
+            let mut counts = Vec::with_capacity(filters.len());
+            for filter in filters {
+                let owner = filter.user_id.unwrap_or_default().into_sql::<BigInt>();
+                counts.push(filtered!(ledger_entries::table.into_boxed(), filter).select((owner, count_star())));
+            }
+            Together(counts).load(c).await
+        })
+    }
     /// Newest first, one numbered page.
     pub async fn window(conn: &mut Conn, filter: &LedgerFilter, window: Window) -> QueryResult<Vec<Self>> {
         on!(conn, |c| filtered!(ledger_entries::table.select(Self::as_select()).into_boxed(), filter)
@@ -154,24 +167,32 @@ impl LedgerEntry {
     }
     /// Newest first, one keyset page and one row more.
     pub async fn seek(conn: &mut Conn, filter: &LedgerFilter, seek: &Seek) -> QueryResult<Vec<Self>> {
+        Self::seek_each(conn, std::slice::from_ref(filter), seek).await
+    }
+    /// The same page of several lists, in one statement.
+    pub async fn seek_each(conn: &mut Conn, filters: &[LedgerFilter], seek: &Seek) -> QueryResult<Vec<Self>> {
         on!(conn, |c| {
-            let mut query = filtered!(ledger_entries::table.select(Self::as_select()).into_boxed(), filter);
-            if let Some(cursor) = &seek.after {
-                let CursorKey::Number(_) = cursor.key else {
-                    return Ok(Vec::new());
-                };
+            let mut lists = Vec::with_capacity(filters.len());
+            for filter in filters {
+                let mut query = filtered!(ledger_entries::table.select(Self::as_select()).into_boxed(), filter);
+                if let Some(cursor) = &seek.after {
+                    let CursorKey::Number(_) = cursor.key else {
+                        return Ok(Vec::new());
+                    };
+                    query = if seek.backward {
+                        query.filter(ledger_entries::id.gt(cursor.id))
+                    } else {
+                        query.filter(ledger_entries::id.lt(cursor.id))
+                    };
+                }
                 query = if seek.backward {
-                    query.filter(ledger_entries::id.gt(cursor.id))
+                    query.order(ledger_entries::id.asc())
                 } else {
-                    query.filter(ledger_entries::id.lt(cursor.id))
+                    query.order(ledger_entries::id.desc())
                 };
+                lists.push(query.limit(seek.take + 1));
             }
-            query = if seek.backward {
-                query.order(ledger_entries::id.asc())
-            } else {
-                query.order(ledger_entries::id.desc())
-            };
-            query.limit(seek.take + 1).load(c).await
+            Together(lists).load(c).await
         })
     }
     /// Users whose balance is not the sum of their entries: (user, balance, sum).

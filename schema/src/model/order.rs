@@ -1,10 +1,12 @@
 //! Orders: what was asked for, what was paid, and what became of it.
 
+use diesel::dsl::count_star;
 use diesel::prelude::*;
+use diesel::sql_types::BigInt;
 use diesel_async::RunQueryDsl;
 
 use crate::clock::Time;
-use crate::db::Conn;
+use crate::db::{Conn, Together};
 use crate::money::Micros;
 use crate::page::{CursorKey, Direction, Seek, Window};
 use crate::table::orders;
@@ -155,7 +157,7 @@ pub struct OrderChange {
 }
 
 /// Which orders.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct OrderFilter {
     pub user_id: Option<i64>,
     pub statuses: Vec<OrderStatus>,
@@ -171,7 +173,7 @@ pub struct OrderFilter {
 }
 
 /// By what orders are sorted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum OrderOrder {
     #[default]
     CreatedAt,
@@ -331,6 +333,17 @@ impl Order {
     pub async fn count(conn: &mut Conn, filter: &OrderFilter) -> QueryResult<i64> {
         on!(conn, |c| filtered!(orders::table.into_boxed(), filter).count().get_result(c).await)
     }
+    /// How many rows each of several lists has, by its owner, in one statement.
+    pub async fn count_each(conn: &mut Conn, filters: &[OrderFilter]) -> QueryResult<Vec<(i64, i64)>> {
+        on!(conn, |c| {
+            let mut counts = Vec::with_capacity(filters.len());
+            for filter in filters {
+                let owner = filter.user_id.unwrap_or_default().into_sql::<BigInt>();
+                counts.push(filtered!(orders::table.into_boxed(), filter).select((owner, count_star())));
+            }
+            Together(counts).load(c).await
+        })
+    }
     /// One numbered page.
     pub async fn window(
         conn: &mut Conn,
@@ -356,14 +369,29 @@ impl Order {
         order: (OrderOrder, Direction),
         seek: &Seek,
     ) -> QueryResult<Vec<Self>> {
+        Self::seek_each(conn, std::slice::from_ref(filter), order, seek).await
+    }
+    /// The same page of several lists, in one statement.
+    pub async fn seek_each(
+        conn: &mut Conn,
+        filters: &[OrderFilter],
+        order: (OrderOrder, Direction),
+        seek: &Seek,
+    ) -> QueryResult<Vec<Self>> {
         use crate::seek_by;
         on!(conn, |c| {
-            let query = filtered!(orders::table.select(Self::as_select()).into_boxed(), filter);
-            let query = match order.0 {
-                OrderOrder::CreatedAt => seek_by!(query, orders::created_at, orders::id, Number, Time, order.1, seek),
-                OrderOrder::Amount => seek_by!(query, orders::amount, orders::id, Number, i64::from, order.1, seek),
-            };
-            query.limit(seek.take + 1).load(c).await
+            let mut lists = Vec::with_capacity(filters.len());
+            for filter in filters {
+                let query = filtered!(orders::table.select(Self::as_select()).into_boxed(), filter);
+                let query = match order.0 {
+                    OrderOrder::CreatedAt => {
+                        seek_by!(query, orders::created_at, orders::id, Number, Time, order.1, seek)
+                    }
+                    OrderOrder::Amount => seek_by!(query, orders::amount, orders::id, Number, i64::from, order.1, seek),
+                };
+                lists.push(query.limit(seek.take + 1));
+            }
+            Together(lists).load(c).await
         })
     }
     /// The sort value of a row, for its cursor.

@@ -377,18 +377,27 @@ pub async fn read_counts(app: &App, actor: &Actor, ids: &[i64]) -> Result<HashMa
 
 /// How one was read.
 pub async fn stats(app: &App, actor: &Actor, announcement_id: i64) -> Result<Stats> {
+    stats_of(app, actor, &[announcement_id]).await?.remove(&announcement_id).ok_or(NOT_FOUND)
+}
+
+/// How each of these was read; those there are.
+pub async fn stats_of(app: &App, actor: &Actor, ids: &[i64]) -> Result<HashMap<i64, Stats>> {
     actor.may(Act::ViewAll)?;
     let now = app.clock.now();
     let mut conn = app.db.conn().await?;
-    Announcement::find(&mut conn, announcement_id).await?.ok_or(NOT_FOUND)?;
-    let reads = Reading::counts(&mut conn, &[announcement_id]).await?.first().map_or(0, |(_, n)| *n);
+    let there = Announcement::by_ids(&mut conn, ids).await?;
+    let reads: HashMap<i64, i64> = Reading::counts(&mut conn, ids).await?.into_iter().collect();
     let people = User::count(&mut conn, &UserFilter::default()).await?;
     let settings = setting::current(app);
-    let mut days: BTreeMap<String, i64> = BTreeMap::new();
-    for at in Reading::times(&mut conn, announcement_id, now.plus(-90 * DAY)).await? {
-        *days.entry(settings.zone().date(at)).or_default() += 1;
+    let mut days: HashMap<i64, BTreeMap<String, i64>> = HashMap::new();
+    for (id, at) in Reading::times(&mut conn, ids, now.plus(-90 * DAY)).await? {
+        *days.entry(id).or_default().entry(settings.zone().date(at)).or_default() += 1;
     }
-    Ok(Stats { reads, people, trend: days.into_iter().collect() })
+    let stats = there.into_iter().map(|row| {
+        let trend = days.remove(&row.id).unwrap_or_default().into_iter().collect();
+        (row.id, Stats { reads: reads.get(&row.id).copied().unwrap_or_default(), people, trend })
+    });
+    Ok(stats.collect())
 }
 
 /// Marks what is over as expired; periodic.

@@ -32,7 +32,7 @@ use crate::value::{Doc, Words};
 use crate::{App, id, text_enum};
 
 pub use bulk::{Batch, TagChange, change_many, delete_many, issue_many, remove_tag, rename_tag, tags};
-pub use life::{activate_now, delete, first_use, purge, purge_all_deleted, restore, rotate, set_expiry};
+pub use life::{activate_now, delete, first_use, purge, purge_all_deleted, restore, rotate, rotate_once, set_expiry};
 pub use net::Net;
 
 text_enum! {
@@ -225,24 +225,13 @@ pub async fn issue(app: &App, actor: &Actor, new: NewKey) -> Result<IssuedKey> {
     Ok(issued)
 }
 
-/// Where the secret of a remembered answer is sealed.
-const ANSWER: &str = "idempotency.answer";
-
-#[derive(serde::Serialize, serde::Deserialize)]
-struct Answer {
-    id: i64,
-    sealed: Vec<u8>,
-}
-
 fn remember(app: &App, issued: &IssuedKey) -> Result<String> {
-    let sealed = app.seal.seal(ANSWER, issued.secret.reveal().as_bytes())?;
-    serde_json::to_string(&Answer { id: issued.key.id, sealed }).map_err(Error::internal)
+    idempotency::sealed(app, issued.key.id, issued.secret.reveal())
 }
 
 async fn recall(app: &App, tx: &mut Tx, answer: &str) -> Result<IssuedKey> {
-    let answer: Answer = serde_json::from_str(answer).map_err(Error::internal)?;
-    let key = ApiKey::find(tx, answer.id).await?.ok_or(Error::NotFound { what: "api key" })?;
-    let secret = String::from_utf8(app.seal.open(ANSWER, &answer.sealed)?).map_err(Error::internal)?;
+    let (id, secret) = idempotency::unsealed(app, answer)?;
+    let key = ApiKey::find(tx, id).await?.ok_or(Error::NotFound { what: "api key" })?;
     Ok(IssuedKey { key, secret: Secret::new(secret) })
 }
 
@@ -566,7 +555,8 @@ pub async fn count(app: &App, actor: &Actor, filter: &KeyFilter) -> Result<i64> 
 }
 
 /// What the actor may see of what is asked for.
-fn seen_by(actor: &Actor, filter: &KeyFilter) -> Result<KeyFilter> {
+/// The filter as it holds for whoever asks.
+pub(super) fn seen_by(actor: &Actor, filter: &KeyFilter) -> Result<KeyFilter> {
     let mut filter = filter.clone();
     if !actor.is_admin() {
         let me = actor.signed_in()?;

@@ -62,6 +62,28 @@ pub async fn answer(
     Err(in_progress())
 }
 
+/// Where the secrets of remembered answers are sealed.
+const ANSWER: &str = "idempotency.answer";
+
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Sealed {
+    id: i64,
+    sealed: Vec<u8>,
+}
+
+/// An answer with a secret in it, as it is remembered: the row's id, and the secret sealed.
+pub(super) fn sealed(app: &App, id: i64, secret: &str) -> Result<String> {
+    let sealed = app.seal.seal(ANSWER, secret.as_bytes())?;
+    serde_json::to_string(&Sealed { id, sealed }).map_err(Error::internal)
+}
+
+/// Reads what [`sealed`] wrote.
+pub(super) fn unsealed(app: &App, answer: &str) -> Result<(i64, String)> {
+    let answer: Sealed = serde_json::from_str(answer).map_err(Error::internal)?;
+    let secret = String::from_utf8(app.seal.open(ANSWER, &answer.sealed)?).map_err(Error::internal)?;
+    Ok((answer.id, secret))
+}
+
 /// How a guarded request stands.
 pub enum Begun {
     /// First time: do the work as this actor.
@@ -143,7 +165,8 @@ pub(super) fn in_progress() -> Error {
     Error::conflict("IDEMPOTENCY_IN_PROGRESS", "a request with this idempotency key is being worked on; repeat it")
 }
 
-fn reused() -> Error {
+/// The key was used with another input.
+pub(super) fn reused() -> Error {
     Error::conflict("IDEMPOTENCY_KEY_REUSED", "this idempotency key was used with another input")
 }
 

@@ -1,5 +1,10 @@
-//! Lists inside lists: the newest rows of many owners at once, so that a page of a hundred people with
-//! their keys takes no more statements than a page of one.
+//! Lists inside lists: the rows of many owners at once, so that a page of a hundred people with their keys
+//! takes no more statements than a page of one.
+//!
+//! Lists as they stand are known by name ([`newest`], [`counts`]); filtered, sorted, or from a cursor on they
+//! are asked for as an [`OwnersList`].
+
+mod asked;
 
 use std::collections::HashMap;
 
@@ -8,6 +13,8 @@ use crate::actor::{Act, Actor};
 use crate::error::Result;
 use crate::model::nested::{self, Nested};
 use crate::page::Page;
+
+pub use asked::{AccountEvents, CardRedemptions, Keys, LedgerEntries, Orders, OwnersList, Subscriptions};
 
 /// The ids of the newest rows of each owner, as the first page of each list; every owner is in the answer.
 pub async fn newest(

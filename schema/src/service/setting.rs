@@ -157,12 +157,31 @@ pub fn show(settings: &Settings, definition: &'static Definition) -> Shown {
 /// Changes several settings together: all of them, or none. A `None` value returns to the default;
 /// `***` for a secret leaves it as it is.
 pub async fn put(app: &App, actor: &Actor, changes: &BTreeMap<String, Option<String>>) -> Result<()> {
+    put_over(app, actor, changes, &BTreeMap::new()).await
+}
+
+/// As [`put`]; refuses when one of those named in `expected` no longer has the version its caller read.
+pub async fn put_over(
+    app: &App,
+    actor: &Actor,
+    changes: &BTreeMap<String, Option<String>>,
+    expected: &BTreeMap<String, i64>,
+) -> Result<()> {
     actor.may(Act::Configure)?;
-    put_checked(app, actor, changes).await
+    write(app, actor, changes, expected).await
 }
 
 /// As [`put`], for services that have checked the actor by a rule of their own.
 pub async fn put_checked(app: &App, actor: &Actor, changes: &BTreeMap<String, Option<String>>) -> Result<()> {
+    write(app, actor, changes, &BTreeMap::new()).await
+}
+
+async fn write(
+    app: &App,
+    actor: &Actor,
+    changes: &BTreeMap<String, Option<String>>,
+    expected: &BTreeMap<String, i64>,
+) -> Result<()> {
     let settings = current(app);
     let mut checked = Vec::new();
     for (name, value) in changes {
@@ -181,10 +200,12 @@ pub async fn put_checked(app: &App, actor: &Actor, changes: &BTreeMap<String, Op
     for (definition, value) in &checked {
         let before = (!definition.secret).then(|| settings.text(definition.name).to_owned());
         let after = if definition.secret { Some("***".to_owned()) } else { value.clone() };
-        match value {
-            None => {
-                StoredSetting::delete(&mut tx, definition.name).await?;
-            }
+        let expected = expected.get(definition.name).copied();
+        let written = match value {
+            None => match expected {
+                Some(version) => StoredSetting::delete_over(&mut tx, definition.name, version).await?,
+                None => StoredSetting::delete(&mut tx, definition.name).await.map(|_| true)?,
+            },
             Some(text) => {
                 let row = StoredSetting {
                     name: definition.name.to_owned(),
@@ -194,8 +215,14 @@ pub async fn put_checked(app: &App, actor: &Actor, changes: &BTreeMap<String, Op
                     updated_at: app.clock.now(),
                     updated_by: actor.name.clone(),
                 };
-                row.put(&mut tx).await?;
+                match expected {
+                    Some(version) => row.put_over(&mut tx, version).await?,
+                    None => row.put(&mut tx).await.map(|()| true)?,
+                }
             }
+        };
+        if !written {
+            return Err(super::field::stale());
         }
         let target = Target { kind: "setting", id: definition.name };
         audit::record(app, &mut tx, actor, "setting.put", target, before, after).await?;

@@ -15,6 +15,7 @@ use crate::model::user::{Identity, NewIdentity, NewUser, User, UserChange, UserF
 use crate::money::Micros;
 use crate::page::{Counted, Direction, Page, Seek, Window};
 use crate::service::audit::{self, Target};
+use crate::service::idempotency::{self, Claim};
 use crate::service::setting::{self, names};
 use crate::service::wallet::{self, Moved, Movement};
 use crate::value::Doc;
@@ -422,15 +423,31 @@ pub async fn count(app: &App, actor: &Actor, filter: &UserFilter) -> Result<i64>
 
 /// A fresh access token of 32 characters, in place of the one before; shown once.
 pub async fn new_access_token(app: &App, actor: &Actor) -> Result<String> {
+    new_access_token_once(app, actor, None).await
+}
+
+/// As [`new_access_token`]; a request repeated under its key is told the same token again.
+pub async fn new_access_token_once(app: &App, actor: &Actor, idem_key: Option<&str>) -> Result<String> {
+    const OPERATION: &str = "user.access_token";
     let user_id = actor.signed_in()?;
     let token = id::code(id::TOKEN_ALPHABET, 32);
     let set = UserChange { access_digest: Some(Some(id::digest(&token))), ..UserChange::default() };
     let now = app.clock.now();
     let mut tx = app.db.begin().await?;
     let user = living(&mut tx, user_id).await?;
+    if let Some(idem) = idem_key
+        && let Claim::Answered(answer) = idempotency::claim(&mut tx, actor, OPERATION, idem, "").await?
+    {
+        tx.rollback().await?;
+        return idempotency::unsealed(app, &answer).map(|(_, token)| token);
+    }
     User::update(&mut tx, user_id, user.version, &set, false, now).await?.ok_or_else(stale)?;
     let target = Target { kind: "user", id: &user_id.to_string() };
-    audit::record(app, &mut tx, actor, "user.access_token", target, (), ()).await?;
+    audit::record(app, &mut tx, actor, OPERATION, target, (), ()).await?;
+    if let Some(idem) = idem_key {
+        let answer = idempotency::sealed(app, user_id, &token)?;
+        idempotency::answer(app, &mut tx, actor, OPERATION, idem, "", answer).await?;
+    }
     tx.commit().await?;
     Ok(token)
 }

@@ -9,7 +9,7 @@ use crate::model::ledger::{EntryKind, LedgerEntry, LedgerFilter, Mismatch, NewLe
 use crate::money::Micros;
 use crate::page::{Counted, Page, Seek, Window};
 use crate::service::audit::{self, Target};
-use crate::service::idempotency;
+use crate::service::idempotency::{self, Claim};
 
 /// One movement to be made.
 #[derive(Clone, Debug)]
@@ -107,9 +107,7 @@ pub async fn adjust(
     if amount == Micros::ZERO {
         return Err(Error::invalid("amount", "the amount may not be zero"));
     }
-    if note.chars().count() > 500 {
-        return Err(Error::invalid("note", "a note has at most 500 characters"));
-    }
+    check_note(note)?;
     let key = idem_key.map(|k| format!("adjust:{}:{k}", actor.user_id.unwrap_or_default()));
     let mut tx = app.db.begin().await?;
     let movement = Movement {
@@ -126,6 +124,9 @@ pub async fn adjust(
         Some("ALREADY_EXISTS") if key.is_some() => idempotency::in_progress(),
         _ => e,
     })?;
+    if !moved.fresh && moved.entry.note != note {
+        return Err(idempotency::reused());
+    }
     if moved.fresh {
         let after = serde_json::json!({ "amount": amount, "balance": moved.entry.balance_after, "note": note });
         let target = Target { kind: "user", id: &user_id.to_string() };
@@ -136,6 +137,13 @@ pub async fn adjust(
     Ok(moved.entry)
 }
 
+fn check_note(note: &str) -> Result<()> {
+    if note.chars().count() > 500 {
+        return Err(Error::invalid("note", "a note has at most 500 characters"));
+    }
+    Ok(())
+}
+
 /// An administrator sets a balance; the difference is the entry.
 pub async fn set_balance(
     app: &App,
@@ -144,16 +152,47 @@ pub async fn set_balance(
     balance: Micros,
     note: &str,
 ) -> Result<Option<LedgerEntry>> {
+    set_balance_once(app, actor, user_id, balance, note, None).await
+}
+
+/// As [`set_balance`]; a request repeated under its key sets nothing again, whatever moved since.
+pub async fn set_balance_once(
+    app: &App,
+    actor: &Actor,
+    user_id: i64,
+    balance: Micros,
+    note: &str,
+    idem_key: Option<&str>,
+) -> Result<Option<LedgerEntry>> {
+    const OPERATION: &str = "wallet.set";
     actor.may(Act::ManagePeople)?;
     if balance.0 < 0 {
         return Err(Error::invalid("balance", "a balance cannot be set below zero"));
     }
+    check_note(note)?;
+    let input = format!("{user_id} {} {note}", balance.0);
     let mut tx = app.db.begin().await?;
+    if let Some(idem) = idem_key
+        && let Claim::Answered(answer) = idempotency::claim(&mut tx, actor, OPERATION, idem, &input).await?
+    {
+        let entry = match serde_json::from_str::<Option<i64>>(&answer).map_err(Error::internal)? {
+            Some(id) => LedgerEntry::find(&mut tx, id).await?,
+            None => None,
+        };
+        tx.rollback().await?;
+        return Ok(entry);
+    }
     // Moving by nothing takes the row's lock on both databases, so that the difference stays true until the commit.
     let (current, _) = lock(&mut tx, user_id).await?;
     let amount = balance.minus(current);
     if amount == Micros::ZERO {
-        tx.rollback().await?;
+        match idem_key {
+            None => tx.rollback().await?,
+            Some(idem) => {
+                idempotency::answer(app, &mut tx, actor, OPERATION, idem, &input, "null".into()).await?;
+                tx.commit().await?;
+            }
+        }
         return Ok(None);
     }
     let movement = Movement {
@@ -168,7 +207,11 @@ pub async fn set_balance(
     let moved = move_in(app, &mut tx, actor, movement).await?;
     let after = serde_json::json!({ "balance": balance });
     let target = Target { kind: "user", id: &user_id.to_string() };
-    audit::record(app, &mut tx, actor, "wallet.set", target, serde_json::json!({ "balance": current }), after).await?;
+    audit::record(app, &mut tx, actor, OPERATION, target, serde_json::json!({ "balance": current }), after).await?;
+    if let Some(idem) = idem_key {
+        let answer = moved.entry.id.to_string();
+        idempotency::answer(app, &mut tx, actor, OPERATION, idem, &input, answer).await?;
+    }
     tx.commit().await?;
     announce(app, &moved).await;
     Ok(Some(moved.entry))

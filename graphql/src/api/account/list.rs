@@ -4,7 +4,7 @@ use async_graphql::{Context, Enum, ID, InputObject, Object};
 use schema::model::account as model;
 use schema::model::nested::Nested;
 use schema::page::{Cursor, Direction, Seek};
-use schema::service::account as service;
+use schema::service::{account as service, nested as lists};
 
 use super::{Account, AccountEvent, AccountHealth, AccountKind, AccountSharing, event_cursor};
 use crate::context::{Reach, to_admins};
@@ -72,6 +72,9 @@ pub async fn events(ctx: &Context<'_>, account: Option<i64>, seek: Result<Seek>)
     if let (Some(account), true) = (account, nested::is_first(&seek)) {
         let (list, key) = (Nested::EventsOfAccount, loader::AccountEventById);
         return nested::newest(ctx, list, account, seek?.take, key, event_cursor).await;
+    }
+    if let Some(account) = account {
+        return nested::page(ctx, lists::AccountEvents, account, seek?, event_cursor).await;
     }
     let rows = service::events(ctx.app(), ctx.actor(), account, &seek?).await?;
     Ok(page::connection(rows, event_cursor, AccountEvent::from))

@@ -63,6 +63,8 @@ pub struct ApiKeyRotateInput {
     pub id: ID,
     /// Refuses when the key was changed since this version was read.
     pub expected_version: Option<BigInt>,
+    /// Repeating the request with this key gives the same text again, not another; remembered for a day.
+    pub client_mutation_key: Option<String>,
 }
 
 /// A tag to be renamed.
@@ -211,7 +213,8 @@ impl ApiKeyMutation {
         #[graphql(desc = "Which.")] input: ApiKeyRotateInput,
     ) -> Result<ApiKeySecretPayload> {
         let row = node::row("ApiKey", &input.id, "id")?;
-        told(service::rotate(ctx.app(), ctx.actor(), row, input.expected_version.map(Into::into)).await)
+        let (version, key) = (input.expected_version.map(Into::into), input.client_mutation_key.as_deref());
+        told(service::rotate_once(ctx.app(), ctx.actor(), row, version, key).await)
     }
 
     /// Starts the life of a key that waits for its first use.

@@ -4,7 +4,7 @@ use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
 use schema::model::api_key as model;
 use schema::model::nested::Nested;
 use schema::page::{Cursor, Direction, Seek};
-use schema::service::api_key as service;
+use schema::service::{api_key as service, nested as lists};
 
 use super::{ApiKey, ApiKeyState};
 use crate::api::account::Service;
@@ -140,8 +140,12 @@ pub async fn list(
         };
         (field, o.direction.into())
     });
-    let rows = service::list(ctx.app(), ctx.actor(), &filter, order, &seek).await?;
     let cursor = |k: &model::ApiKey| Cursor { key: k.cursor_key(order.0), id: k.id };
+    if let Some(owner) = owner {
+        let filter = model::KeyFilter { user_id: None, ..filter };
+        return nested::page(ctx, lists::Keys { filter, order }, owner, seek, cursor).await;
+    }
+    let rows = service::list(ctx.app(), ctx.actor(), &filter, order, &seek).await?;
     Ok(page::connection(rows, cursor, ApiKey::from).counted(count_by!(service::count, filter)))
 }
 

@@ -6,6 +6,7 @@ use schema::model::card as model;
 use schema::service::{card as service, plan as plans};
 
 use super::Card;
+use crate::api::ledger::{WalletPayload, paid};
 use crate::api::subscription::PlanSubscription;
 use crate::context::{Reach, once, to_admins};
 use crate::fault::{Result, UserError, gather, split};
@@ -63,6 +64,17 @@ pub struct CardRedeemInput {
     /// The code.
     #[graphql(secret)]
     pub code: String,
+    /// Repeating the request with this key gives the answer it had; remembered for a day.
+    pub client_mutation_key: Option<String>,
+}
+
+/// A redemption whose worth is to be taken back.
+#[derive(InputObject)]
+pub struct CardRedemptionTakeBackInput {
+    /// Which.
+    pub id: ID,
+    /// Why, for the ledger.
+    pub note: Option<String>,
     /// Repeating the request with this key gives the answer it had; remembered for a day.
     pub client_mutation_key: Option<String>,
 }
@@ -238,6 +250,32 @@ impl CardMutation {
                 user_errors,
             },
         })
+    }
+
+    /// Takes what a redeemed card brought out of the wallet it went to: once, and only what is still there.
+    #[graphql(visible = "to_admins")]
+    async fn card_redemption_take_back(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which, and why.")] input: CardRedemptionTakeBackInput,
+    ) -> Result<WalletPayload> {
+        let row = node::row("CardRedemption", &input.id, "id")?;
+        let note = input.note.unwrap_or_default();
+        let whole = format!("{row} {note}");
+        let taken = once(
+            ctx,
+            "cardRedemptionTakeBack",
+            input.client_mutation_key.as_deref(),
+            &whole,
+            async |actor| service::take_back(ctx.app(), actor, row, &note).await,
+            async |_| {
+                let entry = service::taken_back(ctx.app(), ctx.actor(), row).await?;
+                entry.ok_or(schema::Error::NotFound { what: "redemption" })
+            },
+        );
+        let taken = taken.await;
+        let user = taken.as_ref().map(|entry| entry.user_id).unwrap_or_default();
+        paid(ctx, user, taken.map(Some)).await
     }
 
     /// Changes a card.

@@ -4,7 +4,7 @@ use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 use schema::model::card as model;
 use schema::model::nested::Nested;
 use schema::page::{Cursor, Direction, Seek};
-use schema::service::card as service;
+use schema::service::{card as service, nested as lists};
 
 use super::{Card, CardKind, CardRedemption, CardStatus};
 use crate::context::{Reach, to_admins};
@@ -70,6 +70,11 @@ pub async fn redemptions(
     let (from, until) = span(filter.created_at);
     let card_id = node::row_if("Card", filter.card_id.as_ref(), "filter.cardId")?;
     let filter = model::RedemptionFilter { user_id: user, card_id, from, until };
+    if let Some(owner) = user {
+        let filter = model::RedemptionFilter { user_id: None, ..filter };
+        let list = lists::CardRedemptions { filter, order: Direction::Desc };
+        return nested::page(ctx, list, owner, seek?, cursor).await;
+    }
     let rows = service::redemption_entries(ctx.app(), ctx.actor(), &filter, Direction::Desc, &seek?).await?;
     Ok(page::connection(rows, cursor, CardRedemption::from).counted(count_by!(service::redemption_count, filter)))
 }

@@ -4,7 +4,7 @@ use async_graphql::{Context, Enum, ID, InputObject, Object};
 use schema::model::nested::Nested;
 use schema::model::{order as model, payment_event as events};
 use schema::page::{Cursor, CursorKey, Direction, Seek};
-use schema::service::order as service;
+use schema::service::{nested as lists, order as service};
 
 use super::{Order, OrderKind, OrderStatus, PaymentEvent, PaymentMethod, PaymentOutcome};
 use crate::context::{Reach, to_admins};
@@ -100,8 +100,12 @@ pub async fn list(
         };
         (field, o.direction.into())
     });
-    let rows = service::entries(ctx.app(), ctx.actor(), &filter, order, &seek?).await?;
     let cursor = |o: &model::Order| Cursor { key: o.cursor_key(order.0), id: o.id };
+    if let Some(owner) = user {
+        let filter = model::OrderFilter { user_id: None, ..filter };
+        return nested::page(ctx, lists::Orders { filter, order }, owner, seek?, cursor).await;
+    }
+    let rows = service::entries(ctx.app(), ctx.actor(), &filter, order, &seek?).await?;
     Ok(page::connection(rows, cursor, Order::from).counted(count_by!(service::count, filter)))
 }
 

@@ -124,6 +124,13 @@ pub struct UsersPayload {
     pub user_errors: Vec<UserError>,
 }
 
+/// A wish for an access token.
+#[derive(InputObject)]
+pub struct AccessTokenCreateInput {
+    /// Repeating the request with this key gives the same token again, not another; remembered for a day.
+    pub client_mutation_key: Option<String>,
+}
+
 /// The answer to a wish for an access token.
 #[derive(SimpleObject)]
 pub struct AccessTokenPayload {
@@ -254,8 +261,13 @@ impl UserMutation {
 
     /// Makes a fresh access token for oneself, in place of the one before: a bearer token without an end,
     /// accepted by every face. Shown this once.
-    async fn access_token_create(&self, ctx: &Context<'_>) -> Result<AccessTokenPayload> {
-        let (token, user_errors) = split(service::new_access_token(ctx.app(), ctx.actor()).await)?;
+    async fn access_token_create(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How, if it matters.")] input: Option<AccessTokenCreateInput>,
+    ) -> Result<AccessTokenPayload> {
+        let key = input.and_then(|input| input.client_mutation_key);
+        let (token, user_errors) = split(service::new_access_token_once(ctx.app(), ctx.actor(), key.as_deref()).await)?;
         Ok(AccessTokenPayload { token, user_errors })
     }
 }

@@ -9,9 +9,15 @@ use crate::secret::{self, Secret};
 use crate::service::allowance;
 use crate::service::audit::{self, Target};
 use crate::service::field::stale;
+use crate::service::idempotency::{self, Claim};
 use crate::{App, id};
 
-use super::{Expiry, IssuedKey, KeyChange, KeyPrefix, announce, change, expiry_columns, living, shown};
+use super::{
+    Expiry, IssuedKey, KeyChange, KeyPrefix, announce, change, expiry_columns, living, recall, remember, shown,
+};
+
+/// What the giving of a new secret is called in the audit log and under a client's key.
+const ROTATE: &str = "api_key.rotate";
 
 /// Writes a new end into a change.
 pub(super) fn lay_expiry(set: &mut ApiKeyChange, before: &ApiKey, expiry: Expiry, now: Time) -> Result<()> {
@@ -137,7 +143,27 @@ pub async fn purge_all_deleted(app: &App, actor: &Actor) -> Result<i64> {
 
 /// Gives a key a new secret; the old one ends at once.
 pub async fn rotate(app: &App, actor: &Actor, key_id: i64, expected_version: Option<i64>) -> Result<IssuedKey> {
+    rotate_once(app, actor, key_id, expected_version, None).await
+}
+
+/// As [`rotate`]; a request repeated under its key is told the same text again.
+pub async fn rotate_once(
+    app: &App,
+    actor: &Actor,
+    key_id: i64,
+    expected_version: Option<i64>,
+    idem_key: Option<&str>,
+) -> Result<IssuedKey> {
+    let input = format!("{key_id} {expected_version:?}");
     let mut tx = app.db.begin().await?;
+    if let Some(idem) = idem_key
+        && let Claim::Answered(answer) = idempotency::claim(&mut tx, actor, ROTATE, idem, &input).await?
+    {
+        living(&mut tx, actor, key_id).await?;
+        let issued = recall(app, &mut tx, &answer).await?;
+        tx.rollback().await?;
+        return Ok(issued);
+    }
     let before = living(&mut tx, actor, key_id).await?;
     if expected_version.is_some_and(|v| v != before.version) {
         return Err(stale());
@@ -150,10 +176,15 @@ pub async fn rotate(app: &App, actor: &Actor, key_id: i64, expected_version: Opt
     };
     let key = ApiKey::update(&mut tx, key_id, before.version, &set, app.clock.now()).await?.ok_or_else(stale)?;
     let target = Target { kind: "api_key", id: &key_id.to_string() };
-    audit::record(app, &mut tx, actor, "api_key.rotate", target, shown(&before), shown(&key)).await?;
+    audit::record(app, &mut tx, actor, ROTATE, target, shown(&before), shown(&key)).await?;
+    let issued = IssuedKey { key, secret: Secret::new(secret) };
+    if let Some(idem) = idem_key {
+        let answer = remember(app, &issued)?;
+        idempotency::answer(app, &mut tx, actor, ROTATE, idem, &input, answer).await?;
+    }
     tx.commit().await?;
     // Under both digests: the old secret must be forgotten, the new one must be found.
     announce(app, &before).await;
-    announce(app, &key).await;
-    Ok(IssuedKey { key, secret: Secret::new(secret) })
+    announce(app, &issued.key).await;
+    Ok(issued)
 }
