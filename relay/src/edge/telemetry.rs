@@ -1,5 +1,7 @@
 //! Logs to standard error, as text or JSON; spans to an OpenTelemetry collector when one is named.
 
+use std::io::IsTerminal;
+
 use schema::Config;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -13,7 +15,10 @@ pub fn start(config: &Config) -> Result<(), String> {
     let lines = if config.log.json {
         tracing_subscriber::fmt::layer().json().with_writer(std::io::stderr).boxed()
     } else {
-        tracing_subscriber::fmt::layer().with_target(false).with_writer(std::io::stderr).boxed()
+        // Colours are for people; a file or a collector would keep them as rubbish.
+        let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        let layer = tracing_subscriber::fmt::layer().with_target(false).with_ansi(colours);
+        layer.with_writer(std::io::stderr).boxed()
     };
     let spans = config.otlp_endpoint.as_ref().map(|endpoint| otlp::layer(endpoint));
     tracing_subscriber::registry()
