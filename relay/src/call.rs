@@ -19,6 +19,7 @@ pub mod health;
 pub mod heard;
 pub mod meter;
 pub mod pins;
+mod place;
 pub mod pump;
 pub mod queue;
 pub mod ready;
@@ -38,19 +39,18 @@ use std::sync::Arc;
 use axum::body::Body;
 use http::Response;
 use schema::App;
-use schema::service::admission;
-use schema::service::directory::{self, AccountView, KeyView, Seat};
-use schema::service::routing::Picked;
+use schema::service::directory::KeyView;
 use tokio::sync::oneshot;
 
 pub use heard::{Call, Content, Request, Unheard};
 
 use self::attempt::{Means, Miss, Tried, attempt};
-use self::choose::{Nobody, Wanted};
+use self::choose::Nobody;
 use self::engine::Engine;
 use self::health::Found;
-use self::meter::{End, Meter, Served};
-use self::ready::Ready;
+use self::meter::{End, Meter};
+use self::pins::{Held, Keeper};
+use self::place::Place;
 use self::rules::Rules;
 use self::tokens::{Armed, NoToken};
 use self::units::Size;
@@ -59,6 +59,7 @@ use crate::convert::edit::Body as JsonBody;
 use crate::convert::fault::Kind;
 use crate::provider::blame::{Blame, Fault as AccountFault, pause};
 use crate::provider::{Operation, Reason, Refusal};
+use crate::sse::tap::response_items;
 use crate::task::Handing;
 
 /// Serves a call whose key may come through its door.
@@ -74,7 +75,7 @@ pub async fn hand_in(app: &App, engine: &Arc<Engine>, call: Call, view: Arc<KeyV
 async fn begin(
     app: &App,
     engine: &Arc<Engine>,
-    call: Call,
+    mut call: Call,
     view: Arc<KeyView>,
     task: Option<Handing>,
 ) -> Response<Body> {
@@ -86,6 +87,7 @@ async fn begin(
     let ear = call.ear;
     let early = (rules.early_keep_alive && call.stream).then_some((rules.pace.keep_alive, ear.dialect));
     let meter = Meter::start(app, &call, view, admitted.bill, admitted.ticket, rules.log_every);
+    attached::strip(&mut call);
     let (answer, mut response) = oneshot::channel();
     if task.is_some() {
         // A vendor that has taken a task works on it whether its client waits for the id or not.
@@ -98,7 +100,7 @@ async fn begin(
         response = forwarded;
     }
     let (size, meter) = (admitted.size, Some(meter));
-    let life = Life { app: app.clone(), engine: engine.clone(), rules, call, size, meter, task };
+    let life = Life { app: app.clone(), engine: engine.clone(), rules, call, size, meter, task, keeper: None };
     app.spawn(life.run(answer));
     let lost = || ear.refuse(&Fault::new(Kind::Server, "The call was aborted."), None);
     match early {
@@ -110,16 +112,6 @@ async fn begin(
 /// Where the answer goes.
 type Answer = oneshot::Sender<Response<Body>>;
 
-/// An account at work for a call.
-struct Place {
-    ready: Arc<Ready>,
-    bought: Option<String>,
-    picked: Picked,
-    /// Its places, given back when the call is over.
-    _seat: Seat,
-    _slot: Option<admission::Slot>,
-}
-
 struct Life {
     app: App,
     engine: Arc<Engine>,
@@ -130,6 +122,8 @@ struct Life {
     meter: Option<Meter>,
     /// The task that it hands in; taken when its row is finished with.
     task: Option<Handing>,
+    /// Who holds what the call builds on.
+    keeper: Option<Keeper>,
 }
 
 impl Life {
@@ -140,8 +134,8 @@ impl Life {
             Some(name) => self.engine.sticky.find(&self.app, view.key.id, name).await,
             None => None,
         };
-        let pinned = match self.pinned(&view).await {
-            Ok(pinned) => pinned,
+        self.keeper = match self.pinned(&view).await {
+            Ok(keeper) => keeper,
             Err(no) => return self.refuse(answer, *no, "pin_not_found"),
         };
         let mut tried: Vec<i64> = Vec::new();
@@ -149,7 +143,7 @@ impl Life {
         let mut missed: Option<Miss> = None;
         let mut attempts = 0;
         loop {
-            let place = match self.place(&view, &mut tried, sticky, pinned).await {
+            let place = match self.place(&view, &mut tried, sticky).await {
                 Ok(place) => place,
                 Err(nobody) => return self.give_up(answer, nobody, refused, missed),
             };
@@ -171,19 +165,22 @@ impl Life {
                 Tried::Whole { status, headers, body, usage, warnings } => {
                     self.works(&view, &place, conversation.as_deref());
                     if let Some(task) = self.task.take() {
-                        return self.handed_in(answer, task, &body).await;
+                        let key = place.ready.key_name(key);
+                        return self.handed_in(answer, task, &body, key).await;
                     }
                     if let Some(held) = pins::made(&self.call, &body) {
-                        self.engine.pins.pin(&self.app, view.key.id, held, account);
+                        self.pin(&view, held, &place, key);
+                        let items = pins::items(&self.call, &response_items(&body));
+                        items.into_iter().for_each(|held| self.pin(&view, held, &place, key));
                     }
                     return self.whole(answer, status, headers, body, usage, &warnings);
                 }
                 Tried::Stream(begun) => {
                     self.works(&view, &place, conversation.as_deref());
                     if let Some(held) = begun.ready.first().and_then(|first| pins::made(&self.call, first)) {
-                        self.engine.pins.pin(&self.app, view.key.id, held, account);
+                        self.pin(&view, held, &place, key);
                     }
-                    return self.stream(answer, *begun, &place).await;
+                    return self.stream(answer, *begun, &place, key).await;
                 }
                 Tried::Caller { status, headers, body, fault } => {
                     self.works(&view, &place, None);
@@ -217,14 +214,19 @@ impl Life {
         }
     }
 
-    /// The account that holds what the call builds on.
-    async fn pinned(&self, view: &KeyView) -> Result<Option<i64>, admit::No> {
+    fn pin(&self, view: &KeyView, held: Held, place: &Place, key: usize) {
+        let keeper = Keeper { account: place.ready.id(), key: place.ready.key_name(key) };
+        self.engine.pins.pin(&self.app, view.key.id, held, keeper);
+    }
+
+    /// Who holds what the call builds on.
+    async fn pinned(&self, view: &KeyView) -> Result<Option<Keeper>, admit::No> {
         if let Some(task) = &self.task {
-            return Ok(task.pinned());
+            return Ok(task.pinned().cloned());
         }
         let Some(held) = pins::named(&self.call) else { return Ok(None) };
         match self.engine.pins.find(&self.app, view.key.id, &held).await {
-            Ok(Some(account)) => Ok(Some(account)),
+            Ok(Some(keeper)) => Ok(Some(keeper)),
             // Where only one account could know it, its vendor may say whether it does.
             Ok(None) if self.call.operation != Operation::Stored => Ok(None),
             Ok(None) => {
@@ -238,47 +240,6 @@ impl Life {
                 Err(Box::new(self.call.ear.refuse(&fault, Some(5))))
             }
         }
-    }
-
-    /// An account with a free place, its token good as far as is known.
-    async fn place(
-        &self,
-        view: &Arc<KeyView>,
-        tried: &mut Vec<i64>,
-        sticky: Option<i64>,
-        pinned: Option<i64>,
-    ) -> Result<Place, Nobody> {
-        let Some(meter) = &self.meter else { return Err(Nobody::NotNow(None)) };
-        loop {
-            let now = self.app.clock.now();
-            let accounts = directory::accounts(&self.app);
-            let wanted = Wanted { call: &self.call, view, terms: meter.bill().terms(), tried, sticky, pinned };
-            let random = u64::from_le_bytes(schema::id::random::<8>());
-            let choice = choose::choose(&self.engine, &accounts, &wanted, now, random);
-            let Some(picked) = choice.picked else {
-                return Err(choose::nobody(&self.engine, &accounts, &choice, &wanted, now));
-            };
-            let chosen = accounts.get(picked.account_id).cloned();
-            let Some(chosen) = chosen else { return Err(Nobody::NotNow(None)) };
-            if let Some(place) = self.enter(&chosen, picked).await {
-                return Ok(place);
-            }
-            // Somebody else took its last place a moment ago.
-            tried.push(picked.account_id);
-        }
-    }
-
-    async fn enter(&self, chosen: &Arc<AccountView>, picked: Picked) -> Option<Place> {
-        let most = chosen.account.max_concurrency;
-        let seat = chosen.live.enter(most, self.app.clock.now())?;
-        // One process counts its own; several count together.
-        let slot = if most > 0 && self.app.config.redis_url.is_some() {
-            Some(admission::take_slot(&self.app, chosen.account.id, most).await.ok().flatten()?)
-        } else {
-            None
-        };
-        let ready = self.engine.ready(chosen)?;
-        Some(Place { ready, bought: None, picked, _seat: seat, _slot: slot })
     }
 
     /// One account's turn, with a second attempt where only its token was stale. `Err(None)` says that the
@@ -312,31 +273,6 @@ impl Life {
                 Err(no) => return Err(Some(self.tokenless(&place, no))),
             };
             refreshed = true;
-        }
-    }
-
-    /// Whose turn it is among an account's keys, those that were refused of late left out.
-    fn key(&self, ready: &Ready) -> usize {
-        let (first, keys) = (ready.key(), ready.keys());
-        (0..keys).map(|step| (first + step) % keys).find(|key| self.takes_key(ready, *key)).unwrap_or(first)
-    }
-
-    fn takes_key(&self, ready: &Ready, key: usize) -> bool {
-        let disabled = ready.options().disabled_keys.iter().any(|number| usize::try_from(*number) == Ok(key));
-        !disabled && !self.engine.accounts.refuses_key(ready.id(), key, self.app.clock.now().0)
-    }
-
-    fn has_another_key(&self, ready: &Ready, miss: &Miss) -> bool {
-        let keys = ready.keys();
-        matches!(miss.blame, Blame::Account(_)) && keys > 1 && (0..keys).any(|key| self.takes_key(ready, key))
-    }
-
-    fn served_at(&mut self, place: &Place, model: &str) {
-        let account = &place.ready.view.account;
-        if let Some(meter) = &mut self.meter {
-            let groups = meter.view().groups(meter.bill().terms());
-            let group = groups.get(place.picked.rank.group).or(groups.first()).cloned().unwrap_or_default();
-            meter.at(Served { account: account.id, service: account.kind.service(), group, model: model.to_owned() });
         }
     }
 

@@ -2,6 +2,7 @@
 
 pub mod health;
 pub mod origin;
+mod patience;
 pub mod serve;
 pub mod start;
 pub mod telemetry;

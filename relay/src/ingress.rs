@@ -21,11 +21,13 @@ use schema::service::directory::{self, KeyView};
 use schema::service::{api_key, routing};
 use serde_json::json;
 
+use self::body::Bounds;
 use self::key::Presented;
 use self::models::Sought;
 use self::refuse::{Ear, KeyFault, plain};
 use self::route::{CallRoute, Mount, Own, Target};
 use crate::call::engine::Engine;
+use crate::call::rules::Rules;
 use crate::call::socket::Wish;
 use crate::call::{self, Call, admit, choose};
 use crate::convert::Fault;
@@ -74,7 +76,17 @@ pub async fn handle(State(app): State<App>, request: Request) -> Response<Body> 
     if let Target::Task(task) = &route.target
         && task::is_open(task.ask)
     {
-        return match heard(&app, parts, body, origin, query, ear, rules.body_limit).await {
+        return match heard(
+            &app,
+            parts,
+            body,
+            origin,
+            query,
+            ear,
+            Bounds { size: rules.body_limit, patience: rules.slow_client },
+        )
+        .await
+        {
             Ok(heard) => task::open(&app, &engine, task, heard).await,
             Err(no) => *no,
         };
@@ -92,7 +104,7 @@ pub async fn handle(State(app): State<App>, request: Request) -> Response<Body> 
             realtime(&app, &engine, call, ear, parts, origin, query, view, wish).await
         }
         Target::Call(call) => {
-            let limit = body_limit(&view, rules.body_limit);
+            let limit = bounds(&view, &rules);
             let heard = match heard(&app, parts, body, origin, query, ear, limit).await {
                 Ok(heard) => heard,
                 Err(no) => return *no,
@@ -109,7 +121,7 @@ pub async fn handle(State(app): State<App>, request: Request) -> Response<Body> 
         Target::Own(Own::Telemetry) => plain(StatusCode::OK, b"{}".to_vec()),
         Target::Own(own) => own::answer(&app, &view, ear, own, &query).await,
         Target::Task(task) => {
-            let limit = body_limit(&view, rules.body_limit);
+            let limit = bounds(&view, &rules);
             match heard(&app, parts, body, origin, query, ear, limit).await {
                 Ok(heard) => task::answer(&app, &engine, &task, heard, view).await,
                 Err(no) => *no,
@@ -119,9 +131,10 @@ pub async fn handle(State(app): State<App>, request: Request) -> Response<Body> 
     }
 }
 
-/// The largest body that a key may send.
-fn body_limit(view: &KeyView, otherwise: usize) -> usize {
-    usize::try_from(view.key.rules.body_limit).ok().filter(|limit| *limit > 0).unwrap_or(otherwise)
+/// What a body of a key's may be.
+fn bounds(view: &KeyView, rules: &Rules) -> Bounds {
+    let own = usize::try_from(view.key.rules.body_limit).ok().filter(|limit| *limit > 0);
+    Bounds { size: own.unwrap_or(rules.body_limit), patience: rules.slow_client }
 }
 
 /// A request with its body read.
@@ -132,9 +145,9 @@ async fn heard(
     origin: origin::Origin,
     query: String,
     ear: Ear,
-    limit: usize,
+    bounds: Bounds,
 ) -> Result<call::Request, admit::No> {
-    let body = match body::read(body, &mut parts.headers, limit).await {
+    let body = match body::read(body, &mut parts.headers, bounds).await {
         Ok(body) => body,
         Err(fault) => return Err(Box::new(ear.refuse(&too_much(&fault), None))),
     };

@@ -118,6 +118,7 @@ mod tests {
             user_id: 1,
             key_id: 1,
             account_id: 1,
+            account_key: String::new(),
             platform: platform.into(),
             action: "x".into(),
             model: "m".into(),

@@ -316,6 +316,7 @@ diesel::table! {
         key_id -> BigInt,
         resource -> Text,
         account_id -> BigInt,
+        account_key -> Text,
         created_at -> BigInt,
         expires_at -> BigInt,
     }
@@ -428,6 +429,7 @@ diesel::table! {
         user_id -> BigInt,
         key_id -> BigInt,
         account_id -> BigInt,
+        account_key -> Text,
         platform -> Text,
         action -> Text,
         model -> Text,

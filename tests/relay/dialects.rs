@@ -2,7 +2,7 @@
 
 use harness::fake_upstream::{FakeUpstream, Vendor};
 use schema::model::account::AccountKind;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::world::{CLAUDE, World, chat, events, messages, said};
 
@@ -83,4 +83,32 @@ async fn each_client_reads_its_own_list_of_models() {
     assert_eq!(gemini["models"][0]["name"], "models/gpt-4o");
     assert_eq!(ann.http.get("/v1/models/gpt-4o").await.json()["id"], "gpt-4o");
     assert_eq!(ann.http.get("/v1/models/nothing").await.status, 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_attached_for_the_log_stays_here() {
+    let world = World::new().await;
+    let (anthropic, openai) = (FakeUpstream::start(Vendor::Anthropic).await, FakeUpstream::start(Vendor::OpenAi).await);
+    world.account(&anthropic, AccountKind::ClaudeConsole, Vendor::Anthropic).await;
+    world.account(&openai, AccountKind::OpenaiKey, Vendor::OpenAi).await;
+    let ann = world.caller("ann").await;
+    for (path, body, fake) in
+        [("/v1/messages", messages(false), &anthropic), ("/v1/chat/completions", chat(false), &openai)]
+    {
+        for (sent, arrives) in [
+            (json!({"accountBookId": "b1", "user_id": "u"}), json!({"user_id": "u"})),
+            (json!({"user_id": "u"}), json!({"user_id": "u"})),
+            (json!({"accountBookId": "b1", "accountBookName": "Home"}), Value::Null),
+        ] {
+            let mut body = body.clone();
+            body["metadata"] = sent.clone();
+            let answer = ann.http.post(path, body.clone()).await;
+            assert_eq!(answer.status, 200, "{path}: {}", answer.text);
+            body.as_object_mut().expect("an object").remove("metadata");
+            if !arrives.is_null() {
+                body["metadata"] = arrives;
+            }
+            assert_eq!(fake.last().json(), body, "{path} with {sent}");
+        }
+    }
 }

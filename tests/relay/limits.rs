@@ -6,10 +6,13 @@ use futures_util::future::join_all;
 use harness::fake_upstream::{FakeUpstream, Step, Usage, Vendor};
 use schema::model::account::AccountKind;
 use schema::model::api_key::KeyStatus;
+use schema::model::plan::{Cycle, PlanFeatures};
 use schema::service::api_key::{self, Expiry};
+use schema::service::plan::{self, PlanDraft};
+use schema::service::subscription;
 use schema::{Micros, Role};
 
-use crate::world::{World, chat};
+use crate::world::{World, chat, messages};
 
 async fn slow() -> (World, FakeUpstream) {
     let world = World::new().await;
@@ -194,4 +197,95 @@ async fn keys_end_and_are_bound_to_addresses_and_models() {
     api_key::change(&world.t.app, &world.t.system(), lists.key.id, change).await.unwrap();
     assert_eq!(lists.http.post("/v1/chat/completions", small()).await.status, 401, "at once");
     assert_eq!(fake.requests().len(), asked + 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_bounds_its_owners_day_whatever_the_key() {
+    let (world, fake) = timed().await;
+    let plan = |slug: &str, requests: Option<i64>, cost: Option<Micros>| {
+        let features = PlanFeatures { daily_requests: requests, daily_cost: cost, ..PlanFeatures::default() };
+        PlanDraft {
+            slug: slug.into(),
+            name: slug.into(),
+            display_name: slug.into(),
+            description: String::new(),
+            price: 1_000,
+            original_price: None,
+            currency: "USD".into(),
+            cycle: Cycle::Monthly,
+            cycle_days: None,
+            features,
+            selling_points: Vec::new(),
+            recommended: false,
+            promotion_ends_at: None,
+            is_active: true,
+            is_visible: true,
+            sort: 0,
+        }
+    };
+    let mut total = 0;
+    // A call comes to $0.0125.
+    for (name, kind, draft) in [
+        ("ann", "rate_limit_error", plan("few", Some(2), None)),
+        ("bob", "insufficient_quota", plan("cheap", None, Some(Micros(20_000)))),
+    ] {
+        let plan = plan::create(&world.t.app, &world.t.system(), draft).await.unwrap();
+        let person = world.t.person(name, Role::User, Micros(10_000_000)).await;
+        subscription::grant(&world.t.app, &world.t.system(), person.id, plan.id, Some(30)).await.unwrap();
+        let keys =
+            [world.key_of(person.id, |_| {}).await, world.key_of(person.id, |new| new.name = "other".into()).await];
+        fake.forget();
+        for key in &keys {
+            let answer = key.http.post("/v1/chat/completions", small()).await;
+            assert_eq!(answer.status, 200, "{name}: {}", answer.text);
+            total += 1;
+            world.booked_when(total).await;
+        }
+        for key in &keys {
+            let answer = key.http.post("/v1/chat/completions", small()).await;
+            assert_eq!((answer.status.as_u16(), fake.requests().len()), (429, 2), "{name}: {}", answer.text);
+            let error = &answer.json()["error"];
+            assert_eq!(error["type"], kind, "{name}: {}", answer.text);
+            assert!(error["message"].as_str().unwrap().contains("plan"), "{name}: {}", answer.text);
+            let wait: i64 = answer.header("retry-after").parse().unwrap();
+            assert!((1..=86_400).contains(&wait), "{name}: {wait}");
+        }
+        // Whoever is on no such plan goes on.
+        let other = world.caller(&format!("friend-of-{name}")).await;
+        assert_eq!(other.http.post("/v1/chat/completions", small()).await.status, 200, "{name}");
+        total += 1;
+        let wait: i64 = keys[0].http.post("/v1/chat/completions", small()).await.header("retry-after").parse().unwrap();
+        world.t.app.clock.advance(wait * 1_000 + 1_000);
+        let answer = keys[0].http.post("/v1/chat/completions", small()).await;
+        assert_eq!(answer.status, 200, "{name}, the next day: {}", answer.text);
+        total += 1;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_week_of_claude_is_bounded_and_begins_anew() {
+    let (world, openai) = timed().await;
+    let claude = FakeUpstream::start(Vendor::Anthropic).await;
+    claude.report_usage(Usage { input: 1_000, output: 1_000, ..Usage::default() });
+    world.account(&claude, AccountKind::ClaudeConsole, Vendor::Anthropic).await;
+    let mut asked = messages(false);
+    asked["max_tokens"] = 16.into();
+    // A call comes to $0.018.
+    let ann = world.caller_with("ann", |new| new.limits.weekly_cost = Micros(20_000)).await;
+    for n in 1..=2 {
+        let answer = ann.http.post("/v1/messages", asked.clone()).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        world.booked_when(n).await;
+    }
+    let refused = ann.http.post("/v1/messages", asked.clone()).await;
+    assert_eq!((refused.status.as_u16(), claude.requests().len()), (402, 2), "{}", refused.text);
+    assert!(refused.json()["error"]["message"].as_str().unwrap().contains("weekly"), "{}", refused.text);
+    let wait: i64 = refused.header("retry-after").parse().unwrap();
+    assert!((1..=7 * 86_400).contains(&wait), "{wait}");
+    // Other models are none of that limit's business.
+    assert_eq!(ann.http.post("/v1/chat/completions", small()).await.status, 200);
+    assert_eq!(openai.requests().len(), 1);
+    world.t.app.clock.advance(wait * 1_000 + 1_000);
+    let answer = ann.http.post("/v1/messages", asked).await;
+    assert_eq!(answer.status, 200, "the next week: {}", answer.text);
 }

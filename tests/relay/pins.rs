@@ -4,7 +4,7 @@ use harness::fake_upstream::{FakeUpstream, Vendor};
 use schema::model::account::AccountKind;
 use serde_json::{Value, json};
 
-use crate::world::{CHAT, Caller, World, events};
+use crate::world::{CHAT, CLAUDE, Caller, World, events};
 
 async fn three(kind: AccountKind, vendor: Vendor) -> (World, Vec<FakeUpstream>, Caller) {
     let world = World::new().await;
@@ -114,4 +114,52 @@ async fn cached_contents_are_used_where_they_are_kept() {
         assert_eq!(found.status, 200, "{}", found.text);
         fakes.iter().for_each(FakeUpstream::forget);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn items_are_referred_to_where_they_are_kept() {
+    let (world, fakes, ann) = three(AccountKind::OpenaiKey, Vendor::OpenAi).await;
+    let asked = |fakes: &[FakeUpstream]| fakes.iter().map(|fake| fake.requests().len()).collect::<Vec<_>>();
+    let mut calls = 0;
+    for stream in [false, true] {
+        for round in 0..4 {
+            fakes.iter().for_each(FakeUpstream::forget);
+            let first =
+                ann.http.post("/v1/responses", ask(&format!("Begin {round}."), json!({"stream": stream}))).await;
+            assert_eq!(first.status, 200, "{}", first.text);
+            let response = match stream {
+                true => events(&first).last().unwrap()["response"].clone(),
+                false => first.json(),
+            };
+            let item = response["output"][0]["id"].as_str().unwrap().to_owned();
+            let holder = asked(&fakes).iter().position(|count| *count == 1).unwrap();
+            // An item is known a moment after its stream has ended, and before the call is booked.
+            calls += 1;
+            world.booked_when(calls).await;
+            for turn in 0..3 {
+                // Nothing else of it tells where it belongs.
+                let input = json!([
+                    {"role": "user", "content": format!("Go on {round} {turn} {stream}.")},
+                    {"type": "item_reference", "id": item},
+                    {"role": "user", "content": "And?"},
+                ]);
+                let next = ann.http.post("/v1/responses", json!({"model": CHAT, "input": input})).await;
+                assert_eq!(next.status, 200, "{}", next.text);
+                let mut wanted = vec![0; 3];
+                wanted[holder] = turn + 2;
+                assert_eq!(asked(&fakes), wanted);
+                calls += 1;
+            }
+        }
+    }
+    // A vendor that holds no such thing is not asked, and nothing is left out in silence.
+    let world = World::new().await;
+    let fake = FakeUpstream::start(Vendor::Anthropic).await;
+    world.account(&fake, AccountKind::ClaudeConsole, Vendor::Anthropic).await;
+    let ann = world.caller("ann").await;
+    let input = json!([{"type": "item_reference", "id": "msg_1"}, {"role": "user", "content": "Go on."}]);
+    let refused = ann.http.post("/v1/responses", json!({"model": CLAUDE, "input": input})).await;
+    assert_eq!(refused.status, 400, "{}", refused.text);
+    assert!(refused.json()["error"]["message"].as_str().unwrap().contains("send the item itself"), "{}", refused.text);
+    assert!(fake.requests().is_empty());
 }

@@ -1,9 +1,9 @@
-//! What a caller attaches to a call for books of its own: carried into the log of calls, never to the vendor
-//! by header.
+//! What a caller attaches to a call for books of its own: carried into the log of calls, never to the vendor.
 
 use serde_json::{Map, Value};
 
 use super::{Call, Content};
+use crate::convert::edit::Body;
 use crate::wire::percent;
 
 /// What may be attached: the name in the log, the header (its text percent-encoded, since headers hold no
@@ -28,4 +28,27 @@ pub fn of(call: &Call) -> String {
         }
     }
     if found.is_empty() { String::new() } else { Value::Object(found).to_string() }
+}
+
+/// Takes out of the body what was attached there; the rest of its `metadata` is the vendor's.
+pub fn strip(call: &mut Call) {
+    let Content::Json(body) = &call.content else { return };
+    let Ok(Some(metadata)) = body.object("metadata") else { return };
+    if !FIELDS.iter().any(|(name, _)| metadata.has(name)) {
+        return;
+    }
+    let mut inner = metadata.edit();
+    for (name, _) in FIELDS {
+        inner.remove(name);
+    }
+    let inner = inner.finish();
+    let mut edit = body.edit();
+    if inner.iter().any(|byte| !matches!(byte, b'{' | b'}') && !byte.is_ascii_whitespace()) {
+        edit.set_raw("metadata", inner.to_vec());
+    } else {
+        edit.remove("metadata");
+    }
+    if let Ok(stripped) = Body::scan(edit.finish()) {
+        call.content = Content::Json(stripped);
+    }
 }

@@ -215,6 +215,14 @@ impl Carry {
         }
     }
 
+    /// The ids of the items of a response that its vendor may hold.
+    pub fn items(&self) -> &[String] {
+        match &self.middle {
+            Middle::Watch(tap) => tap.items(),
+            _ => &[],
+        }
+    }
+
     /// The `content-type` of the answer.
     pub fn content_type(&self) -> &'static str {
         self.pack.content_type()

@@ -9,7 +9,7 @@ use super::attempt::{Begun, Miss};
 use super::choose::Nobody;
 use super::meter::End;
 use super::pump::{self, Ended};
-use super::{Answer, Life, Place, admit, said, units};
+use super::{Answer, Life, Place, admit, pins, said, units};
 use crate::convert::fault::Kind;
 use crate::convert::usage::Usage;
 use crate::convert::{Fault, rules as losses};
@@ -154,7 +154,7 @@ impl Life {
         });
     }
 
-    pub(super) async fn stream(mut self, answer: Answer, begun: Begun, place: &Place) {
+    pub(super) async fn stream(mut self, answer: Answer, begun: Begun, place: &Place, key: usize) {
         if let Some(meter) = &mut self.meter {
             meter.first_byte();
         }
@@ -171,6 +171,11 @@ impl Life {
         // Only the outcome is kept: a response that nobody took would hold the stream's other end open.
         let _there = answer.send(response).is_ok();
         let (carry, ended) = pump::run(begun, sender, self.rules.pace).await;
+        if let Some(view) = self.meter.as_ref().map(|meter| meter.view().clone()) {
+            for held in pins::items(&self.call, carry.items()) {
+                self.pin(&view, held, place, key);
+            }
+        }
         let usage = carry.usage(self.size.input);
         // No output, and the vendor says nothing of any cost: nothing is owed.
         let owed = carry.has_output() || usage.is_some_and(|usage| !usage.estimated);

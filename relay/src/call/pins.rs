@@ -1,4 +1,5 @@
-//! Which account holds a piece of a vendor's state: a response, a conversation, a thread, a cached content.
+//! Which account holds a piece of a vendor's state: a response, a conversation, a thread, a cached content; and by
+//! which of the account's keys, for a vendor may take each of them for somebody else.
 //!
 //! The client names it in a later call, which then must go to that account. What was pinned is known here at
 //! once and written to the database soon after, so no call waits for the database but the one that names
@@ -23,6 +24,11 @@ const REMEMBERED: usize = 100_000;
 /// How many may wait for the database.
 const QUEUE: usize = 16_384;
 
+/// The scope of a response's items.
+const ITEM: &str = "item";
+/// Most items of one response that are pinned.
+const ITEMS: usize = 64;
+
 /// A piece of state by its kind and the vendor's name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Held {
@@ -32,9 +38,18 @@ pub struct Held {
     pub name: String,
 }
 
+/// Who holds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Keeper {
+    /// The account.
+    pub account: i64,
+    /// The name of its key, as [`super::ready::Ready::key_name`] gives it; empty where that is not known.
+    pub key: String,
+}
+
 /// What is pinned where.
 pub struct Pins {
-    known: Mutex<HashMap<(i64, Held), i64>>,
+    known: Mutex<HashMap<(i64, Held), Keeper>>,
     writes: mpsc::Sender<Pin>,
 }
 
@@ -47,45 +62,48 @@ impl Pins {
     }
 
     /// The account that holds something of a key's.
-    pub async fn find(&self, app: &App, key_id: i64, held: &Held) -> Result<Option<i64>> {
-        if let Some(account) = self.known().get(&(key_id, held.clone())) {
-            return Ok(Some(*account));
+    pub async fn find(&self, app: &App, key_id: i64, held: &Held) -> Result<Option<Keeper>> {
+        if let Some(keeper) = self.known().get(&(key_id, held.clone())) {
+            return Ok(Some(keeper.clone()));
         }
         let mut conn = app.db.conn().await?;
         let pin = Pin::find(&mut conn, held.scope, key_id, &held.name, app.clock.now()).await?;
-        if let Some(pin) = &pin {
-            self.remember(key_id, held.clone(), pin.account_id);
+        let keeper = pin.map(|pin| Keeper { account: pin.account_id, key: pin.account_key });
+        if let Some(keeper) = &keeper {
+            self.remember(key_id, held.clone(), keeper.clone());
         }
-        Ok(pin.map(|pin| pin.account_id))
+        Ok(keeper)
     }
 
     /// Notes which account holds something of a key's.
-    pub fn pin(&self, app: &App, key_id: i64, held: Held, account_id: i64) {
+    pub fn pin(&self, app: &App, key_id: i64, held: Held, keeper: Keeper) {
         let now = app.clock.now();
         let pin = Pin {
             scope: held.scope.to_owned(),
             key_id,
             resource: held.name.clone(),
-            account_id,
+            account_id: keeper.account,
+            account_key: keeper.key.clone(),
             created_at: now,
             expires_at: now.plus(LIFE),
         };
-        self.remember(key_id, held, account_id);
+        let account_id = keeper.account;
+        self.remember(key_id, held, keeper);
         if self.writes.try_send(pin).is_err() {
             tracing::warn!(key_id, account_id, "a pin is known to this process only: the database is too far behind");
         }
     }
 
-    fn remember(&self, key_id: i64, held: Held, account_id: i64) {
+    fn remember(&self, key_id: i64, held: Held, keeper: Keeper) {
         let mut known = self.known();
         if known.len() >= REMEMBERED {
             // The database has them all.
             known.clear();
         }
-        known.insert((key_id, held), account_id);
+        known.insert((key_id, held), keeper);
     }
 
-    fn known(&self) -> MutexGuard<'_, HashMap<(i64, Held), i64>> {
+    fn known(&self) -> MutexGuard<'_, HashMap<(i64, Held), Keeper>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -139,7 +157,10 @@ pub fn named(call: &Call) -> Option<Held> {
                 return held("response", &id);
             }
             let by_name = body.str("conversation").ok().flatten().map(std::borrow::Cow::into_owned);
-            held("conversation", &by_name.or_else(|| body.str_in("conversation", "id").ok().flatten())?)
+            match by_name.or_else(|| body.str_in("conversation", "id").ok().flatten()) {
+                Some(id) => held("conversation", &id),
+                None => held(ITEM, &referred(body.raw("input")?)?),
+            }
         }
         Dialect::Messages => held("thread", &body.str_in("thread", "previous_message_id").ok().flatten()?),
         Dialect::Gemini => {
@@ -167,6 +188,29 @@ pub fn made(call: &Call, answer: &[u8]) -> Option<Held> {
     let name = first_text(answer.get(..4096).unwrap_or(answer), field)?;
     let name = name.strip_prefix("cachedContents/").unwrap_or(&name).to_owned();
     (!name.is_empty()).then_some(Held { scope, name })
+}
+
+/// The last item that an input names instead of saying it.
+fn referred(input: &[u8]) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Item {
+        #[serde(rename = "type", default)]
+        kind: Option<String>,
+        #[serde(default)]
+        id: Option<String>,
+    }
+    memmem::find(input, b"\"item_reference\"")?;
+    let items: Vec<Item> = serde_json::from_slice(input).ok()?;
+    items.into_iter().rev().find(|item| item.kind.as_deref() == Some("item_reference"))?.id
+}
+
+/// The items of a response that the vendor holds from now on, by their ids.
+pub fn items(call: &Call, ids: &[String]) -> Vec<Held> {
+    if call.dialect != Dialect::Responses || call.operation != Operation::Generate || !keeps_response(call) {
+        return Vec::new();
+    }
+    let ids = ids.iter().filter(|id| !id.is_empty()).take(ITEMS);
+    ids.map(|id| Held { scope: ITEM, name: id.chars().take(200).collect() }).collect()
 }
 
 fn keeps_response(call: &Call) -> bool {

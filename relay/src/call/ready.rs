@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use ring::digest;
 use schema::model::account::{AccountKind, AccountOptions};
 use schema::service::account::{Proxy, ProxyKind};
 use schema::service::directory::AccountView;
@@ -78,6 +79,21 @@ impl Ready {
         self.view.opened.as_ref().map_or(0, |opened| opened.credentials.keys().len())
     }
 
+    /// A name for one of its keys that tells nothing of the key and stays when others come and go; empty where
+    /// it has no keys.
+    pub fn key_name(&self, key: usize) -> String {
+        let keys = self.view.opened.as_ref().map_or(&[] as &[String], |opened| opened.credentials.keys());
+        keys.get(key).map_or_else(String::new, |key| name(key))
+    }
+
+    /// The key of such a name, if it is still there and in use.
+    pub fn key_named(&self, wanted: &str) -> Option<usize> {
+        let keys = self.view.opened.as_ref()?.credentials.keys();
+        let key = keys.iter().position(|key| !wanted.is_empty() && name(key) == wanted)?;
+        let disabled = self.options().disabled_keys.iter().any(|number| usize::try_from(*number) == Ok(key));
+        (!disabled).then_some(key)
+    }
+
     /// The account as a provider sees it, with one of its keys or a token that was bought with its own.
     pub fn upstream<'a>(&'a self, key: usize, bought: Option<&'a str>) -> Upstream<'a> {
         let credentials = self
@@ -104,6 +120,11 @@ impl std::fmt::Debug for Ready {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Ready").field("id", &self.id()).field("kind", &self.kind()).finish_non_exhaustive()
     }
+}
+
+fn name(key: &str) -> String {
+    let digest = digest::digest(&digest::SHA256, key.as_bytes());
+    schema::id::hex(digest.as_ref().get(..8).unwrap_or_default())
 }
 
 fn address(proxy: &Proxy) -> String {

@@ -34,7 +34,7 @@ pub async fn run(app: &App, engine: &Arc<Engine>, call: Call, view: Arc<KeyView>
     };
     let meter = Meter::start(app, &call, view.clone(), admitted.bill, admitted.ticket, rules.log_every);
     let (size, meter) = (admitted.size, Some(meter));
-    let life = Life { app: app.clone(), engine: engine.clone(), rules, call, size, meter, task: None };
+    let life = Life { app: app.clone(), engine: engine.clone(), rules, call, size, meter, task: None, keeper: None };
     life.open(&view, wish).await
 }
 
@@ -51,7 +51,7 @@ impl Life {
         let mut tried = Vec::new();
         let (mut refused, mut missed) = (None, None);
         for _ in 0..self.rules.tries {
-            let place = match self.place(view, &mut tried, None, None).await {
+            let place = match self.place(view, &mut tried, None).await {
                 Ok(place) => place,
                 Err(nobody) => return self.no_session(nobody, refused, missed),
             };

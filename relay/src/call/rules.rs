@@ -28,6 +28,8 @@ pub struct Rules {
     pub early_keep_alive: bool,
     /// The largest body, in bytes.
     pub body_limit: usize,
+    /// How long a client may keep silent within a body.
+    pub slow_client: Duration,
     /// Fetches files that prompts name.
     pub fetcher: Fetcher,
     /// What translations assume.
@@ -54,6 +56,7 @@ impl Rules {
             },
             early_keep_alive: of.bool(names::EARLY_KEEP_ALIVE),
             body_limit: mebibytes << 20,
+            slow_client: seconds(names::SLOW_CLIENT_SECONDS).max(Duration::from_secs(1)),
             fetcher: Fetcher::new(of.text(names::FETCH_ALLOWED_HOSTS)),
             limits: Limits { default_max_output: number(names::DEFAULT_MAX_OUTPUT).max(1) },
             log_every: number(names::LOG_CALLS_EVERY),

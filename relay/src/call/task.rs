@@ -34,8 +34,9 @@ impl Life {
         }
     }
 
-    /// The vendor has answered: books the task, and only then tells its id.
-    pub(super) async fn handed_in(mut self, answer: Answer, task: Handing, body: &Bytes) {
+    /// The vendor has answered: books the task, and only then tells its id. `key` names the account's key by which
+    /// the vendor knows it.
+    pub(super) async fn handed_in(mut self, answer: Answer, task: Handing, body: &Bytes, key: String) {
         let Some(taken) = task.taken(body) else {
             task.abandon(&self.app, "the vendor's answer names no task");
             let fault = Fault { status: Some(502), ..Fault::new(Kind::Server, "The vendor's answer names no task.") };
@@ -54,7 +55,7 @@ impl Life {
                 return;
             }
         }
-        let response = match task.keep(&self.app, &self.call, taken).await {
+        let response = match task.keep(&self.app, &self.call, taken, key).await {
             Some(told) => plain(StatusCode::OK, told.to_string().into_bytes()),
             // What was booked is given back when the row's end is found.
             None => {

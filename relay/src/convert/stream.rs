@@ -11,9 +11,9 @@ use super::estimate::Tally;
 use super::fault::{Fault, Kind};
 use super::hub::{Delta, Event, HubError, Usage};
 use super::{Dialect, Reply, chat, completions, converse, gemini, messages, responses};
-use crate::sse::array::{ArrayDecoder, ArrayWriter};
+use crate::sse::array::ArrayWriter;
 use crate::sse::tap::End;
-use crate::sse::{self, Decoder, MAX_FRAME};
+use crate::sse::{self, Decoder};
 
 /// Turns one upstream event after the other into hub events.
 pub(crate) trait Read: Send {
@@ -111,18 +111,11 @@ impl Sink {
     }
 }
 
-/// How the upstream's events are unpacked.
-#[derive(Debug)]
-enum Unpacking {
-    Lines(Decoder),
-    Array(ArrayDecoder),
-}
-
 /// One streamed answer under translation.
 pub struct Stream {
     reader: Box<dyn Read>,
     writer: Box<dyn Write>,
-    unpacking: Unpacking,
+    decoder: Decoder,
     sink: Sink,
     usage: Option<Usage>,
     tally: Tally,
@@ -162,7 +155,7 @@ impl Stream {
         Ok(Self {
             reader,
             writer,
-            unpacking: Unpacking::Lines(Decoder::default()),
+            decoder: Decoder::default(),
             sink,
             usage: None,
             tally: Tally::default(),
@@ -172,35 +165,15 @@ impl Stream {
         })
     }
 
-    /// The same for a Gemini upstream that streams a JSON array.
-    pub fn reading_array(self) -> Self {
-        Self { unpacking: Unpacking::Array(ArrayDecoder::new(MAX_FRAME)), ..self }
-    }
-
     /// Takes a chunk from the upstream; gives what the client gets for it. Look at [`Stream::failure`] afterwards.
     pub fn push(&mut self, chunk: Bytes) -> Vec<u8> {
-        match &mut self.unpacking {
-            Unpacking::Lines(decoder) => decoder.push(chunk),
-            Unpacking::Array(decoder) => decoder.push(&chunk),
-        }
+        self.decoder.push(chunk);
         while self.end == End::Open {
-            let next = match &mut self.unpacking {
-                Unpacking::Lines(decoder) => decoder.next_frame().map(|frame| frame.map(|frame| frame.raw().clone())),
-                Unpacking::Array(decoder) => decoder.next_element(),
-            };
-            match next {
+            match self.decoder.next_frame() {
                 Ok(None) => break,
-                Ok(Some(raw)) => self.raw(&raw),
+                Ok(Some(frame)) => self.raw(frame.raw()),
                 Err(error) => self.failed(Fault { status: Some(502), ..Fault::new(Kind::Server, error.to_string()) }),
             }
-        }
-        std::mem::take(&mut self.sink.bytes)
-    }
-
-    /// Takes one event of a transport that has frames of its own (Bedrock).
-    pub fn push_event(&mut self, event: Option<&str>, data: &[u8]) -> Vec<u8> {
-        if self.end == End::Open {
-            self.frame(event, data);
         }
         std::mem::take(&mut self.sink.bytes)
     }
@@ -208,12 +181,8 @@ impl Stream {
     /// The upstream has closed: gives the last bytes. If [`Stream::end`] is still open afterwards, it was cut.
     pub fn finish(&mut self) -> Vec<u8> {
         if self.end == End::Open {
-            let rest = match &mut self.unpacking {
-                Unpacking::Lines(decoder) => decoder.finish(),
-                Unpacking::Array(_) => None,
-            };
             // A last event without its blank line counts if it is whole.
-            if let Some(rest) = rest
+            if let Some(rest) = self.decoder.finish()
                 && sse::is_whole(rest.raw())
             {
                 self.raw(rest.raw());
@@ -275,9 +244,6 @@ impl Stream {
     }
 
     fn raw(&mut self, raw: &[u8]) {
-        if let Unpacking::Array(_) = self.unpacking {
-            return self.frame(None, raw);
-        }
         match sse::data_of(raw) {
             Some(data) => self.frame(sse::event_of(raw), &data),
             // The vendor's keep-alive comments keep the client's connection alive too.

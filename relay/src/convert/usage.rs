@@ -133,10 +133,5 @@ impl Watch {
     }
 }
 
-/// Normalises one vendor `usage` object that is already at hand as JSON.
-pub fn of_object(form: Form, object: &[u8]) -> Option<Usage> {
-    wire::parse_object(object).map(|parts| parts.usage(form))
-}
-
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,4 @@
-//! Listening and serving: no Nagle, time limits on slow headers, a stop that cuts no request.
+//! Listening and serving: no Nagle, limits of size and time on what clients send, a stop that cuts no request.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -8,14 +8,18 @@ use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
+use schema::service::setting::{self, names};
 use schema::{App, Error, Result};
 use tokio::net::TcpListener;
 use tower::ServiceExt;
 
 use super::origin::Peer;
+use super::patience::{Limits, Over, Patient};
 
-/// Longest a client may take to send a request's head.
-const HEAD_LIMIT: Duration = Duration::from_secs(30);
+/// The largest head of a request.
+const HEAD: usize = 128 << 10;
+/// The most headers of a request.
+const HEADERS: usize = 128;
 
 /// Takes the port.
 pub async fn bind(listen: SocketAddr) -> Result<TcpListener> {
@@ -26,14 +30,6 @@ pub async fn bind(listen: SocketAddr) -> Result<TcpListener> {
 
 /// Serves until the application is told to stop, then lets open requests end within the limit.
 pub async fn serve(app: &App, listener: TcpListener, router: Router) {
-    let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_LIMIT).max_headers(128);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .keep_alive_interval(Duration::from_secs(30))
-        .max_header_list_size(64 * 1024)
-        .max_concurrent_streams(1_000);
     let graceful = GracefulShutdown::new();
     loop {
         let accepted = tokio::select! {
@@ -56,10 +52,16 @@ pub async fn serve(app: &App, listener: TcpListener, router: Router) {
             request.extensions_mut().insert(Peer(peer));
             router.clone().oneshot(request.map(axum::body::Body::new))
         });
+        let (limits, over) = (limits(app), Over::default());
+        let socket = TokioIo::new(Patient::new(socket, limits, over.clone()));
         let connection =
-            graceful.watch(builder.serve_connection_with_upgrades(TokioIo::new(socket), service).into_owned());
+            graceful.watch(builder(limits.first).serve_connection_with_upgrades(socket, service).into_owned());
         tokio::spawn(async move {
-            if let Err(cause) = connection.await {
+            let mut connection = std::pin::pin!(connection);
+            if let Err(cause) = connection.as_mut().await {
+                if cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_timeout) {
+                    over.note();
+                }
                 tracing::debug!(%cause, "a connection ended");
             }
         });
@@ -69,4 +71,24 @@ pub async fn serve(app: &App, listener: TcpListener, router: Router) {
     if tokio::time::timeout(limit, graceful.shutdown()).await.is_err() {
         tracing::warn!("stopped before every request had ended");
     }
+}
+
+/// How long clients may take, by the settings of the moment.
+fn limits(app: &App) -> Limits {
+    let settings = setting::current(app);
+    let seconds = |name: &str| Duration::from_secs(u64::try_from(settings.int(name)).unwrap_or(0).max(1));
+    Limits { first: seconds(names::SLOW_CLIENT_SECONDS), stuck: seconds(names::STREAM_IDLE_SECONDS) }
+}
+
+/// The protocols, with what a head may be and how long it may take.
+fn builder(head: Duration) -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(head).max_headers(HEADERS).max_buf_size(HEAD);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(Duration::from_secs(30))
+        .max_header_list_size(64 * 1024)
+        .max_concurrent_streams(1_000);
+    builder
 }

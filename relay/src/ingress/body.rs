@@ -4,16 +4,14 @@
 
 use std::fmt;
 use std::io::Read;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, header};
 use http_body_util::BodyExt;
 
-/// The largest body, sent or unpacked, unless a key says otherwise.
-pub const DEFAULT_LIMIT: usize = 128 << 20;
-/// Longest silence in the middle of a body.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The slowest that a body may come in the long run, in bytes a second.
+const PACE: u64 = 1_000;
 /// Bodies that are packed and larger than this are unpacked off the threads that serve.
 const INLINE: usize = 32 << 10;
 
@@ -61,8 +59,18 @@ impl fmt::Display for BodyFault {
     }
 }
 
+/// What a body may be.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// The most bytes, sent or unpacked.
+    pub size: usize,
+    /// The longest silence in the middle of it.
+    pub patience: Duration,
+}
+
 /// Reads a whole body. `headers` lose their `content-encoding` when it was undone.
-pub async fn read(body: axum::body::Body, headers: &mut HeaderMap, limit: usize) -> Result<Bytes, BodyFault> {
+pub async fn read(body: axum::body::Body, headers: &mut HeaderMap, bounds: Bounds) -> Result<Bytes, BodyFault> {
+    let limit = bounds.size;
     let announced = headers
         .get(header::CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok())
@@ -71,7 +79,7 @@ pub async fn read(body: axum::body::Body, headers: &mut HeaderMap, limit: usize)
         return Err(BodyFault::TooLarge { limit });
     }
     let codings = codings(headers)?;
-    let packed = collect(body, limit, announced).await?;
+    let packed = collect(body, bounds, announced).await?;
     if codings.is_empty() {
         return Ok(packed);
     }
@@ -82,13 +90,15 @@ pub async fn read(body: axum::body::Body, headers: &mut HeaderMap, limit: usize)
     tokio::task::spawn_blocking(move || unpack(packed, &codings, limit)).await.unwrap_or(Err(BodyFault::Broken))
 }
 
-async fn collect(mut body: axum::body::Body, limit: usize, announced: Option<u64>) -> Result<Bytes, BodyFault> {
-    let Some(first) = next(&mut body).await? else { return Ok(Bytes::new()) };
+async fn collect(mut body: axum::body::Body, bounds: Bounds, announced: Option<u64>) -> Result<Bytes, BodyFault> {
+    let Bounds { size: limit, patience } = bounds;
+    let began = Instant::now();
+    let Some(first) = next(&mut body, patience).await? else { return Ok(Bytes::new()) };
     if first.len() > limit {
         return Err(BodyFault::TooLarge { limit });
     }
     // Most bodies come in one piece, which then is not copied.
-    let Some(second) = next(&mut body).await? else { return Ok(first) };
+    let Some(second) = next(&mut body, patience).await? else { return Ok(first) };
     let room =
         announced.and_then(|length| usize::try_from(length).ok()).unwrap_or(first.len() * 2).min(limit).min(4 << 20);
     let mut all = BytesMut::with_capacity(room.max(first.len() + second.len()));
@@ -99,19 +109,23 @@ async fn collect(mut body: axum::body::Body, limit: usize, announced: Option<u64
             return Err(BodyFault::TooLarge { limit });
         }
         all.extend_from_slice(&chunk);
-        match next(&mut body).await? {
+        // Who sends a byte now and then is never silent, and never done.
+        if began.elapsed() > patience + Duration::from_millis(all.len() as u64 * 1_000 / PACE) {
+            return Err(BodyFault::Slow);
+        }
+        match next(&mut body, patience).await? {
             Some(more) => chunk = more,
             None => return Ok(all.freeze()),
         }
     }
 }
 
-async fn next(body: &mut axum::body::Body) -> Result<Option<Bytes>, BodyFault> {
+async fn next(body: &mut axum::body::Body, patience: Duration) -> Result<Option<Bytes>, BodyFault> {
     loop {
         if hyper::body::Body::is_end_stream(body) {
             return Ok(None);
         }
-        let frame = tokio::time::timeout(PATIENCE, body.frame()).await.map_err(|_| BodyFault::Slow)?;
+        let frame = tokio::time::timeout(patience, body.frame()).await.map_err(|_| BodyFault::Slow)?;
         match frame {
             None => return Ok(None),
             Some(Err(_)) => return Err(BodyFault::Cut),
@@ -190,6 +204,10 @@ mod tests {
 
     use super::*;
 
+    const fn bounds(size: usize) -> Bounds {
+        Bounds { size, patience: Duration::from_secs(30) }
+    }
+
     fn gzip(text: &[u8]) -> Vec<u8> {
         let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         encoder.write_all(text).unwrap();
@@ -217,7 +235,7 @@ mod tests {
             ("identity", text.to_vec()),
         ] {
             let mut headers = encoded(name);
-            let body = read(Body::from(packed), &mut headers, 1024).await.unwrap();
+            let body = read(Body::from(packed), &mut headers, bounds(1024)).await.unwrap();
             assert_eq!(&body[..], text, "{name}");
             assert_eq!(headers.contains_key(header::CONTENT_ENCODING), name == "identity", "{name}");
         }
@@ -228,34 +246,34 @@ mod tests {
         let zeros = vec![0u8; 1 << 20];
         let mut announced = HeaderMap::new();
         announced.insert(header::CONTENT_LENGTH, HeaderValue::from_static("2000"));
-        assert_eq!(read(Body::empty(), &mut announced, 1000).await, Err(BodyFault::TooLarge { limit: 1000 }));
+        assert_eq!(read(Body::empty(), &mut announced, bounds(1000)).await, Err(BodyFault::TooLarge { limit: 1000 }));
         assert_eq!(
-            read(Body::from(zeros.clone()), &mut HeaderMap::new(), 1000).await,
+            read(Body::from(zeros.clone()), &mut HeaderMap::new(), bounds(1000)).await,
             Err(BodyFault::TooLarge { limit: 1000 })
         );
         assert_eq!(
-            read(Body::from(gzip(&zeros)), &mut encoded("gzip"), 100_000).await,
+            read(Body::from(gzip(&zeros)), &mut encoded("gzip"), bounds(100_000)).await,
             Err(BodyFault::TooLarge { limit: 100_000 })
         );
         let bomb = zstd::encode_all(&zeros[..], 1).unwrap();
         assert_eq!(
-            read(Body::from(bomb), &mut encoded("zstd"), 100_000).await,
+            read(Body::from(bomb), &mut encoded("zstd"), bounds(100_000)).await,
             Err(BodyFault::TooLarge { limit: 100_000 })
         );
     }
 
     #[tokio::test]
     async fn nonsense_is_refused() {
-        assert_eq!(read(Body::from("x"), &mut encoded("gzip"), 10).await, Err(BodyFault::Broken));
-        assert_eq!(read(Body::from("x"), &mut encoded("br"), 10).await, Err(BodyFault::Encoding("br".into())));
-        assert!(read(Body::from("x"), &mut encoded("gzip, gzip, gzip"), 10).await.is_err());
+        assert_eq!(read(Body::from("x"), &mut encoded("gzip"), bounds(10)).await, Err(BodyFault::Broken));
+        assert_eq!(read(Body::from("x"), &mut encoded("br"), bounds(10)).await, Err(BodyFault::Encoding("br".into())));
+        assert!(read(Body::from("x"), &mut encoded("gzip, gzip, gzip"), bounds(10)).await.is_err());
         let cut = futures_util::stream::iter([Ok(Bytes::from_static(b"{")), Err(std::io::Error::other("gone"))]);
-        assert_eq!(read(Body::from_stream(cut), &mut HeaderMap::new(), 10).await, Err(BodyFault::Cut));
+        assert_eq!(read(Body::from_stream(cut), &mut HeaderMap::new(), bounds(10)).await, Err(BodyFault::Cut));
         let parts = futures_util::stream::iter(
             ["ab", "", "cd", "ef"].map(|part| Ok::<_, std::io::Error>(Bytes::from_static(part.as_bytes()))),
         );
         assert_eq!(
-            read(Body::from_stream(parts), &mut HeaderMap::new(), 10).await.as_deref(),
+            read(Body::from_stream(parts), &mut HeaderMap::new(), bounds(10)).await.as_deref(),
             Ok(b"abcdef".as_slice())
         );
     }

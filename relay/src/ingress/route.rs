@@ -3,6 +3,9 @@
 //! A path is read in two steps: the mount (`/openai`, `/claude/v1`, …) says whose door it is, the rest says
 //! what is wanted. Doors that share a dialect share its rows.
 
+mod gemini;
+mod openai;
+
 use std::borrow::Cow;
 
 use http::Method;
@@ -131,9 +134,9 @@ pub fn read<'a>(method: &Method, path: &'a str) -> Option<Route<'a>> {
         "dashboard" if rest.starts_with("/billing/") => (Mount::Root, billing(method, rest)),
         "api" => (Mount::Api, claude(method, rest)),
         "claude" => (Mount::Claude, claude(method, rest)),
-        "gemini" => (Mount::Gemini, gemini(method, rest)),
-        "openai" => return Some(openai(method, rest)),
-        "azure" => (Mount::Azure, azure(method, rest)),
+        "gemini" => (Mount::Gemini, gemini::gemini(method, rest)),
+        "openai" => return Some(openai::openai(method, rest)),
+        "azure" => (Mount::Azure, openai::azure(method, rest)),
         "bedrock" => (Mount::Bedrock, bedrock(method, rest)),
         _ => (Mount::Tasks, super::task_route::read(method, path).map(Target::Task)),
     };
@@ -184,16 +187,16 @@ fn v1<'a>(method: &Method, rest: &'a str) -> Option<Target<'a>> {
         .or_else(|| model_paths(method, rest, None))
         .or_else(|| own(method, rest))
         .or_else(|| billing(method, rest.strip_prefix("/dashboard")?))
-        .or_else(|| openai_paths(method, rest))
-        .or_else(|| cached(method, rest))
+        .or_else(|| openai::paths(method, rest))
+        .or_else(|| gemini::cached(method, rest))
 }
 
 /// `/v1beta/…`: Gemini's, and the list in OpenAI's form that Google keeps beside it.
 fn v1beta<'a>(method: &Method, rest: &'a str) -> Option<Target<'a>> {
     if let Some(rest) = rest.strip_prefix("/openai") {
-        return model_paths(method, rest, Some(Dialect::Chat)).or_else(|| openai_paths(method, rest));
+        return model_paths(method, rest, Some(Dialect::Chat)).or_else(|| openai::paths(method, rest));
     }
-    model_paths(method, rest, Some(Dialect::Gemini)).or_else(|| cached(method, rest))
+    model_paths(method, rest, Some(Dialect::Gemini)).or_else(|| gemini::cached(method, rest))
 }
 
 /// `…/messages` and its counting.
@@ -244,97 +247,6 @@ fn verb(named: &str) -> Option<(&str, Operation, bool)> {
     Some((model, operation, stream))
 }
 
-/// Gemini's cached contents.
-fn cached<'a>(method: &Method, rest: &'a str) -> Option<Target<'a>> {
-    let tail = rest.strip_prefix("/cachedContents")?;
-    let fits = match tail {
-        "" => matches!(*method, Method::POST | Method::GET),
-        tail => {
-            tail.starts_with('/') && tail.len() > 1 && matches!(*method, Method::GET | Method::PATCH | Method::DELETE)
-        }
-    };
-    fits.then_some(Target::Call(CallRoute {
-        dialect: Dialect::Gemini,
-        operation: Operation::Stored,
-        model: None,
-        stream: Some(false),
-        tail: rest,
-    }))
-}
-
-/// What stands behind OpenAI's `/v1`.
-fn openai_paths<'a>(method: &Method, rest: &'a str) -> Option<Target<'a>> {
-    let post = *method == Method::POST;
-    if let Some(tail) = rest.strip_prefix("/responses") {
-        return responses(method, rest, tail);
-    }
-    if rest == "/realtime" && *method == Method::GET {
-        return Some(call(Dialect::Realtime, Operation::Realtime));
-    }
-    if let Some(tail) = rest.strip_prefix("/conversations") {
-        let fits = tail.is_empty() && post || tail.starts_with('/');
-        return fits.then_some(stored(rest));
-    }
-    if !post {
-        return None;
-    }
-    // The oldest form names the model in the path.
-    if let Some(model) = rest.strip_prefix("/engines/").and_then(|tail| tail.strip_suffix("/embeddings")) {
-        return Some(Target::Call(CallRoute {
-            dialect: Dialect::Embeddings,
-            operation: Operation::Embed,
-            model: Some(decoded(model)),
-            stream: Some(false),
-            tail: "",
-        }));
-    }
-    let (dialect, operation) = match rest {
-        "/chat/completions" => (Dialect::Chat, Operation::Generate),
-        "/completions" => (Dialect::Completions, Operation::Complete),
-        "/embeddings" => (Dialect::Embeddings, Operation::Embed),
-        "/images/generations" => (Dialect::Images, Operation::ImageGenerate),
-        "/images/edits" => (Dialect::Images, Operation::ImageEdit),
-        "/images/variations" => (Dialect::Images, Operation::ImageVary),
-        "/audio/transcriptions" => (Dialect::Audio, Operation::Transcribe),
-        "/audio/translations" => (Dialect::Audio, Operation::Translate),
-        "/audio/speech" => (Dialect::Audio, Operation::Speak),
-        "/moderations" => (Dialect::Moderations, Operation::Moderate),
-        "/rerank" => (Dialect::Rerank, Operation::Rerank),
-        _ => return None,
-    };
-    Some(call(dialect, operation))
-}
-
-fn responses<'a>(method: &Method, rest: &'a str, tail: &str) -> Option<Target<'a>> {
-    let post = *method == Method::POST;
-    match tail {
-        "" if post => Some(call(Dialect::Responses, Operation::Generate)),
-        "/compact" if post => Some(call(Dialect::Responses, Operation::Compact)),
-        "/input_tokens" if post => Some(call(Dialect::Responses, Operation::CountTokens)),
-        tail => {
-            let id = tail.strip_prefix('/')?;
-            let (id, below) = id.split_once('/').unwrap_or((id, ""));
-            let fits = match below {
-                "" => matches!(*method, Method::GET | Method::DELETE),
-                "cancel" => post,
-                "input_items" => *method == Method::GET,
-                _ => false,
-            };
-            (fits && !id.is_empty()).then(|| stored(rest))
-        }
-    }
-}
-
-fn stored(rest: &str) -> Target<'_> {
-    Target::Call(CallRoute {
-        dialect: Dialect::Responses,
-        operation: Operation::Stored,
-        model: None,
-        stream: None,
-        tail: rest,
-    })
-}
-
 /// Questions about the key that stand beside Anthropic's and OpenAI's paths.
 fn own<'a>(method: &Method, rest: &str) -> Option<Target<'a>> {
     if *method != Method::GET {
@@ -381,90 +293,10 @@ fn claude<'a>(method: &Method, rest: &'a str) -> Option<Target<'a>> {
         })
 }
 
-/// `/gemini/…`: Gemini's paths, Code Assist's, and messages for those who want them there.
-fn gemini<'a>(method: &Method, rest: &'a str) -> Option<Target<'a>> {
-    if let Some(action) = rest.strip_prefix("/v1internal").filter(|action| action.starts_with(':')) {
-        return code_assist(method, action);
-    }
-    let inner = ["/v1beta", "/v1"]
-        .iter()
-        .find_map(|version| rest.strip_prefix(version).filter(|inner| inner.starts_with('/')))
-        .unwrap_or(rest);
-    model_paths(method, inner, Some(Dialect::Gemini))
-        .or_else(|| messages(method, inner))
-        .or_else(|| cached(method, inner))
-        .or_else(|| service_own(method, inner))
-}
-
-/// Code Assist names the model in the body and everything else in the action.
-fn code_assist<'a>(method: &Method, action: &'a str) -> Option<Target<'a>> {
-    if *method != Method::POST {
-        return None;
-    }
-    let (operation, stream) = match action {
-        ":generateContent" => (Operation::Generate, false),
-        ":streamGenerateContent" => (Operation::Generate, true),
-        ":countTokens" => (Operation::CountTokens, false),
-        ":loadCodeAssist"
-        | ":onboardUser"
-        | ":retrieveUserQuota"
-        | ":listExperiments"
-        | ":recordCodeAssistMetrics"
-        | ":fetchAdminControls" => (Operation::Side, false),
-        _ => return None,
-    };
-    Some(Target::Call(CallRoute {
-        dialect: Dialect::CodeAssist,
-        operation,
-        model: None,
-        stream: Some(stream),
-        tail: action,
-    }))
-}
-
 fn service_own<'a>(method: &Method, rest: &str) -> Option<Target<'a>> {
     match (method, rest) {
         (&Method::GET, "/usage") => Some(Target::Own(Own::ServiceUsage)),
         (&Method::GET, "/key-info") => Some(Target::Own(Own::ServiceKeyInfo)),
-        _ => None,
-    }
-}
-
-/// `/openai/…`: OpenAI's paths with or without `/v1`, Azure's clients, and the other services in OpenAI's dialect.
-fn openai<'a>(method: &Method, rest: &'a str) -> Route<'a> {
-    let (mount, rest) = match rest {
-        _ if rest.starts_with("/claude/") => (Mount::Claude, rest.strip_prefix("/claude").unwrap_or(rest)),
-        _ if rest.starts_with("/gemini/") => (Mount::Gemini, rest.strip_prefix("/gemini").unwrap_or(rest)),
-        _ => (Mount::Openai, rest),
-    };
-    let inner = rest.strip_prefix("/v1").filter(|inner| inner.starts_with('/')).unwrap_or(rest);
-    let target = deployment(method, inner)
-        .or_else(|| model_paths(method, inner, Some(Dialect::Chat)))
-        .or_else(|| service_own(method, inner))
-        .or_else(|| openai_paths(method, inner));
-    Route { mount, target: target.unwrap_or(Target::Unknown { dialect: Dialect::Chat }) }
-}
-
-/// `/azure/…`: Azure's clients' paths, and the short ones.
-fn azure<'a>(method: &Method, rest: &'a str) -> Option<Target<'a>> {
-    if *method == Method::GET && rest == "/health" {
-        return Some(Target::Health);
-    }
-    let inner = rest.strip_prefix("/openai").filter(|inner| inner.starts_with('/')).unwrap_or(rest);
-    let inner = inner.strip_prefix("/v1").filter(|inner| inner.starts_with('/')).unwrap_or(inner);
-    deployment(method, inner)
-        .or_else(|| model_paths(method, inner, Some(Dialect::Chat)))
-        .or_else(|| service_own(method, inner))
-        .or_else(|| openai_paths(method, inner))
-}
-
-/// `/deployments/{deployment}/…`: the deployment stands for the model.
-fn deployment<'a>(method: &Method, rest: &'a str) -> Option<Target<'a>> {
-    let (name, below) = rest.strip_prefix("/deployments/").and_then(|tail| tail.split_at_checked(tail.find('/')?))?;
-    match openai_paths(method, below)? {
-        Target::Call(call) if call.operation != Operation::Stored && !name.is_empty() => {
-            Some(Target::Call(CallRoute { model: Some(decoded(name)), ..call }))
-        }
         _ => None,
     }
 }

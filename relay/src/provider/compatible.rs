@@ -139,14 +139,6 @@ pub fn channel(number: u16) -> Channel {
     Channel { kind: Kind::OpenaiCompatible, vendor: Some(vendor.name), base_url: vendor.base_url }
 }
 
-/// The channel number of a kind and, for compatible accounts, of their vendor.
-pub fn channel_number(kind: Kind, vendor: Option<&str>) -> u16 {
-    match vendor.filter(|_| kind == Kind::OpenaiCompatible).map(of) {
-        Some(vendor) if vendor.channel != 0 => vendor.channel,
-        _ => KINDS.iter().find(|(_, other, _)| *other == kind).map_or(VENDORS[0].channel, |(number, ..)| *number),
-    }
-}
-
 /// The row of that word, else the one for any vendor.
 pub fn of(name: &str) -> &'static Vendor {
     VENDORS.iter().find(|vendor| vendor.name == name).unwrap_or(&VENDORS[0])

@@ -69,11 +69,6 @@ pub fn read(kind: Kind, probe: &Probe<'_>) -> Verdict {
 }
 
 impl Verdict {
-    /// Whether the account can be used.
-    pub fn is_healthy(&self) -> bool {
-        matches!(self, Self::Healthy { .. })
-    }
-
     /// Whether a new access token may help.
     pub fn wants_token(&self) -> bool {
         matches!(self, Self::Failing { blame: Blame::Account(Fault::RefreshToken), .. })

@@ -7,7 +7,6 @@ use std::sync::LazyLock;
 use bytes::{Bytes, BytesMut};
 use memchr::memmem::{self, Finder};
 
-use super::array::ArrayDecoder;
 use super::{MAX_FRAME, Scan, SseError};
 use crate::convert::edit::Body;
 use crate::convert::estimate::Tally;
@@ -22,8 +21,6 @@ pub enum Kind {
     Messages,
     /// Gemini over SSE: the last chunk has a finish reason.
     Gemini,
-    /// Gemini as a JSON array.
-    GeminiArray,
     /// OpenAI's pictures, transcripts and speech: ends with an event of its own each.
     Media,
     /// OpenAI responses: ends with `response.completed`, `.incomplete` or `.failed`.
@@ -36,7 +33,7 @@ impl Kind {
         match self {
             Self::Chat | Self::Responses | Self::Media => Form::OpenAi,
             Self::Messages => Form::Anthropic,
-            Self::Gemini | Self::GeminiArray => Form::Gemini,
+            Self::Gemini => Form::Gemini,
         }
     }
 }
@@ -59,12 +56,12 @@ pub struct Tap {
     hide_usage: bool,
     carry: BytesMut,
     scan: Scan,
-    array: ArrayDecoder,
     watch: Watch,
     tally: Tally,
     end: End,
     events: u64,
     finish_seen: bool,
+    items: Vec<String>,
 }
 
 impl Tap {
@@ -75,12 +72,12 @@ impl Tap {
             hide_usage: false,
             carry: BytesMut::new(),
             scan: Scan::default(),
-            array: ArrayDecoder::new(MAX_FRAME),
             watch: Watch::new(kind.form()),
             tally: Tally::default(),
             end: End::Open,
             events: 0,
             finish_seen: false,
+            items: Vec::new(),
         }
     }
 
@@ -92,14 +89,6 @@ impl Tap {
 
     /// Takes a chunk from the upstream and appends to `out` what the caller gets of it.
     pub fn feed(&mut self, chunk: Bytes, out: &mut Vec<Bytes>) -> Result<(), SseError> {
-        if self.kind == Kind::GeminiArray {
-            self.array.push(&chunk);
-            out.push(chunk);
-            while let Some(element) = self.array.next_element()? {
-                self.see(None, &element);
-            }
-            return Ok(());
-        }
         if !self.hide_usage {
             self.observe(&chunk)?;
             out.push(chunk);
@@ -112,7 +101,7 @@ impl Tap {
     pub fn finish(&mut self, out: &mut Vec<Bytes>) {
         let rest = self.carry.split().freeze();
         // Half an event says nothing.
-        if self.kind == Kind::GeminiArray || !super::is_whole(&rest) {
+        if !super::is_whole(&rest) {
             return;
         }
         let forward = self.frame(&rest);
@@ -177,6 +166,11 @@ impl Tap {
     /// How many events with data went by.
     pub fn events(&self) -> u64 {
         self.events
+    }
+
+    /// The ids of the items that a response has come to.
+    pub fn items(&self) -> &[String] {
+        &self.items
     }
 
     fn observe(&mut self, chunk: &[u8]) -> Result<(), SseError> {
@@ -290,6 +284,7 @@ impl Tap {
             Kind::Responses => {
                 if is("response.completed") || is("response.incomplete") {
                     self.end = End::Done;
+                    self.items = response_items(data);
                 } else if is("response.failed") || is("error") {
                     self.end = End::Failed;
                 }
@@ -303,7 +298,7 @@ impl Tap {
                     self.end = End::Failed;
                 }
             }
-            Kind::Gemini | Kind::GeminiArray => {
+            Kind::Gemini => {
                 if first_key_is_error(data) {
                     self.end = End::Failed;
                 } else if self.end == End::Open
@@ -314,6 +309,24 @@ impl Tap {
             }
         }
     }
+}
+
+/// The ids of the items of a response, given it or the event that holds it.
+pub fn response_items(data: &[u8]) -> Vec<String> {
+    #[derive(Default, serde::Deserialize)]
+    #[serde(default)]
+    struct Item {
+        id: Option<String>,
+    }
+    #[derive(Default, serde::Deserialize)]
+    #[serde(default)]
+    struct Response {
+        output: Vec<Item>,
+        response: Option<Box<Response>>,
+    }
+    let found: Response = serde_json::from_slice(data).unwrap_or_default();
+    let output = found.response.map_or(found.output, |inner| inner.output);
+    output.into_iter().filter_map(|item| item.id).collect()
 }
 
 /// What the caller gets of one frame.
@@ -376,7 +389,7 @@ fn text_keys(kind: Kind) -> &'static [(Finder<'static>, usize)] {
     match kind {
         Kind::Chat => &CHAT,
         Kind::Messages => &MESSAGES,
-        Kind::Gemini | Kind::GeminiArray => &GEMINI,
+        Kind::Gemini => &GEMINI,
         Kind::Responses | Kind::Media => &RESPONSES,
     }
 }

@@ -86,14 +86,15 @@ async fn sought(app: &App, engine: &Engine, id: &str, key: &KeyView) -> Result<V
     let account = account(app, engine, task.account_id).ok_or_else(gone)?;
     let path = format!("/mj/task/{upstream}/image-seed");
     let question = Question { method: Method::GET, path, body: None };
-    let answer = ask(app, engine, &account, 0, platform, &question).await;
+    let key = account.key_named(&task.account_key).unwrap_or(0);
+    let answer = ask(app, engine, &account, key, platform, &question).await;
     let (_, answer) = answer.map_err(|why| {
         tracing::warn!(account = task.account_id, why, "a seed could not be asked for");
         gone()
     })?;
     midjourney::seed(&answer).ok_or_else(|| {
         let said = answer.get("description").and_then(Value::as_str).unwrap_or("The vendor gave no seed.");
-        let hidden = account.upstream(0, None).hidden("").scrub_text(said);
+        let hidden = account.upstream(key, None).hidden("").scrub_text(said);
         Fault::new(Kind::InvalidRequest, hidden.unwrap_or_else(|| said.to_owned())).with_code("no_seed")
     })
 }

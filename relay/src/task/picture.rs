@@ -90,10 +90,9 @@ fn authority(url: &str) -> Option<String> {
     Some(format!("{}:{}", url.host_str()?.trim_matches(['[', ']']), url.port_or_known_default()?))
 }
 
-/// The kind of a picture or film; drawings that can hold scripts are none.
+/// The kind of a picture; drawings that can hold scripts are none.
 fn media(headers: &HeaderMap) -> Option<HeaderValue> {
     let kind = headers.get(header::CONTENT_TYPE)?;
     let word = kind.to_str().ok()?.split(';').next()?.trim().to_ascii_lowercase();
-    let fits = (word.starts_with("image/") && word != "image/svg+xml") || word.starts_with("video/");
-    fits.then(|| kind.clone())
+    (word.starts_with("image/") && word != "image/svg+xml").then(|| kind.clone())
 }

@@ -20,7 +20,7 @@ use super::ask::{account, ask};
 use super::studio::{Seen, Standing};
 use crate::call::Request;
 use crate::call::engine::Engine;
-use crate::call::pins::Held;
+use crate::call::pins::{Held, Keeper};
 use crate::convert::Fault;
 use crate::convert::fault::Kind;
 use crate::ingress::refuse::plain;
@@ -49,21 +49,21 @@ fn next(task: &Task, now: Time) -> Time {
 pub async fn round(app: &App) -> Result<usize> {
     let claimed = task::claim_due(app, ROUND, next).await?;
     let count = claimed.len();
-    let mut groups: BTreeMap<i64, Vec<Task>> = BTreeMap::new();
+    let mut groups: BTreeMap<(i64, String), Vec<Task>> = BTreeMap::new();
     for task in claimed {
         if task.upstream_id.is_none() {
             // Whoever was handing it in has gone.
             end(app, &task, "the task was not taken by its vendor").await;
             continue;
         }
-        groups.entry(task.account_id).or_default().push(task);
+        groups.entry((task.account_id, task.account_key.clone())).or_default().push(task);
     }
     let mut questions = Vec::new();
-    for (account_id, tasks) in groups {
+    for ((account_id, key), tasks) in groups {
         // A task speaks to its vendor as its account does, whatever its client speaks.
         let Some(platform) = vendor(app, account_id) else { continue };
         for batch in tasks.chunks(super::studio(platform).batch().max(1)) {
-            questions.push(about(app, account_id, platform, batch.to_vec()));
+            questions.push(about(app, account_id, key.clone(), platform, batch.to_vec()));
         }
     }
     futures_util::stream::iter(questions).buffer_unordered(AT_ONCE).collect::<Vec<()>>().await;
@@ -75,12 +75,15 @@ fn vendor(app: &App, account_id: i64) -> Option<Platform> {
     Platform::of(directory::account(app, account_id)?.account.kind)
 }
 
-async fn about(app: &App, account_id: i64, platform: Platform, tasks: Vec<Task>) {
+/// Asks by the key that handed the tasks in, where it is known, and by the account's others after it.
+async fn about(app: &App, account_id: i64, key: String, platform: Platform, tasks: Vec<Task>) {
     let engine = Engine::of(app);
     let Some(account) = account(app, &engine, account_id) else { return };
     let studio = super::studio(platform);
     let mut open = tasks;
-    for key in 0..account.keys().max(1) {
+    let keys = account.keys().max(1);
+    let first = account.key_named(&key).unwrap_or(0);
+    for key in (0..keys).map(|step| (first + step) % keys) {
         let ids: Vec<&str> = open.iter().filter_map(|task| task.upstream_id.as_deref()).collect();
         if ids.is_empty() {
             return;
@@ -132,7 +135,8 @@ async fn note(app: &App, engine: &Engine, task: &Task, standing: Standing) {
     let failed = status == TaskStatus::Failed;
     let hidden = |text: &str| {
         let account = account(app, engine, task.account_id)?;
-        account.upstream(0, None).hidden("").scrub_text(text)
+        let key = account.key_named(&task.account_key).unwrap_or(0);
+        account.upstream(key, None).hidden("").scrub_text(text)
     };
     let reason = if fail_reason.is_empty() { "the vendor gave no reason".to_owned() } else { fail_reason };
     let moved = status != task.status;
@@ -148,7 +152,8 @@ async fn note(app: &App, engine: &Engine, task: &Task, standing: Standing) {
             let held = vendor(app, task.account_id).map(|platform| super::studio(platform).holds(&task));
             for (scope, name) in held.into_iter().flatten() {
                 let held = Held { scope, name: name.chars().take(200).collect() };
-                engine.pins.pin(app, task.key_id, held, task.account_id);
+                let keeper = Keeper { account: task.account_id, key: task.account_key.clone() };
+                engine.pins.pin(app, task.key_id, held, keeper);
             }
         }
         Ok(None) => {}

@@ -20,7 +20,7 @@ use serde_json::Value;
 use super::studio::{Fields, Heard, Order, Taken, bad};
 use super::{kling, poll};
 use crate::call::engine::Engine;
-use crate::call::pins::Held;
+use crate::call::pins::{Held, Keeper};
 use crate::call::{self, Call, Content, Request};
 use crate::convert::Fault;
 use crate::convert::edit::Body as JsonBody;
@@ -106,7 +106,7 @@ async fn prepare(
     if let Some(url) = &order.notify_url {
         check_address(engine.rules.current(app).fetcher.guard(), url).await?;
     }
-    let mut pinned = parent.map(|parent| parent.account_id);
+    let mut pinned = parent.map(|parent| Keeper { account: parent.account_id, key: parent.account_key });
     if pinned.is_none()
         && let Some((scope, name)) = &order.held
     {
@@ -233,14 +233,14 @@ pub struct Handing {
     order: Order,
     uid: String,
     kept: Fields,
-    pinned: Option<i64>,
+    pinned: Option<Keeper>,
     row: Option<Task>,
 }
 
 impl Handing {
-    /// The account that holds what this builds on.
-    pub fn pinned(&self) -> Option<i64> {
-        self.pinned
+    /// Who holds what this builds on.
+    pub fn pinned(&self) -> Option<&Keeper> {
+        self.pinned.as_ref()
     }
 
     /// An account is about to be asked: makes the row, or moves it there. `until` is when its answer must be in.
@@ -292,12 +292,14 @@ impl Handing {
         super::studio(self.vendor).taken(&serde_json::from_slice(body).ok()?)
     }
 
-    /// Keeps what the vendor said; what the client is told, or `None` where it cannot be kept.
-    pub async fn keep(self, app: &App, call: &Call, taken: Taken) -> Option<Value> {
+    /// Keeps what the vendor said, and the name of the account's key that it was said to; what the client is told,
+    /// or `None` where it cannot be kept.
+    pub async fn keep(self, app: &App, call: &Call, taken: Taken, key: String) -> Option<Value> {
         let row = self.row?;
         let done = taken.id.is_none();
         let news = News {
             status: Some(if done { TaskStatus::Succeeded } else { TaskStatus::Submitted }),
+            account_key: Some(key),
             upstream_id: taken.id,
             cost: (!taken.paid).then_some(Micros::ZERO),
             poll_at: Some(poll::first(app.clock.now())),

@@ -141,11 +141,6 @@ impl Decoder {
         read
     }
 
-    /// Whether the stream stopped in the middle of a message.
-    pub fn is_cut(&self) -> bool {
-        !self.buffer.is_empty()
-    }
-
     fn read(&mut self) -> Result<Option<Message>, WireError> {
         let Some(prelude) = self.buffer.get(..PRELUDE) else {
             return Ok(None);

@@ -15,6 +15,8 @@ pub struct Pin {
     pub key_id: i64,
     pub resource: String,
     pub account_id: i64,
+    /// A short digest of the account's key by which the vendor knows it; empty where that is not known.
+    pub account_key: String,
     pub created_at: Time,
     pub expires_at: Time,
 }
@@ -42,7 +44,11 @@ impl Pin {
             .values(self)
             .on_conflict((pins::scope, pins::key_id, pins::resource))
             .do_update()
-            .set((pins::account_id.eq(self.account_id), pins::expires_at.eq(self.expires_at)))
+            .set((
+                pins::account_id.eq(self.account_id),
+                pins::account_key.eq(&self.account_key),
+                pins::expires_at.eq(self.expires_at),
+            ))
             .execute(c)
             .await)?;
         Ok(())

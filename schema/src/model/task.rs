@@ -48,6 +48,8 @@ pub struct Task {
     pub key_id: i64,
     /// The account that works on it; follow-ups go there too.
     pub account_id: i64,
+    /// A short digest of the account's key that the vendor knows it by; empty where that is not known.
+    pub account_key: String,
     pub platform: String,
     pub action: String,
     pub model: String,
@@ -104,6 +106,7 @@ pub struct NewTask {
 #[diesel(table_name = tasks)]
 pub struct TaskChange {
     pub account_id: Option<i64>,
+    pub account_key: Option<String>,
     pub upstream_id: Option<Option<String>>,
     pub status: Option<TaskStatus>,
     pub progress: Option<i64>,

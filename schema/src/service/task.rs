@@ -41,6 +41,8 @@ pub struct News {
     pub status: Option<TaskStatus>,
     pub progress: Option<i64>,
     pub account_id: Option<i64>,
+    /// A short digest of the account's key that the vendor knows it by.
+    pub account_key: Option<String>,
     pub upstream_id: Option<String>,
     pub result: Option<serde_json::Map<String, serde_json::Value>>,
     pub fail_reason: Option<String>,
@@ -111,6 +113,7 @@ pub async fn advance(app: &App, seen: &Task, news: News) -> Result<Option<Task>>
     let began = |wanted: bool, already: Option<Time>| (wanted && already.is_none()).then_some(Some(now));
     let change = TaskChange {
         account_id: news.account_id,
+        account_key: news.account_key,
         upstream_id: news.upstream_id.map(Some),
         status: news.status,
         progress,

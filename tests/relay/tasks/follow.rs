@@ -6,8 +6,9 @@ use axum::extract::State;
 use axum::routing::post;
 use harness::fake_upstream::{FakeUpstream, Vendor};
 use schema::Actor;
+use schema::model::account::AccountKind;
 use schema::model::task::TaskStatus;
-use schema::service::account::{self, AccountChange};
+use schema::service::account::{self, AccountChange, Credentials};
 use serde_json::{Value, json};
 
 use super::{account as add, finish, imagine, mj_id, row, served, set, text, world, world_at};
@@ -82,6 +83,51 @@ async fn follow_ups_go_to_the_account_that_holds_the_picture() {
     ] {
         let id = mj_id(&ann.http.post(path, asked).await);
         assert_ne!(row(&world, &id).await.account_id, first.account_id);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vendor_is_asked_again_by_the_key_that_it_knows_a_task_by() {
+    let keys = ["mj-key-one", "mj-key-two", "mj-key-three"];
+    let world = world().await;
+    let fake = FakeUpstream::start(Vendor::Midjourney).await;
+    fake.accept_only(keys);
+    let account = world
+        .account_with(&fake, AccountKind::Midjourney, Vendor::Midjourney, |draft| {
+            draft.credentials = Credentials::lines(&keys.join("\n"));
+        })
+        .await;
+    let ann = world.caller("ann").await;
+    let secret = |seen: &harness::fake_upstream::Seen| seen.header("mj-api-secret").unwrap_or_default().to_owned();
+    let mut made = Vec::new();
+    for _ in 0..4 {
+        let id = mj_id(&imagine(&ann).await);
+        made.push((id, secret(&fake.requests_to("/submit/").pop().unwrap())));
+    }
+    for (id, _) in &made {
+        finish(&world, id).await;
+    }
+    let questions = fake.requests_to("/task/list-by-condition");
+    for (id, by) in &made {
+        let upstream = row(&world, id).await.upstream_id.unwrap();
+        let about = questions.iter().filter(|seen| seen.text().contains(&upstream)).map(secret).collect::<Vec<_>>();
+        assert!(!about.is_empty() && about.iter().all(|asked| asked == by), "{by}: {about:?}");
+    }
+    // The keys stand in another order now, and one of them is new.
+    let moved = ["mj-key-three", "mj-key-four", "mj-key-one", "mj-key-two"];
+    fake.accept_only(moved);
+    let credentials = Some(Credentials::lines(&moved.join("\n")));
+    let change = AccountChange { credentials, ..AccountChange::default() };
+    account::change(&world.t.app, &Actor::system(), account.id, change).await.unwrap();
+    for (id, by) in &made {
+        for _ in 0..3 {
+            fake.forget();
+            let change = json!({"taskId": id, "action": "UPSCALE", "index": 1});
+            mj_id(&ann.http.post("/mj/submit/change", change).await);
+            assert_eq!(&secret(&fake.requests_to("/submit/").pop().unwrap()), by);
+        }
+        ann.http.get(&format!("/mj/task/{id}/image-seed")).await;
+        assert_eq!(&secret(&fake.requests_to("/image-seed").pop().unwrap()), by);
     }
 }
 

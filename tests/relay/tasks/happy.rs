@@ -1,6 +1,6 @@
 //! Each service from submission to result, in its own words and in the documented ones.
 
-use harness::fake_upstream::{KLING_ACCESS_KEY, Vendor, kling_token_claims};
+use harness::fake_upstream::{KLING_ACCESS_KEY, Step, Vendor, kling_token_claims};
 use schema::bus::Event;
 use schema::model::task::TaskStatus;
 use serde_json::json;
@@ -43,6 +43,13 @@ async fn midjourney_makes_a_picture() {
     let picture = world.t.anonymous().get(&format!("/mj/image/{id}")).await;
     assert_eq!((picture.status.as_u16(), picture.header("content-type")), (200, "image/png"));
     assert!(picture.header("content-security-policy").contains("sandbox"));
+    assert_eq!(picture.header("x-content-type-options"), "nosniff");
+    for kind in ["text/html", "image/svg+xml", "application/octet-stream"] {
+        fake.script([Step::raw(200, kind, "<script>alert(1)</script>").on("/mj/image/")]);
+        let other = world.t.anonymous().get(&format!("/mj/image/{id}")).await;
+        assert_eq!(other.status, 502, "{kind}: {}", other.text);
+        assert!(!other.text.contains("script"), "{kind}: {}", other.text);
+    }
     let list = ann.http.post("/mj/task/list-by-condition", json!({"ids": ["1234567890", id]})).await.json();
     assert_eq!((list.as_array().map(Vec::len), text(&list, "/0/id")), (Some(1), id.as_str()));
     let seed = ann.http.get(&format!("/mj/task/{id}/image-seed")).await.json();

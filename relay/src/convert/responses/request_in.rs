@@ -296,7 +296,7 @@ fn read_item(mut item: Obj, request: &mut Request, lost: &mut Vec<String>) -> Re
         "item_reference" => {
             return Err(HubError::unsupported(
                 item.path(),
-                "it names state held by another vendor; send the item itself",
+                "it names an item that this model's vendor does not hold; send the item itself",
             ));
         }
         "compaction" | "compaction_summary" => {

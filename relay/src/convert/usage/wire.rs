@@ -367,8 +367,3 @@ pub(super) fn parse(form: Form, data: &[u8]) -> Option<Parts> {
         Form::Converse => envelope.usage,
     }
 }
-
-/// Reads one bare usage object.
-pub(super) fn parse_object(object: &[u8]) -> Option<Parts> {
-    serde_json::from_slice(object).ok()
-}

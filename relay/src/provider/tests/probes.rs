@@ -92,7 +92,7 @@ fn verdict(kind: Kind, status: u16, body: &str) -> Verdict {
 fn answers_are_judged() {
     assert_eq!(verdict(Kind::OpenaiKey, 200, r#"{"data":[{},{}]}"#), Verdict::Healthy { models: Some(2) });
     assert_eq!(verdict(Kind::GeminiKey, 200, r#"{"models":[{}]}"#), Verdict::Healthy { models: Some(1) });
-    assert!(verdict(Kind::ClaudeConsole, 200, r#"{"type":"message"}"#).is_healthy());
+    assert!(matches!(verdict(Kind::ClaudeConsole, 200, r#"{"type":"message"}"#), Verdict::Healthy { .. }));
     assert_eq!(
         verdict(Kind::OpenaiKey, 404, r#"{"error":{"message":"no such model","code":"model_not_found"}}"#),
         Verdict::Refused { message: "no such model".into() }
@@ -104,10 +104,13 @@ fn answers_are_judged() {
     assert_eq!((blame, message.as_str()), (Blame::blocked(Reason::BadCredential), "bad key"));
     assert!(verdict(Kind::ClaudeOauth, 401, "{}").wants_token());
     assert!(!verdict(Kind::ClaudeConsole, 401, "{}").wants_token());
-    assert!(!verdict(Kind::Midjourney, 200, r#"{"code":3,"description":"no account"}"#).is_healthy());
-    assert!(verdict(Kind::Midjourney, 200, "[]").is_healthy());
-    assert!(verdict(Kind::Video, 404, r#"{"code":"task_not_exist"}"#).is_healthy());
-    assert!(!verdict(Kind::Video, 401, "{}").is_healthy());
+    assert!(!matches!(
+        verdict(Kind::Midjourney, 200, r#"{"code":3,"description":"no account"}"#),
+        Verdict::Healthy { .. }
+    ));
+    assert!(matches!(verdict(Kind::Midjourney, 200, "[]"), Verdict::Healthy { .. }));
+    assert!(matches!(verdict(Kind::Video, 404, r#"{"code":"task_not_exist"}"#), Verdict::Healthy { .. }));
+    assert!(!matches!(verdict(Kind::Video, 401, "{}"), Verdict::Healthy { .. }));
     let Verdict::Failing { message, .. } = verdict(Kind::Bedrock, 503, "<html>") else { panic!("healthy") };
     assert_eq!(message, "the vendor answered 503");
 }

@@ -111,8 +111,5 @@ fn responses_and_gemini_ends() {
         "{part}data: {{\"candidates\":[{{\"finishReason\": \"STOP\"}}],\"usageMetadata\":{{\"promptTokenCount\":3}}}}\r\n\r\n"
     );
     assert_eq!(tap(Kind::Gemini, &last).end(), End::Done);
-    let array = "[{\"candidates\":[]},\r\n{\"candidates\":[{\"finishReason\":\"STOP\"}],\"usageMetadata\":{\"promptTokenCount\":3}}]";
-    let array = tap(Kind::GeminiArray, array);
-    assert_eq!((array.end(), array.usage().map(|usage| usage.input)), (End::Done, Some(3)));
-    assert_eq!(tap(Kind::GeminiArray, "[{\"error\":{\"code\":503}}]").end(), End::Failed);
+    assert_eq!(tap(Kind::Gemini, "data: {\"error\":{\"code\":503}}\n\n").end(), End::Failed);
 }

@@ -24,6 +24,7 @@ pub mod names {
     pub const EARLY_KEEP_ALIVE: &str = "early_keep_alive";
     pub const CLIENT_GONE_SECONDS: &str = "client_gone_seconds";
     pub const BODY_LIMIT_MIB: &str = "body_limit_mib";
+    pub const SLOW_CLIENT_SECONDS: &str = "slow_client_seconds";
     pub const DEFAULT_MAX_OUTPUT: &str = "default_max_output";
     pub const FETCH_ALLOWED_HOSTS: &str = "fetch_allowed_hosts";
     pub const LOG_CALLS_EVERY: &str = "log_calls_every";
@@ -262,6 +263,13 @@ pub const CATALOGUE: &[Definition] = &[
         "How long a vendor is still read, for its usage, after the client has gone",
     ),
     row("llm", names::BODY_LIMIT_MIB, Kind::Int(1, 1_024), "128", "Largest request body, in MiB"),
+    row(
+        "llm",
+        names::SLOW_CLIENT_SECONDS,
+        Kind::Int(1, 600),
+        "30",
+        "How long a client may take for the head of a request, and keep silent within its body",
+    ),
     row(
         "llm",
         names::DEFAULT_MAX_OUTPUT,
