@@ -43,6 +43,13 @@ async fn heard(socket: &mut (impl AsyncReadExt + Unpin)) -> String {
     String::from_utf8_lossy(&all).into_owned()
 }
 
+/// What is heard after words that nothing follows.
+async fn after(world: &World, said: String) -> String {
+    let mut socket = connect(world).await;
+    socket.write_all(said.as_bytes()).await.unwrap();
+    heard(&mut socket).await
+}
+
 /// The head of a chat call with a body of that length.
 fn head(caller: &Caller, length: usize) -> String {
     let key = caller.http.token.clone().unwrap();
@@ -144,44 +151,43 @@ async fn a_head_has_its_bounds() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_is_too_slow_is_ended() {
     let (world, fake) = served().await;
-    world.set(&[("slow_client_seconds", "1")]).await;
+    world.set(&[("slow_client_seconds", "4")]).await;
     let ann = world.caller("ann").await;
-    // Within its head, long before it, and before it has said a word.
     let begun = head(&ann, 100);
-    for (said, wanted) in [(&begun[..60], "HTTP/1.1 408 "), (&begun[..5], "HTTP/1.1 408 "), ("", "")] {
-        let mut socket = connect(&world).await;
-        socket.write_all(said.as_bytes()).await.unwrap();
-        let answer = heard(&mut socket).await;
-        assert!(answer.starts_with(wanted) && answer.is_empty() == wanted.is_empty(), "{said:?}: {answer}");
+    // A byte of the body now and then.
+    let drip = async {
+        let (mut reading, mut writing) = connect(&world).await.into_split();
+        writing.write_all(head(&ann, 100_000).as_bytes()).await.unwrap();
+        let dripping = tokio::spawn(async move {
+            while writing.write_all(b" ").await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        });
+        let answer = heard(&mut reading).await;
+        dripping.abort();
+        answer
+    };
+    let (in_head, at_head, wordless, in_body, drip, rests) = tokio::join!(
+        after(&world, begun[..60].to_owned()),
+        after(&world, begun[..5].to_owned()),
+        after(&world, String::new()),
+        after(&world, format!("{begun}{{\"model\": ")),
+        drip,
+        after(&world, "GET /v1/models HTTP/1.1\r\nhost: tollgate\r\n\r\n".to_owned()),
+    );
+    for answer in [in_head, at_head] {
+        assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
     }
-    // Silent within its body.
-    let mut socket = connect(&world).await;
-    socket.write_all(head(&ann, 100).as_bytes()).await.unwrap();
-    socket.write_all(b"{\"model\": ").await.unwrap();
-    let silent = heard(&mut socket).await;
-    // A byte now and then.
-    let (mut reading, mut writing) = connect(&world).await.into_split();
-    writing.write_all(head(&ann, 100_000).as_bytes()).await.unwrap();
-    let dripping = tokio::spawn(async move {
-        while writing.write_all(b" ").await.is_ok() {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    });
-    let drip = heard(&mut reading).await;
-    dripping.abort();
-    for answer in [silent, drip] {
+    assert_eq!(wordless, "", "who has said nothing is told nothing");
+    assert_eq!(rests.matches("HTTP/1.1 ").count(), 1, "a connection that rests is ended in silence: {rests}");
+    for answer in [in_body, drip] {
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         assert!(head.starts_with("HTTP/1.1 408 "), "{answer}");
         let body: Value = serde_json::from_str(body).unwrap();
         assert_eq!(body["error"]["message"], "The request body did not arrive in time.");
     }
     assert!(fake.requests().is_empty());
-    // Who is quick is served, and a connection that rests between calls may be ended in silence.
-    assert_eq!(ann.http.post("/v1/chat/completions", chat(false)).await.status, 200);
-    let mut socket = connect(&world).await;
-    socket.write_all(b"GET /v1/models HTTP/1.1\r\nhost: tollgate\r\n\r\n").await.unwrap();
-    let answers = heard(&mut socket).await;
-    assert_eq!(answers.matches("HTTP/1.1 ").count(), 1, "{answers}");
+    assert_eq!(ann.http.post("/v1/chat/completions", chat(false)).await.status, 200, "who is quick is served");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -267,7 +267,8 @@ async fn a_week_of_claude_is_bounded_and_begins_anew() {
     let (world, openai) = timed().await;
     let claude = FakeUpstream::start(Vendor::Anthropic).await;
     claude.report_usage(Usage { input: 1_000, output: 1_000, ..Usage::default() });
-    world.account(&claude, AccountKind::ClaudeConsole, Vendor::Anthropic).await;
+    // Before the other, which is compatible with everything.
+    world.account_with(&claude, AccountKind::ClaudeConsole, Vendor::Anthropic, |draft| draft.priority = 90).await;
     let mut asked = messages(false);
     asked["max_tokens"] = 16.into();
     // A call comes to $0.018.
