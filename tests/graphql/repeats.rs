@@ -134,13 +134,13 @@ async fn what_a_card_brought_is_taken_back_once() {
     let redeemed = admin.data("{ cardRedemptions { nodes { id } } }", json!({})).await;
     let what = at(&redeemed, "cardRedemptions.nodes.0.id").clone();
     let take = "mutation ($i: CardRedemptionTakeBackInput!) { cardRedemptionTakeBack(input: $i) { \
-                ledgerEntry { id amount } user { username balance } userErrors { code } } }";
+                ledgerEntry { id amount } user { username balance } userErrors { code detail } } }";
     let input = |note: &str| json!({ "id": what, "note": note });
     let done = thrice(&admin, take, "cardRedemptionTakeBack", input("a mistake"), Some(input("another"))).await;
     assert_eq!(done["ledgerEntry"]["amount"], "-5.000000");
     assert_eq!(done["user"], json!({ "username": "ann", "balance": "0.000000" }));
     let again = admin.data(take, json!({ "i": input("a mistake") })).await;
-    assert_eq!(at(&again, "cardRedemptionTakeBack.userErrors.0.code"), "CARD_REVOKED");
+    assert_eq!(at(&again, "cardRedemptionTakeBack.userErrors.0.detail"), "CARD_REVOKED");
 }
 
 #[tokio::test(flavor = "multi_thread")]
