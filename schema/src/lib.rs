@@ -14,6 +14,7 @@ pub mod error;
 pub mod extras;
 pub mod id;
 pub mod kv;
+pub mod mail;
 pub mod metrics;
 pub mod model;
 pub mod money;

@@ -8,6 +8,7 @@ mod alipay;
 mod bank;
 mod config;
 mod currency;
+mod epay;
 mod error;
 mod keys;
 mod stripe;
@@ -16,12 +17,15 @@ mod wechat;
 
 use reqwest::header::HeaderMap;
 
-pub use config::{AlipayConfig, BankTransferConfig, PlatformKeyConfig, ProviderConfig, StripeConfig, WechatPayConfig};
+pub use config::{
+    AlipayConfig, BankTransferConfig, EpayConfig, PlatformKeyConfig, ProviderConfig, StripeConfig, WechatPayConfig,
+};
 pub use currency::{format_minor, minor_digits, parse_minor};
 pub use error::{NoticeError, PayError};
 
 use alipay::Alipay;
 use bank::BankTransfer;
+use epay::Epay;
 use stripe::Stripe;
 use wechat::WechatPay;
 
@@ -55,6 +59,8 @@ pub struct PayOrder {
     pub client_ip: Option<String>,
     /// Page or code.
     pub mode: PayMode,
+    /// What the payer chose among the ways behind the provider (Epay's `type`).
+    pub channel: Option<String>,
 }
 
 /// What the payer needs to pay.
@@ -178,6 +184,8 @@ pub enum Provider {
     WechatPay(Box<WechatPay>),
     /// Stripe Checkout.
     Stripe(Stripe),
+    /// Epay, MD5.
+    Epay(Epay),
     /// Money sent by hand, confirmed by an administrator.
     BankTransfer(BankTransfer),
 }
@@ -189,6 +197,7 @@ impl Provider {
             ProviderConfig::Alipay(c) => Self::Alipay(Alipay::new(c)?),
             ProviderConfig::WechatPay(c) => Self::WechatPay(Box::new(WechatPay::new(c)?)),
             ProviderConfig::Stripe(c) => Self::Stripe(Stripe::new(c)?),
+            ProviderConfig::Epay(c) => Self::Epay(Epay::new(c)?),
             ProviderConfig::BankTransfer(c) => Self::BankTransfer(BankTransfer::new(c)),
         })
     }
@@ -199,6 +208,7 @@ impl Provider {
             Self::Alipay(_) => "alipay",
             Self::WechatPay(_) => "wechat_pay",
             Self::Stripe(_) => "stripe",
+            Self::Epay(_) => "epay",
             Self::BankTransfer(_) => "bank_transfer",
         }
     }
@@ -206,7 +216,7 @@ impl Provider {
     /// Whether orders in `currency` can be paid here.
     pub fn accepts(&self, currency: &str) -> bool {
         match self {
-            Self::Alipay(_) | Self::WechatPay(_) => currency == "CNY",
+            Self::Alipay(_) | Self::WechatPay(_) | Self::Epay(_) => currency == "CNY",
             Self::Stripe(_) | Self::BankTransfer(_) => currency::is_code(currency),
         }
     }
@@ -227,6 +237,7 @@ impl Provider {
             Self::Alipay(p) => p.create(http, order, now_ms).await,
             Self::WechatPay(p) => p.create(http, order, now_ms).await,
             Self::Stripe(p) => p.create(http, order).await,
+            Self::Epay(p) => p.create(order),
             Self::BankTransfer(p) => Ok(p.create(order)),
         }
     }
@@ -244,6 +255,7 @@ impl Provider {
             Self::Alipay(p) => p.query(http, order_no, now_ms).await,
             Self::WechatPay(p) => p.query(http, order_no, now_ms).await,
             Self::Stripe(p) => p.query(http, order_no, provider_ref, now_ms).await,
+            Self::Epay(p) => p.query(http, order_no, now_ms).await,
             Self::BankTransfer(_) => Ok(PayState::Pending),
         }
     }
@@ -267,7 +279,7 @@ impl Provider {
             Self::Alipay(p) => p.refund(http, refund, now_ms).await,
             Self::WechatPay(p) => p.refund(http, refund, now_ms).await,
             Self::Stripe(p) => p.refund(http, refund).await,
-            Self::BankTransfer(_) => Ok(RefundState { status: RefundStatus::Manual, refund_id: None }),
+            Self::Epay(_) | Self::BankTransfer(_) => Ok(RefundState { status: RefundStatus::Manual, refund_id: None }),
         }
     }
 
@@ -284,11 +296,12 @@ impl Provider {
             Self::Alipay(p) => p.close(http, order_no, now_ms).await,
             Self::WechatPay(p) => p.close(http, order_no, now_ms).await,
             Self::Stripe(p) => p.close(http, provider_ref).await,
-            Self::BankTransfer(_) => Ok(()),
+            Self::Epay(_) | Self::BankTransfer(_) => Ok(()),
         }
     }
 
-    /// Verifies a notification and says what it means. `body` must be the bytes as they came. The client is needed
+    /// Verifies a notification and says what it means. `body` must be the bytes as they came (of Epay's GET, its
+    /// query). The client is needed
     /// because WeChat Pay may have signed with a certificate that has to be fetched first.
     pub async fn read_notification(
         &self,
@@ -301,6 +314,7 @@ impl Provider {
             Self::Alipay(p) => p.read_notification(body, now_ms),
             Self::WechatPay(p) => p.read_notification(http, headers, body, now_ms).await,
             Self::Stripe(p) => p.read_notification(headers, body, now_ms),
+            Self::Epay(p) => p.read_notification(body),
             Self::BankTransfer(_) => Err(NoticeError::NotOffered),
         }
     }
@@ -311,6 +325,7 @@ impl Provider {
             Self::Alipay(_) => alipay::reply(ok),
             Self::WechatPay(_) => wechat::reply(ok),
             Self::Stripe(_) => stripe::reply(ok),
+            Self::Epay(_) => epay::reply(ok),
             Self::BankTransfer(_) => (404, "text/plain", ""),
         }
     }

@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod account_group;
+pub mod address;
 pub mod admission;
 pub mod allowance;
 pub mod announcement;
@@ -20,6 +21,7 @@ pub mod guard;
 pub mod idempotency;
 pub mod journal;
 pub mod llm;
+pub mod mail;
 pub mod nested;
 pub mod oauth_login;
 pub mod order;

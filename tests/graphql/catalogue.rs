@@ -5,6 +5,7 @@
 use harness::fake_upstream::{FakeUpstream, Vendor};
 use harness::{Client, TestApp, at};
 use schema::model::account::AccountKind;
+use schema::service::account::AccountChange;
 use serde_json::{Value, json};
 
 use crate::world::{a_key, a_person, an_account, id, mutate};
@@ -113,7 +114,8 @@ async fn a_route_is_explained_without_a_call() {
     assert_eq!(at(&none, "explainRoute.picked"), &Value::Null);
     an_account(&app, AccountKind::OpenaiKey, "good", Some(vendor.url())).await;
     let off = an_account(&app, AccountKind::OpenaiKey, "off", Some(vendor.url())).await.id;
-    schema::service::account::set_enabled(&app.app, &app.system(), off, false).await.unwrap();
+    let stop = AccountChange { enabled: Some(false), ..AccountChange::default() };
+    schema::service::account::change(&app.app, &app.system(), off, stop).await.unwrap();
     an_account(&app, AccountKind::Suno, "music", Some(vendor.url())).await;
     let told = admin.data(query, input.clone()).await;
     assert_eq!(at(&told, "explainRoute.picked"), &json!({ "decision": "ONLY", "account": { "name": "good" } }));

@@ -3,6 +3,7 @@
 //! paid. Written from the protocols and not from our own code, so that both would have to be wrong in the same way.
 
 pub mod alipay;
+pub mod epay;
 pub mod keys;
 pub mod stripe;
 pub mod wechat;
@@ -15,6 +16,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 pub use alipay::FakeAlipay;
+pub use epay::FakeEpay;
 pub use stripe::FakeStripe;
 pub use wechat::FakeWechat;
 

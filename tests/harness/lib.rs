@@ -2,6 +2,7 @@
 
 pub mod app;
 pub mod client;
+pub mod fake_mail;
 pub mod fake_pay;
 pub mod fake_upstream;
 pub mod services;

@@ -2,6 +2,7 @@
 
 mod alipay;
 mod bank;
+mod epay;
 mod stripe;
 mod wechat;
 
@@ -43,6 +44,7 @@ fn order(order_no: &str, currency: &str, mode: PayMode, now_ms: i64) -> PayOrder
         expires_at_ms: now_ms + 15 * 60_000,
         client_ip: Some("127.0.0.1".to_owned()),
         mode,
+        channel: None,
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
+use harness::fake_mail::{self, FakeMail, Manner};
 use harness::fake_upstream::Step;
 use harness::{TestApp, at};
 use http::StatusCode;
@@ -99,6 +100,42 @@ async fn webhooks_are_signed_and_nothing_inside_is_reached() {
     let refused = w.admin.post("/admin/webhook/test", json!({ "type": "custom", "url": away })).await;
     assert!(refused.status == 400 && refused.text.contains("302"), "{}", refused.text);
     assert_eq!(ears.lock().expect("a lock").len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn notices_go_by_mail_and_to_no_server_inside() {
+    let w = World::new().await;
+    let fake = FakeMail::start(Manner::StartTls).await;
+    let form = |to: &str| {
+        json!({ "type": "smtp", "name": "post", "host": "127.0.0.1", "port": fake.port, "user": fake_mail::USER,
+            "pass": fake_mail::PASSWORD, "from": "Tollgate <robot@example.com>", "to": to, "enabled": true })
+    };
+    let two = "ann@example.com, bob@example.com";
+    let inside = w.admin.post("/admin/webhook/test", form(two)).await;
+    assert!(inside.status == 400 && inside.text.contains("not on the public network"), "{}", inside.text);
+    w.set(&[("webhook_allowed_hosts", &format!("127.0.0.1:{}", fake.port))]).await;
+    let stranger = w.admin.post("/admin/webhook/test", form(two)).await;
+    assert!(stranger.status == 400 && stranger.text.contains("trusted"), "{}", stranger.text);
+    w.set(&[("smtp_certificates", fake_mail::AUTHORITY)]).await;
+    for (bad, why) in [("", "host, user, pass and to"), ("nobody", "no mail address"), ("a@b.c\r\nRCPT", "no mail")] {
+        let refused = w.admin.post("/admin/webhook/test", form(bad)).await;
+        assert!(refused.status == 400 && refused.text.contains(why), "{bad}: {}", refused.text);
+    }
+    assert!(fake.letters().is_empty());
+    let sent = w.admin.post("/admin/webhook/test", form(two)).await;
+    assert_eq!((sent.status.as_u16(), &sent.json()["success"]), (200, &json!(true)), "{}", sent.text);
+    let letter = fake.letters().remove(0);
+    assert_eq!((letter.from.as_str(), letter.to.len(), letter.encrypted), ("robot@example.com", 2, true));
+    assert!(letter.text.contains("This is a test."), "{}", letter.text);
+
+    let added = w.admin.post("/admin/webhook/platforms", form(two)).await;
+    assert_eq!(added.status, 200, "{}", added.text);
+    assert!(!added.text.contains(fake_mail::PASSWORD), "{}", added.text);
+    let on = w.admin.post("/admin/webhook/config", json!({ "enabled": true })).await;
+    assert!(on.status == 200 && !on.text.contains(fake_mail::PASSWORD), "{}", on.text);
+    let told = w.admin.post("/admin/webhook/test-notification", json!({ "message": "again" })).await;
+    assert_eq!(told.status, 200, "{}", told.text);
+    assert!(fake.letters()[1].text.contains("again"), "the password that is covered is still known");
 }
 
 #[tokio::test(flavor = "multi_thread")]

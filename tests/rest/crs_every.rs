@@ -1,5 +1,7 @@
 //! crs: every line of the table is called as its console would call it, and answers what its document promises.
 
+mod accounts;
+
 use harness::app::ADMIN_PASSWORD;
 use harness::fake_upstream::Vendor;
 use harness::{Client, TestApp, at};
@@ -8,6 +10,8 @@ use schema::Time;
 use serde_json::{Value, json};
 
 use crate::world::{World, text};
+
+use accounts::{accounts, logins};
 
 /// Has all of these members, as far down as the dots lead.
 fn has(value: &Value, paths: &[&str]) {
@@ -109,186 +113,6 @@ async fn groups(w: &mut World) {
     w.step("DELETE", "/admin/claude-console-accounts/{accountId}", &[&text(&made["data"]["id"])], Value::Null).await;
     w.step("PUT", "/admin/account-groups/{groupId}", &[&group], json!({ "name": "h" })).await;
     w.step("DELETE", "/admin/account-groups/{groupId}", &[&group], Value::Null).await;
-}
-
-/// The families: path, name of the path's parameter, what makes one, and how its test answers.
-fn families(w: &World) -> Vec<(&'static str, &'static str, Value)> {
-    let at = |vendor| w.fake.url_of(vendor);
-    let (claude, claude_refresh) = w.fake.issue_tokens(Vendor::Anthropic);
-    let (google, google_refresh) = w.fake.issue_tokens(Vendor::Gemini);
-    let (codex, codex_refresh) = w.fake.issue_tokens(Vendor::Codex);
-    let (anthropic, ccr) = (Vendor::Anthropic.key(), Vendor::Ccr.key());
-    vec![
-        (
-            "claude",
-            "accountId",
-            json!({ "name": "a", "baseUrl": at(Vendor::Anthropic), "claudeAiOauth": {
-                "accessToken": claude, "refreshToken": claude_refresh, "expiresAt": 4_102_444_800_000_i64,
-                "scopes": ["user:inference", "user:profile"] } }),
-        ),
-        ("claude-console", "accountId", json!({ "name": "a", "apiUrl": at(Vendor::Anthropic), "apiKey": anthropic })),
-        ("ccr", "accountId", json!({ "name": "a", "apiUrl": at(Vendor::Ccr), "apiKey": ccr })),
-        (
-            "bedrock",
-            "accountId",
-            json!({ "name": "a", "baseUrl": at(Vendor::Bedrock), "bearerToken": Vendor::Bedrock.key() }),
-        ),
-        (
-            "gemini",
-            "accountId",
-            json!({ "name": "a", "baseUrl": at(Vendor::Gemini), "geminiOauth": {
-                "access_token": google, "refresh_token": google_refresh, "expiry_date": 4_102_444_800_000_i64 } }),
-        ),
-        (
-            "openai",
-            "id",
-            json!({ "name": "a", "baseUrl": format!("{}/backend-api/codex", at(Vendor::Codex)), "openaiOauth": {
-                "accessToken": codex, "refreshToken": codex_refresh, "expires_in": 864_000 },
-                "accountInfo": { "accountId": harness::fake_upstream::ACCOUNT_ID } }),
-        ),
-        (
-            "azure-openai",
-            "id",
-            json!({ "name": "a", "azureEndpoint": at(Vendor::Azure), "deploymentName": "gpt-4o",
-                "apiKey": Vendor::Azure.key() }),
-        ),
-        (
-            "openai-responses",
-            "id",
-            json!({ "name": "a", "baseApi": at(Vendor::OpenAi), "apiKey": Vendor::OpenAi.key() }),
-        ),
-        ("gemini-api", "id", json!({ "name": "a", "baseUrl": at(Vendor::Gemini), "apiKey": Vendor::Gemini.key() })),
-    ]
-}
-
-/// Lines of one family, so far as it has them.
-fn lines<'a>(base: &'a str, verb: &'a str) -> impl Iterator<Item = (&'static str, &'static str)> + 'a {
-    TABLE
-        .iter()
-        .filter(move |row| {
-            let rest = row.path.strip_prefix(base).and_then(|rest| rest.strip_prefix("/{"));
-            rest.and_then(|rest| rest.split_once("}/")).is_some_and(|(_, last)| last == verb)
-        })
-        .map(|row| (row.method, row.path))
-}
-
-async fn accounts(w: &mut World) {
-    for (family, parameter, body) in families(w) {
-        let base = format!("/admin/{family}-accounts");
-        let made = w.step("POST", &base, &[], body).await;
-        has(&made, &["data.id", "data.name", "data.isActive", "data.priority", "data.accountType", "data.createdAt"]);
-        let id = text(&made["data"]["id"]);
-        let one = format!("{base}/{{{parameter}}}");
-        w.step("PUT", &one, &[&id], json!({ "name": "b", "dailyQuota": 5 })).await;
-        let list = w.step("GET", &base, &[], Value::Null).await;
-        let row = &list["data"][0];
-        has(row, &["usage.daily.allTokens", "usage.averages.rpm", "rateLimitStatus.isRateLimited", "groupInfos"]);
-        assert_eq!((&row["name"], &row["status"]), (&json!("b"), &json!("active")), "{family}: {row}");
-        for verb in ["toggle", "toggle", "toggle-schedulable", "toggle-schedulable", "reset-status", "reset-rate-limit"]
-        {
-            for (method, path) in lines(&base, verb) {
-                w.step(method, path, &[&id], Value::Null).await;
-            }
-        }
-        for verb in ["usage", "reset-usage", "test-history", "test-config"] {
-            for (method, path) in lines(&base, verb) {
-                let body = if method == "GET" { Value::Null } else { json!({ "enabled": false }) };
-                w.step(method, path, &[&id], body).await;
-            }
-        }
-        for (method, path) in lines(&base, "test") {
-            let answer = w.call(method, path, &[&id], json!({})).await;
-            let works = answer.text.contains("\"success\":true");
-            assert!(answer.status == 200 && works, "{family} really asks its vendor: {}", answer.text);
-        }
-        for verb in ["test-sync", "health-check"] {
-            for (method, path) in lines(&base, verb) {
-                let found = w.step(method, path, &[&id], json!({})).await;
-                assert!(["success", "healthy"].contains(&text(&found["data"]["status"]).as_str()), "{family}: {found}");
-            }
-        }
-        for verb in ["refresh", "update-profile"] {
-            for (method, path) in lines(&base, verb) {
-                w.step(method, path, &[&id], json!({})).await;
-            }
-        }
-        if let Some((_, path)) = lines(&base, "generate-jwt-token").next() {
-            let token = text(&w.step("POST", path, &[&id], Value::Null).await["data"]["token"]);
-            let watcher = w.t.anonymous().bearer(&token);
-            let path = "/admin/openai-responses-accounts/{id}/health";
-            let seen = w.call_as(&watcher, "GET", path, &[&id], Value::Null).await.json();
-            assert_eq!(seen["data"]["status"], "healthy", "{seen}");
-        }
-        if family == "claude" {
-            of_one_account(w, &id).await;
-        }
-        if family == "azure-openai" {
-            let all = w.step("POST", "/admin/azure-openai-accounts/health-check-all", &[], Value::Null).await;
-            assert_eq!(all["data"][0]["status"], "healthy", "{all}");
-        }
-        for (method, path) in TABLE.iter().map(|r| (r.method, r.path)) {
-            if path == format!("{base}/reset-all-usage") || path == format!("{base}/update-all-profiles") {
-                w.step(method, path, &[], Value::Null).await;
-            }
-        }
-        let gone = w.step("DELETE", &one, &[&id], Value::Null).await;
-        assert_eq!(gone["unboundKeys"], 0);
-    }
-    assert_eq!(w.step("GET", "/admin/droid-accounts", &[], Value::Null).await["data"], json!([]));
-    w.step("POST", "/admin/migrate-api-keys-azure", &[], Value::Null).await;
-}
-
-async fn of_one_account(w: &mut World, id: &str) {
-    let windows = w.step("GET", "/admin/claude-accounts/usage", &[], Value::Null).await;
-    has(&windows["data"][id], &["fiveHour.utilization", "sevenDay.resetsAt"]);
-    let tests = w.step("POST", "/admin/claude-accounts/batch-test-history", &[], json!({ "accountIds": [id] })).await;
-    assert_eq!(tests["data"][id][0]["success"], true, "a test is remembered: {tests}");
-    for (pattern, wanted) in [
-        ("/admin/accounts/{accountId}/usage-stats", &["data.accountInfo.name", "data.daily.requests"][..]),
-        ("/admin/accounts/{accountId}/usage-history", &["data.history.29.cost", "data.summary.avgDailyCost"]),
-        ("/admin/accounts/{accountId}/usage-records", &["data.records", "data.pagination.totalPages"]),
-        ("/admin/accounts/{accountId}/balance", &["data.quota.remaining", "data.statistics.totalCost"]),
-        ("/admin/error-history/{accountId}", &["data"]),
-    ] {
-        let shown = w.step("GET", pattern, &[id], Value::Null).await;
-        has(&shown, wanted);
-    }
-    let all = w.step("GET", "/admin/accounts/balance/platform/{platform}", &["claude"], Value::Null).await;
-    assert_eq!(all["data"][0]["accountId"], id);
-    w.step("DELETE", "/admin/claude-code-headers/{accountId}", &[id], Value::Null).await;
-    for (pattern, wanted) in [
-        ("/admin/accounts/usage-stats", &["data.0.daily.tokens", "summary.totalAccounts"][..]),
-        ("/admin/accounts/binding-counts", &["data.claudeAccountId"]),
-        ("/admin/accounts/balance/summary", &["data.totalBalance", "data.platforms.claude.totalCost"]),
-        ("/admin/temp-unavailable", &["data"]),
-        ("/admin/error-history", &["data"]),
-        ("/admin/claude-code-headers", &["data"]),
-        ("/admin/sync/export-accounts", &["data.claudeAccounts.0.name"]),
-    ] {
-        let shown = w.step("GET", pattern, &[], Value::Null).await;
-        has(&shown, wanted);
-        assert!(!shown.to_string().contains("-issued-"), "{pattern} tells a secret");
-    }
-}
-
-async fn logins(w: &mut World) {
-    for (url, exchange) in [
-        ("/admin/claude-accounts/generate-auth-url", "/admin/claude-accounts/exchange-code"),
-        ("/admin/claude-accounts/generate-setup-token-url", "/admin/claude-accounts/exchange-setup-token-code"),
-        ("/admin/gemini-accounts/generate-auth-url", "/admin/gemini-accounts/exchange-code"),
-        ("/admin/openai-accounts/generate-auth-url", "/admin/openai-accounts/exchange-code"),
-    ] {
-        let begun = w.step("POST", url, &[], json!({})).await;
-        let (page, session) = (text(&begun["data"]["authUrl"]), text(&begun["data"]["sessionId"]));
-        let (code, _) = w.consent(&page).await;
-        let done = w.step("POST", exchange, &[], json!({ "sessionId": session, "code": code })).await;
-        assert!(done["data"].is_object(), "{done}");
-        if url.contains("gemini") {
-            let path = "/admin/gemini-accounts/poll-auth-status";
-            let polled = w.step("POST", path, &[], json!({ "sessionId": session })).await;
-            has(&polled, &["data.tokens.access_token"]);
-        }
-    }
 }
 
 async fn public_pages(w: &mut World, id: &str, secret: &str) {

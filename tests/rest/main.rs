@@ -6,6 +6,7 @@ mod crs_console;
 mod crs_every;
 mod crs_oauth;
 mod ledger;
+mod mail;
 mod massrouter;
 mod newapi;
 mod oauth;

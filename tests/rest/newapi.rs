@@ -2,8 +2,10 @@
 
 mod channel;
 mod log;
+mod mail;
 mod people;
 mod token;
+mod topup;
 
 use harness::app::ADMIN_PASSWORD;
 use harness::{Answer, Client, PASSWORD, TestApp, at};
@@ -75,6 +77,10 @@ fn needed(method: &str, path: &str) -> Option<Role> {
         "/api/user/login",
         "/api/user/logout",
         "/api/user/groups",
+        "/api/user/reset",
+        "/api/user/epay/notify",
+        "/api/verification",
+        "/api/reset_password",
         "/api/log/token",
     ];
     let own = [
@@ -85,6 +91,11 @@ fn needed(method: &str, path: &str) -> Option<Role> {
         "/api/user/aff",
         "/api/user/setting",
         "/api/user/topup",
+        "/api/user/topup/info",
+        "/api/user/topup/self",
+        "/api/user/amount",
+        "/api/user/pay",
+        "/api/oauth/email/bind",
         "/api/models",
         "/api/log/self",
         "/api/log/self/stat",

@@ -9,6 +9,7 @@ pub mod home;
 pub mod ledger;
 mod limit;
 pub mod massrouter;
+mod moment;
 pub mod newapi;
 mod table;
 
@@ -19,6 +20,7 @@ use schema::{Actor, App, Error, Face};
 
 pub use extract::{Body, Caller, Maybe, Path, Query, WhoSlot};
 pub use fault::{Fault, Reply};
+pub use moment::moment;
 pub use table::Row;
 
 /// How one documented system speaks.

@@ -7,6 +7,7 @@
 
 #![recursion_limit = "256"]
 
+pub mod asset;
 pub mod dialect;
 pub mod log;
 pub mod openapi;

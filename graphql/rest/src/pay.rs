@@ -3,7 +3,7 @@
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::response::{Html, IntoResponse, Response};
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use qrcode::QrCode;
 use qrcode::render::svg;
 use relay::edge::Origin;
@@ -15,7 +15,9 @@ use schema::{App, Error};
 crate::routes! { pages;
     GET "/pay/{no}" => page, Page;
     GET "/pay/{no}/qr.svg" => qr, Picture;
+    POST "/pay/{no}" => arrive, Redirect;
     POST "/pay/notify/{provider}" => notify, Receipt;
+    GET "/pay/notify/{provider}" => notify_by_query, Receipt;
 }
 
 /// Nothing but our own styles and pictures; the page cannot be framed.
@@ -99,6 +101,14 @@ async fn page(State(app): State<App>, Path(no): Path<String>) -> Response {
     }
 }
 
+/// Where forms of other systems send the payer's browser: on to the page.
+async fn arrive(State(app): State<App>, Path(no): Path<String>) -> Response {
+    match order::page(&app, &no).await {
+        Ok(found) => (StatusCode::FOUND, [(header::LOCATION, format!("/pay/{}", found.no))]).into_response(),
+        Err(e) => refuse(&e),
+    }
+}
+
 /// A real QR code of what the payer's application must read.
 async fn qr(State(app): State<App>, Path(no): Path<String>) -> Response {
     let found = match order::page(&app, &no).await {
@@ -123,12 +133,29 @@ async fn notify(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let Some(method) =
-        Method::parse(&provider).filter(|m| matches!(m, Method::Alipay | Method::WechatPay | Method::Stripe))
-    else {
-        return (StatusCode::NOT_FOUND, "no such provider").into_response();
-    };
-    let (status, kind, body) = order::notify(&app, method, &headers, &body, &origin.ip).await;
+    match Method::parse(&provider).filter(|m| m.is_online()) {
+        Some(method) => heard(&app, method, &headers, &body, &origin).await,
+        None => (StatusCode::NOT_FOUND, "no such provider").into_response(),
+    }
+}
+
+/// The same from a provider that says it in the address.
+async fn notify_by_query(
+    State(app): State<App>,
+    origin: Origin,
+    Path(provider): Path<String>,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Response {
+    match Method::parse(&provider).filter(|m| *m == Method::Epay) {
+        Some(method) => heard(&app, method, &headers, uri.query().unwrap_or_default().as_bytes(), &origin).await,
+        None => (StatusCode::NOT_FOUND, "no such provider").into_response(),
+    }
+}
+
+/// Hands a notification over, and answers as the provider wants it.
+pub(crate) async fn heard(app: &App, method: Method, headers: &HeaderMap, said: &[u8], origin: &Origin) -> Response {
+    let (status, kind, body) = order::notify(app, method, headers, said, &origin.ip).await;
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     (status, [(header::CONTENT_TYPE, kind)], body).into_response()
 }

@@ -11,6 +11,7 @@ pub mod watch;
 use std::collections::BTreeMap;
 
 use schema::service::setting::{self, names};
+use schema::service::user::check_email;
 use schema::{Act, Actor, App, Error, Time};
 use serde::{Deserialize, Serialize};
 
@@ -50,6 +51,19 @@ pub struct Platform {
     pub level: String,
     pub sound: String,
     pub group: String,
+    /// A mail server's.
+    pub host: String,
+    pub port: Option<u16>,
+    /// Encrypted from the first byte.
+    pub secure: bool,
+    /// Not encrypted at all.
+    #[serde(rename = "ignoreTLS")]
+    pub ignore_tls: bool,
+    pub user: String,
+    pub pass: String,
+    pub from: String,
+    /// Who is written to, separated by commas.
+    pub to: String,
 }
 
 /// How often a message is tried.
@@ -70,7 +84,8 @@ impl Default for Retries {
 }
 
 /// The platforms there are.
-pub const KINDS: &[&str] = &["custom", "wechat_work", "feishu", "dingtalk", "slack", "discord", "telegram", "bark"];
+pub const KINDS: &[&str] =
+    &["custom", "wechat_work", "feishu", "dingtalk", "slack", "discord", "telegram", "bark", "smtp"];
 
 /// The kinds of notices there are.
 pub const NOTICES: &[&str] =
@@ -136,18 +151,28 @@ impl Platform {
                 format!("不支持的平台类型: {}; use one of {}", self.kind, KINDS.join(", ")),
             ));
         }
-        let lengths = [&self.name, &self.url, &self.secret, &self.bot_token, &self.chat_id, &self.device_key];
-        if lengths.iter().any(|text| text.len() > 2_000) {
+        let lengths = [
+            [&self.name, &self.url, &self.secret, &self.bot_token, &self.chat_id, &self.device_key],
+            [&self.host, &self.user, &self.pass, &self.from, &self.to, &self.group],
+        ];
+        if lengths.iter().flatten().any(|text| text.len() > 2_000) {
             return Err(Error::invalid("platform", "a field is too long"));
         }
         let needed = match self.kind.as_str() {
             "telegram" if self.bot_token.is_empty() || self.chat_id.is_empty() => "telegram needs botToken and chatId",
             "bark" if self.device_key.is_empty() => "bark needs deviceKey",
+            "smtp" if self.host.is_empty() || self.user.is_empty() || self.pass.is_empty() || self.to.is_empty() => {
+                "smtp needs host, user, pass and to"
+            }
+            "smtp" if self.host.contains(['/', ':', '@', ' ']) => "host is the name of a server alone",
             _ if self.enable_sign && self.secret.is_empty() => "signing needs a secret",
             _ => "",
         };
         if !needed.is_empty() {
             return Err(Error::invalid("platform", needed));
+        }
+        if self.kind == "smtp" {
+            return self.check_addresses();
         }
         let address = self.address();
         let parsed = reqwest::Url::parse(&address).map_err(|_| Error::invalid("url", "请提供有效的webhook URL"))?;
@@ -156,6 +181,30 @@ impl Platform {
         } else {
             Err(Error::invalid("url", "a webhook's address begins with http:// or https://"))
         }
+    }
+
+    /// Refuses what is no mail address.
+    fn check_addresses(&self) -> Result<(), Error> {
+        if self.recipients().count() > 20 {
+            return Err(Error::invalid("to", "at most 20 people can be written to"));
+        }
+        for address in self.recipients().chain([self.sender()]) {
+            check_email(address).map_err(|_| Error::invalid("to", format!("{address} is no mail address")))?;
+        }
+        Ok(())
+    }
+
+    /// Who is written to.
+    pub fn recipients(&self) -> impl Iterator<Item = &str> {
+        self.to.split(',').map(str::trim).filter(|to| !to.is_empty())
+    }
+
+    /// Whom mail is from; `Name <address>` is understood.
+    pub fn sender(&self) -> &str {
+        let from = if self.from.trim().is_empty() { &self.user } else { &self.from };
+        from.split_once('<')
+            .and_then(|(_, rest)| rest.split_once('>'))
+            .map_or(from.trim(), |(address, _)| address.trim())
     }
 
     /// Where its messages go.
@@ -169,6 +218,7 @@ impl Platform {
                 format!("{}/bot{}/sendMessage", or(&self.api_base_url, "https://api.telegram.org"), self.bot_token)
             }
             "bark" => format!("{}/push", or(&self.server_url, "https://api.day.app")),
+            "smtp" => format!("smtp://{}", self.host),
             _ => self.url.clone(),
         }
     }
@@ -181,6 +231,7 @@ impl Platform {
             secret: covered(&self.secret),
             bot_token: covered(&self.bot_token),
             device_key: covered(&self.device_key),
+            pass: covered(&self.pass),
             ..self.clone()
         }
     }
@@ -195,6 +246,7 @@ impl Platform {
             secret: keep(self.secret, &before.secret),
             bot_token: keep(self.bot_token, &before.bot_token),
             device_key: keep(self.device_key, &before.device_key),
+            pass: keep(self.pass, &before.pass),
             ..self
         }
     }
@@ -230,12 +282,28 @@ mod tests {
         assert_eq!(moved.uncovered(Some(&room)).url, "https://hooks.slack.com/services/x");
     }
 
+    fn post() -> Platform {
+        Platform {
+            kind: "smtp".into(),
+            host: "mail.example".into(),
+            user: "robot@example.com".into(),
+            pass: "a password".into(),
+            to: "a@example.com, b@example.com".into(),
+            ..Platform::default()
+        }
+    }
+
     #[test]
     fn what_could_not_be_delivered_is_refused() {
         let good = Platform { kind: "custom".into(), url: "https://a.example/x".into(), ..Platform::default() };
         assert!(good.check().is_ok());
         for bad in [
+            Platform { kind: "pigeon".into(), ..good.clone() },
             Platform { kind: "smtp".into(), ..good.clone() },
+            Platform { to: "nobody".into(), ..post() },
+            Platform { to: "a@b.c, d@e.f,\r\nRCPT".into(), ..post() },
+            Platform { from: "nobody".into(), ..post() },
+            Platform { host: "http://mail.example".into(), ..post() },
             Platform { url: "ftp://a.example".into(), ..good.clone() },
             Platform { url: String::new(), ..good.clone() },
             Platform { enable_sign: true, ..good.clone() },
@@ -247,6 +315,11 @@ mod tests {
         let bot =
             Platform { kind: "telegram".into(), bot_token: "1:x".into(), chat_id: "2".into(), ..Platform::default() };
         bot.check().unwrap();
+        let mail = Platform { from: "Tollgate <robot@example.com>".into(), ..post() };
+        mail.check().unwrap();
+        assert_eq!((mail.sender(), mail.recipients().count()), ("robot@example.com", 2));
+        assert_eq!(mail.shown().pass, "***");
+        assert_eq!(mail.shown().uncovered(Some(&mail)), mail);
         assert_eq!(bot.address(), "https://api.telegram.org/bot1:x/sendMessage");
     }
 }

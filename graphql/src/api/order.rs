@@ -166,6 +166,8 @@ pub enum PaymentMethod {
     WechatPay,
     /// Cards, by Stripe.
     Stripe,
+    /// A gateway to others, of Epay's make.
+    Epay,
     /// A bank transfer, which an administrator confirms.
     BankTransfer,
     /// The wallet.

@@ -2,18 +2,17 @@
 //! knows nobody; whoever uses it signs in on it, and the graph decides what they may see.
 //! Its code is under `assets/src`, what is embedded under `assets/dist`.
 
-use std::{io::Read, sync::LazyLock};
+use std::sync::LazyLock;
 
 use axum::{
     Router,
-    body::Body,
     extract::Path,
     response::{IntoResponse, Response},
     routing::get,
 };
 use bytes::Bytes;
-use flate2::read::GzDecoder;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use rest::asset::{self, Asset};
 use serde_json::{Value, json};
 
 struct File {
@@ -73,79 +72,16 @@ async fn file(Path(path): Path<String>, headers: HeaderMap) -> Response {
 
 fn serve(path: &str, asked: &HeaderMap) -> Response {
     let Some(file) = FILES.iter().find(|file| file.path == path) else {
-        return guarded(StatusCode::NOT_FOUND, "There is no such file.".into());
+        return asset::guarded((StatusCode::NOT_FOUND, "There is no such file."), POLICY);
     };
-    let known = asked
-        .get_all(header::IF_NONE_MATCH)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .any(|tag| tag.trim().trim_start_matches("W/") == file.tag);
-    let (status, body, zipped) = if known {
-        (StatusCode::NOT_MODIFIED, Bytes::new(), false)
-    } else if takes_gzip(asked) {
-        (StatusCode::OK, Bytes::from_static(file.gzip), true)
-    } else {
-        match unzip(file.gzip) {
-            Ok(bytes) => (StatusCode::OK, bytes, false),
-            Err(error) => {
-                tracing::error!(path, %error, "an embedded file cannot be unpacked");
-                return guarded(StatusCode::INTERNAL_SERVER_ERROR, "The file is damaged.".into());
-            }
-        }
+    let asset = Asset {
+        kind: file.kind,
+        gzip: Bytes::from_static(file.gzip),
+        tag: HeaderValue::from_static(file.tag),
+        // Files under assets/ are named by their content.
+        keep: if path.starts_with("assets/") { asset::KEPT } else { asset::REVALIDATED },
     };
-    let mut response = guarded(status, body.into());
-    let headers = response.headers_mut();
-    // Files under assets/ are named by their content; the rest is asked for again and usually unchanged.
-    let keep = if path.starts_with("assets/") { "public, max-age=31536000, immutable" } else { "no-cache" };
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(keep));
-    headers.insert(header::ETAG, HeaderValue::from_static(file.tag));
-    headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
-    if status == StatusCode::OK {
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(file.kind));
-    }
-    if zipped {
-        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-    }
-    response
-}
-
-/// A response with the page's policy on it. Workers take theirs from their own script's response, so every
-/// file carries it.
-fn guarded(status: StatusCode, body: Body) -> Response {
-    let mut response = Response::new(body);
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    for (name, value) in [
-        ("content-security-policy", POLICY),
-        ("x-content-type-options", "nosniff"),
-        ("x-frame-options", "DENY"),
-        ("referrer-policy", "no-referrer"),
-        ("cross-origin-opener-policy", "same-origin"),
-        ("cross-origin-resource-policy", "same-origin"),
-    ] {
-        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
-    }
-    response
-}
-
-fn takes_gzip(headers: &HeaderMap) -> bool {
-    headers
-        .get_all(header::ACCEPT_ENCODING)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .any(|coding| {
-            let mut pieces = coding.split(';').map(str::trim);
-            let named = matches!(pieces.next(), Some("gzip" | "*"));
-            named && !pieces.any(|piece| matches!(piece, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"))
-        })
-}
-
-fn unzip(bytes: &[u8]) -> std::io::Result<Bytes> {
-    let mut plain = Vec::new();
-    GzDecoder::new(bytes).read_to_end(&mut plain)?;
-    Ok(plain.into())
+    asset.send(asked, POLICY)
 }
 
 async fn examples() -> Response {
@@ -174,6 +110,7 @@ fn described((name, text): (&str, &str)) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use axum::body::Body;
     use http_body_util::BodyExt;
     use tower::ServiceExt;
 
@@ -218,7 +155,7 @@ mod tests {
             assert_eq!(headers["content-encoding"], "gzip");
             let (_, headers, plain) = get(&path, &[("accept-encoding", "gzip;q=0")]).await;
             assert!(!headers.contains_key("content-encoding"));
-            assert_eq!(unzip(&zipped).unwrap(), plain);
+            assert_eq!(asset::unzip(&zipped).unwrap(), plain);
             let (status, headers, body) = get(&path, &[("if-none-match", file.tag)]).await;
             assert_eq!(status, StatusCode::NOT_MODIFIED);
             assert_eq!(headers["etag"], file.tag);

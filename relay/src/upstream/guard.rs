@@ -41,6 +41,14 @@ impl Guard {
         plain && !inside
     }
 
+    /// The addresses of a host that may be reached; never none.
+    pub async fn addresses(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, &'static str> {
+        let excepted = self.allowed.iter().any(|allowed| *allowed == host || *allowed == format!("{host}:{port}"));
+        let found = resolve(host, port).await?;
+        let usable: Vec<SocketAddr> = found.into_iter().filter(|address| excepted || is_public(address.ip())).collect();
+        if usable.is_empty() { Err("its host is not on the public network") } else { Ok(usable) }
+    }
+
     /// A client that can only reach the addresses that this URL was found to lead to. It follows no redirects.
     pub async fn client(&self, url: &Url) -> Result<reqwest::Client, &'static str> {
         if !matches!(url.scheme(), "http" | "https") || !url.username().is_empty() || url.password().is_some() {
@@ -48,12 +56,7 @@ impl Guard {
         }
         let host = url.host_str().ok_or("it names no host")?.trim_matches(['[', ']']).to_owned();
         let port = url.port_or_known_default().ok_or("it names no port")?;
-        let excepted = self.allowed.iter().any(|allowed| *allowed == host || *allowed == format!("{host}:{port}"));
-        let found = resolve(&host, port).await?;
-        let usable: Vec<SocketAddr> = found.into_iter().filter(|address| excepted || is_public(address.ip())).collect();
-        if usable.is_empty() {
-            return Err("its host is not on the public network");
-        }
+        let usable = self.addresses(&host, port).await?;
         // Without this the name would be looked up again, and could then lead elsewhere.
         reqwest::Client::builder()
             .resolve_to_addrs(&host, &usable)

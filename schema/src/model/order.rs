@@ -44,6 +44,8 @@ text_enum! {
         Alipay = "alipay",
         WechatPay = "wechat_pay",
         Stripe = "stripe",
+        /// A gateway to others, of Epay's make.
+        Epay = "epay",
         BankTransfer = "bank_transfer",
         Wallet = "wallet",
         /// Nothing to pay.
@@ -53,7 +55,7 @@ text_enum! {
 
 impl Method {
     /// Those with a provider that can be asked.
-    pub const ONLINE: &'static [Self] = &[Self::Alipay, Self::WechatPay, Self::Stripe];
+    pub const ONLINE: &'static [Self] = &[Self::Alipay, Self::WechatPay, Self::Stripe, Self::Epay];
 
     /// True for a method whose provider can be asked.
     pub fn is_online(self) -> bool {

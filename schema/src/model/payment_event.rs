@@ -5,7 +5,7 @@ use diesel_async::RunQueryDsl;
 
 use crate::clock::Time;
 use crate::db::Conn;
-use crate::page::{CursorKey, Seek, Window};
+use crate::page::{CursorKey, Seek};
 use crate::table::payment_events;
 use crate::{on, text_enum};
 
@@ -171,15 +171,6 @@ impl PaymentEvent {
     }
     pub async fn count(conn: &mut Conn, filter: &PaymentEventFilter) -> QueryResult<i64> {
         on!(conn, |c| filtered!(payment_events::table.into_boxed(), filter).count().get_result(c).await)
-    }
-    /// Newest first, one numbered page.
-    pub async fn window(conn: &mut Conn, filter: &PaymentEventFilter, window: Window) -> QueryResult<Vec<Self>> {
-        on!(conn, |c| filtered!(payment_events::table.select(Self::as_select()).into_boxed(), filter)
-            .order(payment_events::id.desc())
-            .limit(window.limit)
-            .offset(window.offset)
-            .load(c)
-            .await)
     }
     /// Newest first, one keyset page and one row more.
     pub async fn seek(conn: &mut Conn, filter: &PaymentEventFilter, seek: &Seek) -> QueryResult<Vec<Self>> {

@@ -110,11 +110,6 @@ macro_rules! filtered {
 }
 
 impl Subscription {
-    /// True while it admits anything.
-    pub fn is_live(&self, now: Time) -> bool {
-        self.status == SubscriptionStatus::Active && self.expires_at > now
-    }
-
     pub async fn find(conn: &mut Conn, id: i64) -> QueryResult<Option<Self>> {
         on!(conn, |c| subscriptions::table.find(id).select(Self::as_select()).first(c).await.optional())
     }
@@ -147,17 +142,6 @@ impl Subscription {
             .first(c)
             .await
             .optional())
-    }
-    /// Those that hold now for several people.
-    pub async fn live_of_users(conn: &mut Conn, user_ids: &[i64], now: Time) -> QueryResult<Vec<Self>> {
-        on!(conn, |c| subscriptions::table
-            .filter(subscriptions::user_id.eq_any(user_ids))
-            .filter(subscriptions::status.eq(SubscriptionStatus::Active))
-            .filter(subscriptions::expires_at.gt(now))
-            .order(subscriptions::id.asc())
-            .select(Self::as_select())
-            .load(c)
-            .await)
     }
     /// Those to be renewed: active, wished so, and at their end before `before`.
     pub async fn due_for_renewal(conn: &mut Conn, before: Time, most: i64) -> QueryResult<Vec<Self>> {

@@ -186,15 +186,6 @@ impl Task {
     pub async fn by_uid(conn: &mut Conn, uid: &str) -> QueryResult<Option<Self>> {
         on!(conn, |c| tasks::table.filter(tasks::uid.eq(uid)).select(Self::as_select()).first(c).await.optional())
     }
-    pub async fn by_upstream(conn: &mut Conn, account_id: i64, upstream_id: &str) -> QueryResult<Option<Self>> {
-        on!(conn, |c| tasks::table
-            .filter(tasks::account_id.eq(account_id))
-            .filter(tasks::upstream_id.eq(upstream_id))
-            .select(Self::as_select())
-            .first(c)
-            .await
-            .optional())
-    }
     pub async fn insert(conn: &mut Conn, new: &NewTask) -> QueryResult<Self> {
         on!(conn, |c| diesel::insert_into(tasks::table).values(new).returning(Self::as_returning()).get_result(c).await)
     }

@@ -61,6 +61,7 @@ mod tests {
             expires_at_ms: 0,
             client_ip: None,
             mode: PayMode::Page,
+            channel: None,
         };
         assert_eq!(bank.create(&order).instructions.as_deref(), Some("CNY 19.99, ref SUB1000001 ({order}) {x}"));
     }

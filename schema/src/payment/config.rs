@@ -16,6 +16,8 @@ pub enum ProviderConfig {
     WechatPay(WechatPayConfig),
     /// Stripe Checkout.
     Stripe(StripeConfig),
+    /// Epay.
+    Epay(EpayConfig),
     /// Bank transfer.
     BankTransfer(BankTransferConfig),
 }
@@ -80,6 +82,17 @@ pub struct StripeConfig {
     pub base_url: String,
 }
 
+/// Epay's settings.
+#[derive(Clone, Deserialize)]
+pub struct EpayConfig {
+    /// The gateway's address.
+    pub address: String,
+    /// The merchant's number (`pid`).
+    pub merchant: String,
+    /// The merchant's key.
+    pub key: String,
+}
+
 /// Bank transfer's settings.
 #[derive(Clone, Deserialize)]
 pub struct BankTransferConfig {
@@ -94,6 +107,7 @@ impl fmt::Debug for ProviderConfig {
             Self::Alipay(_) => "Alipay(…)",
             Self::WechatPay(_) => "WechatPay(…)",
             Self::Stripe(_) => "Stripe(…)",
+            Self::Epay(_) => "Epay(…)",
             Self::BankTransfer(_) => "BankTransfer(…)",
         })
     }

@@ -2,11 +2,11 @@
 
 pub mod check;
 mod credentials;
+mod draft;
 mod health;
+mod read;
 #[cfg(test)]
 mod tests;
-
-use std::collections::HashMap;
 
 use crate::actor::{Act, Actor};
 use crate::bus::Event;
@@ -14,14 +14,13 @@ use crate::clock::Time;
 use crate::db::Tx;
 use crate::error::{Error, Result};
 use crate::model::account::{
-    Account, AccountFilter, AccountKind, AccountOptions, AccountOrder, AccountRowChange, Deleted, Health, NewAccount,
-    Sharing,
+    Account, AccountFilter, AccountOptions, AccountOrder, AccountRowChange, Deleted, Health, NewAccount, Sharing,
 };
 use crate::model::account_group::AccountGroup;
 use crate::model::api_key::{ApiKey, ApiKeyChange, BoundTo};
 use crate::model::pin::Pin;
 use crate::money::{MAX, Micros};
-use crate::page::{Counted, Direction, Page, Seek, Window};
+use crate::page::{Direction, Window};
 use crate::service::audit::{self, Target};
 use crate::service::directory;
 use crate::service::field::{self, stale};
@@ -30,97 +29,11 @@ use crate::{App, id};
 
 pub(crate) use credentials::seal_credentials;
 pub use credentials::{Credentials, OauthTokens, Opened, Proxy, ProxyKind, ShownProxy, open};
+pub use draft::{AccountChange, AccountDraft};
 pub use health::{
     Mark, Rests, events, mark, quota_start, recover_due, reset_all_usage, reset_status, reset_usage, rests,
 };
-
-/// An account to be added.
-#[derive(Clone, Debug)]
-pub struct AccountDraft {
-    pub kind: AccountKind,
-    pub name: String,
-    pub description: String,
-    pub base_url: Option<String>,
-    pub credentials: Credentials,
-    pub proxy: Option<Proxy>,
-    /// Models it serves; empty means what its kind serves.
-    pub models: Vec<String>,
-    /// User groups it serves; empty means all.
-    pub groups: Vec<String>,
-    pub sharing: Sharing,
-    /// Account groups it is a member of.
-    pub group_ids: Vec<i64>,
-    /// Higher is asked first.
-    pub priority: i64,
-    pub weight: i64,
-    pub max_concurrency: i64,
-    pub daily_quota: Option<Micros>,
-    pub tag: String,
-    pub options: AccountOptions,
-    pub info: serde_json::Map<String, serde_json::Value>,
-    pub enabled: bool,
-    pub schedulable: bool,
-    pub subscription_expires_at: Option<Time>,
-}
-
-impl AccountDraft {
-    /// An account with everything at its default.
-    pub fn new(kind: AccountKind, name: impl Into<String>, credentials: Credentials) -> Self {
-        Self {
-            kind,
-            name: name.into(),
-            description: String::new(),
-            base_url: None,
-            credentials,
-            proxy: None,
-            models: Vec::new(),
-            groups: Vec::new(),
-            sharing: Sharing::Shared,
-            group_ids: Vec::new(),
-            priority: 50,
-            weight: 1,
-            max_concurrency: 0,
-            daily_quota: None,
-            tag: String::new(),
-            options: AccountOptions::default(),
-            info: serde_json::Map::new(),
-            enabled: true,
-            schedulable: true,
-            subscription_expires_at: None,
-        }
-    }
-}
-
-/// What of an account changes; what is `None` stays.
-#[derive(Clone, Debug, Default)]
-pub struct AccountChange {
-    pub kind: Option<AccountKind>,
-    pub name: Option<String>,
-    pub description: Option<String>,
-    /// `Some(None)` returns to the vendor's own address.
-    pub base_url: Option<Option<String>>,
-    pub credentials: Option<Credentials>,
-    pub proxy: Option<Option<Proxy>>,
-    pub models: Option<Vec<String>>,
-    pub groups: Option<Vec<String>>,
-    pub sharing: Option<Sharing>,
-    pub group_ids: Option<Vec<i64>>,
-    pub priority: Option<i64>,
-    pub weight: Option<i64>,
-    pub max_concurrency: Option<i64>,
-    pub daily_quota: Option<Option<Micros>>,
-    pub tag: Option<String>,
-    /// All options anew.
-    pub options: Option<AccountOptions>,
-    /// Single options by their stored names, laid over the others; `null` returns one to its default.
-    pub options_patch: serde_json::Map<String, serde_json::Value>,
-    /// Laid over what is known; `null` removes a field.
-    pub info: serde_json::Map<String, serde_json::Value>,
-    pub enabled: Option<bool>,
-    pub schedulable: Option<bool>,
-    pub subscription_expires_at: Option<Option<Time>>,
-    pub expected_version: Option<i64>,
-}
+pub use read::{all, bound_keys, count, credentials_of, get, get_by_uid, groups_of, list, pages, proxy_of, tags};
 
 /// A view of an account for the audit log.
 fn shown(account: &Account) -> serde_json::Value {
@@ -351,19 +264,9 @@ async fn living(tx: &mut Tx, account_id: i64) -> Result<Account> {
     account.ok_or(Error::NotFound { what: "account" })
 }
 
-/// Switches an account on or off.
-pub async fn set_enabled(app: &App, actor: &Actor, account_id: i64, enabled: bool) -> Result<Account> {
-    change(app, actor, account_id, AccountChange { enabled: Some(enabled), ..AccountChange::default() }).await
-}
-
 /// Switches an account over, whatever it was.
 pub async fn toggle(app: &App, actor: &Actor, account_id: i64) -> Result<Account> {
     flip(app, actor, account_id, |a| AccountChange { enabled: Some(!a.enabled), ..AccountChange::default() }).await
-}
-
-/// Lets an account be chosen, or not.
-pub async fn set_schedulable(app: &App, actor: &Actor, account_id: i64, schedulable: bool) -> Result<Account> {
-    change(app, actor, account_id, AccountChange { schedulable: Some(schedulable), ..AccountChange::default() }).await
 }
 
 /// Switches over whether an account may be chosen.
@@ -423,117 +326,6 @@ pub(crate) async fn free_keys(tx: &mut Tx, to: BoundTo, now: Time) -> Result<Vec
         freed.push(ApiKey::update(tx, key.id, key.version, &set, now).await?.ok_or_else(stale)?);
     }
     Ok(freed)
-}
-
-/// Every account that was not deleted; for the server's own use.
-pub async fn all(app: &App) -> Result<Vec<Account>> {
-    let mut conn = app.db.conn().await?;
-    Ok(Account::all(&mut conn).await?)
-}
-
-/// One account; the deleted are not found.
-pub async fn get(app: &App, actor: &Actor, account_id: i64) -> Result<Account> {
-    actor.may(Act::ViewAll)?;
-    let mut conn = app.db.conn().await?;
-    let account = Account::find(&mut conn, account_id).await?.filter(|a| a.deleted_at.is_none());
-    account.ok_or(Error::NotFound { what: "account" })
-}
-
-/// One account by its public id.
-pub async fn get_by_uid(app: &App, actor: &Actor, uid: &str) -> Result<Account> {
-    actor.may(Act::ViewAll)?;
-    let mut conn = app.db.conn().await?;
-    let account = Account::by_uid(&mut conn, uid).await?.filter(|a| a.deleted_at.is_none());
-    account.ok_or(Error::NotFound { what: "account" })
-}
-
-/// Accounts by cursor.
-pub async fn list(
-    app: &App,
-    actor: &Actor,
-    filter: &AccountFilter,
-    order: (AccountOrder, Direction),
-    seek: &Seek,
-) -> Result<Page<Account>> {
-    actor.may(Act::ViewAll)?;
-    let mut conn = app.db.conn().await?;
-    Ok(Page::cut(Account::seek(&mut conn, filter, order, seek).await?, seek))
-}
-
-/// Accounts by numbered page.
-pub async fn pages(
-    app: &App,
-    actor: &Actor,
-    filter: &AccountFilter,
-    order: (AccountOrder, Direction),
-    window: Window,
-) -> Result<Counted<Account>> {
-    actor.may(Act::ViewAll)?;
-    let mut conn = app.db.conn().await?;
-    let rows = Account::window(&mut conn, filter, order, window).await?;
-    Ok(Counted { rows, total: Account::count(&mut conn, filter).await? })
-}
-
-/// How many accounts a filter finds.
-pub async fn count(app: &App, actor: &Actor, filter: &AccountFilter) -> Result<i64> {
-    actor.may(Act::ViewAll)?;
-    let mut conn = app.db.conn().await?;
-    Ok(Account::count(&mut conn, filter).await?)
-}
-
-/// The proxy of an account without its password.
-pub fn proxy_of(app: &App, actor: &Actor, account: &Account) -> Result<Option<ShownProxy>> {
-    actor.may(Act::ViewAll)?;
-    match &account.proxy {
-        None => Ok(None),
-        Some(_) => Ok(open(app, account)?.proxy.map(|p| p.shown())),
-    }
-}
-
-/// What kind of credentials an account has and how many keys; nothing of them.
-pub fn credentials_of(app: &App, actor: &Actor, account: &Account) -> Result<(&'static str, usize)> {
-    actor.may(Act::ViewAll)?;
-    let opened = open(app, account)?;
-    Ok((opened.credentials.name(), opened.credentials.keys().len()))
-}
-
-/// The account groups of each of these accounts.
-pub async fn groups_of(app: &App, actor: &Actor, account_ids: &[i64]) -> Result<HashMap<i64, Vec<AccountGroup>>> {
-    actor.may(Act::ViewAll)?;
-    let mut conn = app.db.conn().await?;
-    let memberships = AccountGroup::of_accounts(&mut conn, account_ids).await?;
-    let mut ids: Vec<i64> = memberships.iter().map(|(_, group)| *group).collect();
-    ids.sort_unstable();
-    ids.dedup();
-    let groups: HashMap<i64, AccountGroup> =
-        AccountGroup::by_ids(&mut conn, &ids).await?.into_iter().map(|g| (g.id, g)).collect();
-    let mut out: HashMap<i64, Vec<AccountGroup>> = HashMap::new();
-    for (account, group) in memberships {
-        if let Some(group) = groups.get(&group) {
-            out.entry(account).or_default().push(group.clone());
-        }
-    }
-    Ok(out)
-}
-
-/// How many living keys are bound to each account and group.
-pub async fn bound_keys(app: &App, actor: &Actor) -> Result<HashMap<BoundTo, i64>> {
-    actor.may(Act::ViewAll)?;
-    let mut conn = app.db.conn().await?;
-    let mut counts = HashMap::new();
-    for bindings in ApiKey::binding_lists(&mut conn).await? {
-        for binding in &bindings.0 {
-            *counts.entry(binding.to).or_insert(0) += 1;
-        }
-    }
-    Ok(counts)
-}
-
-/// Tags in use.
-pub async fn tags(app: &App, actor: &Actor) -> Result<Vec<String>> {
-    actor.may(Act::ViewAll)?;
-    let mut conn = app.db.conn().await?;
-    Ok(Account::tags(&mut conn).await?)
 }
 
 /// Lays what was learned about an account over what is known; no version, nobody edits this.

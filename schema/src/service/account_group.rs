@@ -36,8 +36,8 @@ fn shown(group: &AccountGroup) -> serde_json::Value {
     })
 }
 
-fn taken(e: diesel::result::Error) -> Error {
-    match Error::from(e) {
+fn taken(e: impl Into<Error>) -> Error {
+    match e.into() {
         Error::Conflict { code: "ALREADY_EXISTS", .. } => {
             Error::conflict("ALREADY_EXISTS", "there is a group of this name already")
         }

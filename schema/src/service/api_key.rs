@@ -2,25 +2,20 @@
 
 mod bulk;
 mod check;
+mod draft;
 mod life;
 mod net;
+mod read;
 #[cfg(test)]
 mod tests;
-
-use serde::Serialize;
 
 use crate::actor::{Act, Actor};
 use crate::bus::Event;
 use crate::clock::{MINUTE, Time};
 use crate::db::Tx;
 use crate::error::{Error, Result};
-use crate::model::api_key::{
-    ApiKey, ApiKeyChange, Binding, BoundTo, Deleted, ExpiryMode, KeyFilter, KeyLimits, KeyOrder, KeyRules, KeyStatus,
-    NewApiKey, Permissions, Slot,
-};
+use crate::model::api_key::{ApiKey, ApiKeyChange, Binding, ExpiryMode, KeyRules, NewApiKey, Permissions};
 use crate::model::user::User;
-use crate::money::Micros;
-use crate::page::{Counted, Direction, Page, Seek, Window};
 use crate::secret::{self, Secret};
 use crate::service::allowance;
 use crate::service::audit::{self, Target};
@@ -29,162 +24,14 @@ use crate::service::field::{self, stale};
 use crate::service::idempotency::{self, Claim};
 use crate::service::setting::{self, names};
 use crate::value::{Doc, Words};
-use crate::{App, id, text_enum};
+use crate::{App, id};
 
 pub use bulk::{Batch, TagChange, change_many, delete_many, issue_many, remove_tag, rename_tag, tags};
+pub use draft::{Expiry, IssuedKey, KeyChange, KeyPrefix, LimitsChange, NewKey, RulesChange};
 pub use life::{activate_now, delete, first_use, purge, purge_all_deleted, restore, rotate, rotate_once, set_expiry};
 pub use net::Net;
-
-text_enum! {
-    /// How a key's secret begins.
-    pub enum KeyPrefix {
-        Cr = "cr_",
-        ClaudeRelay = "claude-relay-",
-        Sk = "sk-",
-    }
-}
-
-impl KeyPrefix {
-    /// A fresh secret: 128 random bits or more behind the prefix.
-    fn secret(self) -> String {
-        let random = match self {
-            Self::Cr => id::hex(&id::random::<32>()),
-            Self::ClaudeRelay => id::hex(&id::random::<16>()),
-            Self::Sk => id::code(id::TOKEN_ALPHABET, 48),
-        };
-        format!("{self}{random}")
-    }
-}
-
-/// When a key ends.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub enum Expiry {
-    #[default]
-    Never,
-    At(Time),
-    /// So many milliseconds after its first use.
-    FromFirstUse(i64),
-}
-
-/// A key to be issued.
-#[derive(Clone, Debug, Serialize)]
-pub struct NewKey {
-    /// The actor themselves when `None`.
-    pub owner: Option<i64>,
-    pub name: String,
-    pub description: String,
-    pub prefix: KeyPrefix,
-    /// The face it comes from; the actor's when `None`.
-    pub source: Option<String>,
-    pub permissions: Permissions,
-    /// The user group it uses; its owner's when `None`.
-    pub group: Option<String>,
-    pub bindings: Vec<Binding>,
-    pub limits: KeyLimits,
-    pub rules: KeyRules,
-    pub tags: Vec<String>,
-    pub budget: Option<Micros>,
-    pub expiry: Expiry,
-    pub status: KeyStatus,
-    pub extra: serde_json::Map<String, serde_json::Value>,
-    /// A repeated request with the same key answers with the key issued first.
-    #[serde(skip)]
-    pub idem_key: Option<String>,
-}
-
-impl Default for NewKey {
-    fn default() -> Self {
-        Self {
-            owner: None,
-            name: String::new(),
-            description: String::new(),
-            prefix: KeyPrefix::Sk,
-            source: None,
-            permissions: Permissions::All,
-            group: None,
-            bindings: Vec::new(),
-            limits: KeyLimits::default(),
-            rules: KeyRules::default(),
-            tags: Vec::new(),
-            budget: None,
-            expiry: Expiry::Never,
-            status: KeyStatus::Active,
-            extra: serde_json::Map::new(),
-            idem_key: None,
-        }
-    }
-}
-
-/// A fresh key and its secret, which is told this once.
-#[derive(Clone, Debug)]
-pub struct IssuedKey {
-    pub key: ApiKey,
-    pub secret: Secret<String>,
-}
-
-/// What of a key changes; what is `None` stays.
-#[derive(Clone, Debug, Default)]
-pub struct KeyChange {
-    pub name: Option<String>,
-    pub description: Option<String>,
-    pub status: Option<KeyStatus>,
-    pub owner: Option<i64>,
-    pub permissions: Option<Permissions>,
-    /// `Some(None)` returns to the owner's group.
-    pub group: Option<Option<String>>,
-    /// All bindings anew.
-    pub bindings: Option<Vec<Binding>>,
-    /// Single slots bound anew, or freed.
-    pub rebind: Vec<(Slot, Option<BoundTo>)>,
-    pub limits: LimitsChange,
-    pub rules: RulesChange,
-    pub tags: Option<TagChange>,
-    /// All it may ever spend; `Some(None)` lifts the limit.
-    pub budget: Option<Option<Micros>>,
-    /// What it may spend from now on; wins over `budget`.
-    pub remaining: Option<Option<Micros>>,
-    pub expiry: Option<Expiry>,
-    /// Fields of the faces' own; `null` removes one.
-    pub extra: serde_json::Map<String, serde_json::Value>,
-    pub expected_version: Option<i64>,
-}
-
-/// Declares the partial form of a document: each field optional, and how it is laid over the whole.
-macro_rules! partial {
-    ($(#[$meta:meta])* $name:ident of $whole:ident { $($field:ident: $type:ty),+ $(,)? }) => {
-        $(#[$meta])*
-        #[derive(Clone, Debug, Default)]
-        pub struct $name { $(pub $field: Option<$type>),+ }
-        impl $name {
-            /// True when nothing changes.
-            pub fn is_empty(&self) -> bool { true $(&& self.$field.is_none())+ }
-            /// The whole of a new key's: everything else at its default.
-            pub fn whole(&self) -> $whole { self.over(&$whole::default()) }
-            fn over(&self, whole: &$whole) -> $whole {
-                let mut whole = whole.clone();
-                $(if let Some(value) = &self.$field { whole.$field = value.clone(); })+
-                whole
-            }
-        }
-    };
-}
-
-partial! {
-    /// Limits that change; 0 lifts one.
-    LimitsChange of KeyLimits {
-        window_ms: i64, window_requests: i64, window_tokens: i64, window_cost: Micros, concurrency: i64,
-        daily_requests: i64, daily_cost: Micros, weekly_cost: Micros, week_start_day: i64, week_start_hour: i64,
-        rpm: i64, tpm: i64,
-    }
-}
-partial! {
-    /// Rules that change.
-    RulesChange of KeyRules {
-        restrict_models: bool, restricted_models: Vec<String>, limit_models: bool, allowed_models: Vec<String>,
-        restrict_clients: bool, allowed_clients: Vec<String>, ips: Vec<String>, body_limit: i64,
-        service_rates: std::collections::BTreeMap<String, i64>,
-    }
-}
+pub(super) use read::seen_by;
+pub use read::{count, find_by_secret, get, get_by_uid, list, pages, remembered};
 
 /// A view of a key for the audit log.
 fn shown(key: &ApiKey) -> serde_json::Value {
@@ -490,88 +337,4 @@ fn rebound(before: &ApiKey, change: &KeyChange) -> Vec<Binding> {
         }
     }
     bindings
-}
-
-/// One key, for its owner or an administrator; the deleted for administrators only.
-pub async fn get(app: &App, actor: &Actor, key_id: i64) -> Result<ApiKey> {
-    let mut conn = app.db.conn().await?;
-    visible(actor, ApiKey::find(&mut conn, key_id).await?)
-}
-
-/// One key by its public id.
-pub async fn get_by_uid(app: &App, actor: &Actor, uid: &str) -> Result<ApiKey> {
-    let mut conn = app.db.conn().await?;
-    visible(actor, ApiKey::by_uid(&mut conn, uid).await?)
-}
-
-fn visible(actor: &Actor, key: Option<ApiKey>) -> Result<ApiKey> {
-    let key = key.filter(|k| k.deleted_at.is_none() || actor.is_admin());
-    let key = key.ok_or(Error::NotFound { what: "api key" })?;
-    actor.owns_or_admin(key.user_id, "api key")?;
-    Ok(key)
-}
-
-/// The key of a presented secret, whatever its state but deleted; for faces where a key asks about itself.
-pub async fn find_by_secret(app: &App, secret: &str) -> Result<Option<ApiKey>> {
-    if !(10..=512).contains(&secret.len()) {
-        return Ok(None);
-    }
-    let mut conn = app.db.conn().await?;
-    Ok(ApiKey::by_digest(&mut conn, &id::digest(secret)).await?.filter(|k| k.deleted_at.is_none()))
-}
-
-/// Keys by cursor: one's own, or anybody's for administrators.
-pub async fn list(
-    app: &App,
-    actor: &Actor,
-    filter: &KeyFilter,
-    order: (KeyOrder, Direction),
-    seek: &Seek,
-) -> Result<Page<ApiKey>> {
-    let filter = seen_by(actor, filter)?;
-    let mut conn = app.db.conn().await?;
-    Ok(Page::cut(ApiKey::seek(&mut conn, &filter, order, seek).await?, seek))
-}
-
-/// Keys by numbered page.
-pub async fn pages(
-    app: &App,
-    actor: &Actor,
-    filter: &KeyFilter,
-    order: (KeyOrder, Direction),
-    window: Window,
-) -> Result<Counted<ApiKey>> {
-    let filter = seen_by(actor, filter)?;
-    let mut conn = app.db.conn().await?;
-    let rows = ApiKey::window(&mut conn, &filter, order, window).await?;
-    Ok(Counted { rows, total: ApiKey::count(&mut conn, &filter).await? })
-}
-
-/// How many keys a filter finds.
-pub async fn count(app: &App, actor: &Actor, filter: &KeyFilter) -> Result<i64> {
-    let filter = seen_by(actor, filter)?;
-    let mut conn = app.db.conn().await?;
-    Ok(ApiKey::count(&mut conn, &filter).await?)
-}
-
-/// What the actor may see of what is asked for.
-/// The filter as it holds for whoever asks.
-pub(super) fn seen_by(actor: &Actor, filter: &KeyFilter) -> Result<KeyFilter> {
-    let mut filter = filter.clone();
-    if !actor.is_admin() {
-        let me = actor.signed_in()?;
-        if filter.user_id.is_some_and(|id| id != me) || filter.deleted != Deleted::Without {
-            actor.may(Act::ViewAll)?;
-        }
-        filter.user_id = Some(me);
-    }
-    // Somebody who searches for a whole secret means that key; its text must not reach a statement.
-    if let Some(text) = filter.search.as_deref().map(str::trim)
-        && text.len() >= 40
-        && KeyPrefix::ALL.iter().any(|p| text.starts_with(p.as_str()))
-    {
-        filter.digest = Some(id::digest(text));
-        filter.search = None;
-    }
-    Ok(filter)
 }

@@ -24,7 +24,7 @@ use crate::page::{Counted, Direction, Page, Seek, Window};
 use crate::service::audit::{self, Target};
 use crate::service::plan::stale;
 
-pub use place::{Placed, Wanted, place};
+pub use place::{Placed, Wanted, place, place_by};
 pub use provider::{Providers, methods};
 pub use reconcile::{Reconciled, expire_due, reconcile_due};
 pub use refund::{Refunded, refund};
@@ -92,7 +92,7 @@ pub async fn page(app: &App, no: &str) -> Result<PayPage> {
     let payable = order.is_payable(app.clock.now());
     let subject = place::subject(app, plan.as_ref());
     let instructions = match order.method {
-        Method::BankTransfer if payable => place::intent(app, &order, &subject).await?.instructions,
+        Method::BankTransfer if payable => place::intent(app, &order, &subject, None).await?.instructions,
         _ => None,
     };
     Ok(PayPage {
@@ -168,19 +168,6 @@ pub async fn payment_count(app: &App, actor: &Actor, filter: &PaymentEventFilter
     actor.may(Act::ViewAll)?;
     let mut conn = app.db.conn().await?;
     Ok(PaymentEvent::count(&mut conn, filter).await?)
-}
-
-/// What the providers said, by numbered page, for administrators.
-pub async fn payment_history(
-    app: &App,
-    actor: &Actor,
-    filter: &PaymentEventFilter,
-    window: Window,
-) -> Result<Counted<PaymentEvent>> {
-    actor.may(Act::ViewAll)?;
-    let mut conn = app.db.conn().await?;
-    let rows = PaymentEvent::window(&mut conn, filter, window).await?;
-    Ok(Counted { rows, total: PaymentEvent::count(&mut conn, filter).await? })
 }
 
 /// Gives an unpaid order up, here and at its provider.

@@ -12,7 +12,7 @@ mod tests;
 use std::collections::HashMap;
 
 use crate::App;
-use crate::actor::{Act, Actor};
+use crate::actor::Actor;
 use crate::clock::Time;
 use crate::error::{Error, Result};
 use crate::model::rollup::{self, Bucket};
@@ -215,13 +215,19 @@ pub async fn totals_of(
 
 /// Narrows a slice to what the caller may see: their own calls, or everybody's for administrators.
 fn seen(actor: &Actor, slice: &Slice) -> Result<Slice> {
-    let mut slice = slice.clone();
-    if actor.may(Act::ViewAll).is_err() {
-        let me = actor.signed_in()?;
-        if slice.users.as_ref().is_some_and(|users| users.iter().any(|id| *id != me)) {
-            return Err(Error::NotFound { what: "user" });
+    let users = match &slice.users {
+        Some(named) => {
+            for user in named {
+                actor.whose(Some(*user))?;
+            }
+            // Nobody named is nobody's for everyone but an administrator, who may ask for that.
+            if named.is_empty() {
+                actor.whose(None)?.map(|me| vec![me]).or(Some(Vec::new()))
+            } else {
+                Some(named.clone())
+            }
         }
-        slice.users = Some(vec![me]);
-    }
-    Ok(slice)
+        None => actor.whose(None)?.map(|me| vec![me]),
+    };
+    Ok(Slice { users, ..slice.clone() })
 }

@@ -325,32 +325,5 @@ pub fn serves(view: &AccountView, model: &str) -> bool {
     }
 }
 
-/// crs counts priorities from 1 (first) to 100 (last).
-pub const fn from_crs_priority(priority: i64) -> i64 {
-    100 - priority
-}
-
-/// The priority crs shows.
-pub const fn to_crs_priority(priority: i64) -> i64 {
-    let shown = 100 - priority;
-    if shown < 1 {
-        1
-    } else if shown > 100 {
-        100
-    } else {
-        shown
-    }
-}
-
-/// newapi's priorities begin at 0, which is the middle of ours.
-pub const fn from_newapi_priority(priority: i64) -> i64 {
-    priority.saturating_add(50)
-}
-
-/// The priority newapi shows.
-pub const fn to_newapi_priority(priority: i64) -> i64 {
-    priority.saturating_sub(50)
-}
-
 #[cfg(test)]
 mod tests;

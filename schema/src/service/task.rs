@@ -2,18 +2,23 @@
 //!
 //! Asking vendors is the relay's; here is what may happen to a task and what follows from it.
 
+mod read;
+#[cfg(test)]
+mod tests;
+
 use crate::App;
 use crate::actor::Actor;
 use crate::bus::Event;
 use crate::clock::{DAY, MINUTE, Time};
 use crate::error::{Error, Result};
 use crate::model::ledger::EntryKind;
-use crate::model::task::{NewTask, Task, TaskChange, TaskDoc, TaskFilter, TaskStatus};
+use crate::model::task::{NewTask, Task, TaskChange, TaskDoc, TaskStatus};
 use crate::model::usage::UsageRow;
 use crate::money::Micros;
-use crate::page::{Counted, Page, Seek, Window};
 use crate::service::setting::{self, names};
 use crate::service::wallet::{self, Movement};
+
+pub use read::{by_uid, count, get, get_by_id, list, many_of_user, of_user, pages};
 
 /// What a new task is.
 #[derive(Clone, Debug)]
@@ -267,240 +272,4 @@ pub async fn told(app: &App, task: &Task, arrived: bool) -> Result<()> {
     // Where there was newer news in between, that is told next.
     Task::move_telling(&mut conn, task.id, claimed, next, tries).await?;
     Ok(())
-}
-
-/// Those tasks of a user on a platform that have one of these public ids, newest first.
-pub async fn many_of_user(app: &App, user_id: i64, platform: &str, uids: Vec<String>) -> Result<Vec<Task>> {
-    let filter = TaskFilter {
-        user_id: Some(user_id),
-        platform: Some(platform.to_owned()),
-        uids: Some(uids),
-        ..TaskFilter::default()
-    };
-    let mut conn = app.db.conn().await?;
-    Ok(Task::window(&mut conn, &filter, Window { limit: ROUND, offset: 0 }).await?)
-}
-
-/// A task by its public id, whoever asks: for what may be seen by everybody who knows the id.
-pub async fn by_uid(app: &App, uid: &str) -> Result<Task> {
-    let mut conn = app.db.conn().await?;
-    Task::by_uid(&mut conn, uid).await?.ok_or(NOT_FOUND)
-}
-
-/// One task by its public id: one's own, or anybody's for administrators.
-pub async fn get(app: &App, actor: &Actor, uid: &str) -> Result<Task> {
-    let mut conn = app.db.conn().await?;
-    let task = Task::by_uid(&mut conn, uid).await?.ok_or(NOT_FOUND)?;
-    actor.owns_or_admin(task.user_id, "task")?;
-    Ok(task)
-}
-
-/// One task by its row: one's own, or anybody's for administrators.
-pub async fn get_by_id(app: &App, actor: &Actor, task_id: i64) -> Result<Task> {
-    let mut conn = app.db.conn().await?;
-    let task = Task::find(&mut conn, task_id).await?.ok_or(NOT_FOUND)?;
-    actor.owns_or_admin(task.user_id, "task")?;
-    Ok(task)
-}
-
-/// One task of a user, for the relay: nobody learns of another's tasks.
-pub async fn of_user(app: &App, user_id: i64, uid: &str) -> Result<Task> {
-    let mut conn = app.db.conn().await?;
-    Task::by_uid(&mut conn, uid).await?.filter(|task| task.user_id == user_id).ok_or(NOT_FOUND)
-}
-
-/// Tasks by keyset, newest first.
-pub async fn list(app: &App, actor: &Actor, filter: &TaskFilter, seek: &Seek) -> Result<Page<Task>> {
-    let filter = seen(actor, filter)?;
-    let mut conn = app.db.conn().await?;
-    Ok(Page::cut(Task::seek(&mut conn, &filter, seek).await?, seek))
-}
-
-/// Tasks by numbered page, newest first.
-pub async fn pages(app: &App, actor: &Actor, filter: &TaskFilter, window: Window) -> Result<Counted<Task>> {
-    let filter = seen(actor, filter)?;
-    let mut conn = app.db.conn().await?;
-    let rows = Task::window(&mut conn, &filter, window).await?;
-    Ok(Counted { rows, total: Task::count(&mut conn, &filter).await? })
-}
-
-/// How many there are.
-pub async fn count(app: &App, actor: &Actor, filter: &TaskFilter) -> Result<i64> {
-    let filter = seen(actor, filter)?;
-    let mut conn = app.db.conn().await?;
-    Ok(Task::count(&mut conn, &filter).await?)
-}
-
-fn seen(actor: &Actor, filter: &TaskFilter) -> Result<TaskFilter> {
-    let mut filter = filter.clone();
-    if !actor.is_admin() {
-        let me = actor.signed_in()?;
-        if filter.user_id.is_some_and(|id| id != me) {
-            return Err(Error::NotFound { what: "user" });
-        }
-        filter.user_id = Some(me);
-    }
-    Ok(filter)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::rollup::Slice;
-    use crate::service::settle::tests::{a_call, a_key};
-    use crate::service::{report, settle};
-    use crate::testing::TestApp;
-
-    fn a_begun(t: &TestApp, user_id: i64) -> Begun {
-        Begun {
-            uid: String::new(),
-            call_id: String::new(),
-            user_id,
-            key_id: 1,
-            account_id: 1,
-            platform: "midjourney".into(),
-            action: "imagine".into(),
-            model: "mj_imagine".into(),
-            request: serde_json::Map::new(),
-            cost: Micros::ZERO,
-            from_wallet: true,
-            notify_url: None,
-            poll_at: t.clock.now(),
-        }
-    }
-
-    async fn a_task(t: &TestApp, user_id: i64, key_id: i64, cost: i64) -> (Task, settle::Settlement) {
-        let call = a_call(user_id, key_id, t.clock.now(), cost);
-        let begun = Begun { call_id: call.call_id.clone(), key_id, cost: Micros(cost), ..a_begun(t, user_id) };
-        (begin(t, begun).await.expect("a task"), call)
-    }
-
-    fn in_a_minute(_: &Task, now: Time) -> Time {
-        now.plus(60_000)
-    }
-
-    fn failed() -> News {
-        News { status: Some(TaskStatus::Failed), fail_reason: Some("no".into()), ..News::default() }
-    }
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn a_failed_task_is_refunded_exactly_once() {
-        let t = TestApp::new().await;
-        let admin = t.admin().await;
-        let ann = t.user("ann").await.user_id.expect("an id");
-        let key = a_key(&t, ann, "k").await;
-        wallet::adjust(&t, &admin, ann, Micros(1_000), "start", None).await.expect("money");
-        settle::start(&t).await.expect("started");
-        let (task, call) = a_task(&t, ann, key, 300).await;
-        let running = News { status: Some(TaskStatus::Running), progress: Some(140), ..News::default() };
-        let task = advance(&t, &task, running).await.expect("an answer").expect("moved");
-        assert_eq!((task.progress, task.started_at.is_some()), (100, true));
-
-        // It fails before the call is in the books: there is nothing to give back yet.
-        let racers: Vec<_> = (0..8)
-            .map(|_| {
-                let (app, task) = (t.app.clone(), task.clone());
-                tokio::spawn(async move { advance(&app, &task, failed()).await.expect("an answer").is_some() })
-            })
-            .collect();
-        let mut winners = 0;
-        for racer in racers {
-            winners += i32::from(racer.await.expect("a task"));
-        }
-        assert_eq!(winners, 1, "one of many who saw it fail");
-        assert_eq!(refund_due(&t).await.expect("a round"), 0);
-        settle::record(&t, call, None).await.expect("durable");
-        settle::flush(&t).await.expect("carried");
-        let rounds: Vec<_> = (0..4)
-            .map(|_| {
-                let app = t.app.clone();
-                tokio::spawn(async move { refund_due(&app).await.expect("a round") })
-            })
-            .collect();
-        let mut given = 0;
-        for round in rounds {
-            given += round.await.expect("a task");
-        }
-        assert_eq!(given, 1, "refunded once");
-
-        let mut conn = t.db.conn().await.expect("a connection");
-        let user = crate::model::user::User::find(&mut conn, ann).await.expect("a query").expect("a user");
-        assert_eq!((user.balance, user.spent), (Micros(1_000), Micros(0)));
-        let spent = crate::model::rollup::key_spent(&mut conn, key).await.expect("a query");
-        assert_eq!(spent, Some(0), "the key's budget too");
-        let sums = report::totals(&t, &admin, &Slice::default()).await.expect("sums");
-        assert_eq!((sums.requests, sums.cost), (1, 0));
-        let by_key = Slice { keys: Some(vec![key]), ..Slice::default() };
-        assert_eq!(report::totals(&t, &admin, &by_key).await.expect("sums").cost, 0);
-        assert!(wallet::check_ledger(&t).await.expect("a check").is_empty());
-        let task = get(&t, &admin, &task.uid).await.expect("a task");
-        assert!(task.refunded_at.is_some());
-        assert!(advance(&t, &task, News::default()).await.expect("an answer").is_none(), "it has ended");
-    }
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn due_tasks_are_claimed_by_one_and_old_ones_fail() {
-        let t = TestApp::new().await;
-        let ann = t.user("ann").await;
-        let bob = t.user("bob").await;
-        let id = ann.user_id.expect("an id");
-        let (task, _) = a_task(&t, id, 1, 0).await;
-        assert_eq!(claim_due(&t, 10, in_a_minute).await.expect("tasks").len(), 1);
-        assert!(claim_due(&t, 10, in_a_minute).await.expect("tasks").is_empty(), "held");
-        t.advance(61_000);
-        let again = claim_due(&t, 10, in_a_minute).await.expect("tasks");
-        assert_eq!(again[0].polls, 2);
-
-        assert_eq!(get(&t, &bob, &task.uid).await.map(|_| ()).map_err(|e| e.code()), Err("NOT_FOUND"));
-        assert!(of_user(&t, bob.user_id.expect("an id"), &task.uid).await.is_err());
-        assert_eq!(of_user(&t, id, &task.uid).await.expect("a task").id, task.id);
-        let seek = Seek::default();
-        assert_eq!(list(&t, &ann, &TaskFilter::default(), &seek).await.expect("a page").rows.len(), 1);
-        assert!(list(&t, &bob, &TaskFilter::default(), &seek).await.expect("a page").rows.is_empty());
-
-        postpone(&t, &task, t.clock.now()).await.expect("a moment");
-        assert_eq!(claim_due(&t, 10, in_a_minute).await.expect("tasks").len(), 1, "due again at once");
-
-        assert_eq!(expire_due(&t).await.expect("a round"), 0);
-        t.advance(2 * DAY);
-        assert_eq!(expire_due(&t).await.expect("a round"), 1);
-        assert_eq!(get(&t, &ann, &task.uid).await.expect("a task").status, TaskStatus::Failed);
-    }
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn news_are_told_until_they_arrive_and_newer_news_again() {
-        let t = TestApp::new().await;
-        let ann = t.user("ann").await.user_id.expect("an id");
-        let begun = Begun {
-            notify_url: Some("http://example.com/hook".into()),
-            uid: "u1".into(),
-            call_id: "c1".into(),
-            ..a_begun(&t, ann)
-        };
-        let task = begin(&t, begun).await.expect("a task");
-        let silent = begin(&t, Begun { call_id: "c2".into(), ..a_begun(&t, ann) }).await.expect("a task");
-        assert!(claim_tellings(&t, 10, 60_000).await.expect("tasks").is_empty(), "nothing has happened yet");
-        let running = || News { status: Some(TaskStatus::Running), ..News::default() };
-        advance(&t, &silent, running()).await.expect("an answer");
-        let task = advance(&t, &task, running()).await.expect("an answer").expect("moved");
-        let first = claim_tellings(&t, 10, 60_000).await.expect("tasks");
-        assert_eq!((first.len(), first[0].id), (1, task.id));
-        assert!(claim_tellings(&t, 10, 60_000).await.expect("tasks").is_empty(), "held");
-        told(&t, &first[0], false).await.expect("noted");
-        assert!(claim_tellings(&t, 10, 60_000).await.expect("tasks").is_empty(), "not at once");
-        t.advance(TELL_AGAIN_MS + 1);
-        let again = claim_tellings(&t, 10, 60_000).await.expect("tasks");
-        assert_eq!(again[0].notify_tries, 2);
-        // It ends while the last news are on their way.
-        advance(&t, &task, failed()).await.expect("an answer").expect("moved");
-        told(&t, &again[0], true).await.expect("noted");
-        let newest = claim_tellings(&t, 10, 60_000).await.expect("tasks");
-        assert_eq!((newest[0].status, newest[0].notify_tries), (TaskStatus::Failed, 1));
-        told(&t, &newest[0], true).await.expect("noted");
-        t.advance(DAY);
-        assert!(claim_tellings(&t, 10, 60_000).await.expect("tasks").is_empty(), "all is told");
-        let mine = many_of_user(&t, ann, "midjourney", vec!["u1".into(), "x".into()]).await.expect("tasks");
-        assert_eq!(mine.len(), 1);
-        assert!(many_of_user(&t, ann, "suno", vec!["u1".into()]).await.expect("tasks").is_empty());
-    }
 }

@@ -187,13 +187,5 @@ async fn purge(app: &App, before: Time, what: Purged) -> Result<usize> {
 
 /// Narrows a filter to what the caller may see.
 fn seen(actor: &Actor, filter: &UsageFilter) -> Result<UsageFilter> {
-    let mut filter = filter.clone();
-    if !actor.is_admin() {
-        let me = actor.signed_in()?;
-        if filter.user_id.is_some_and(|id| id != me) {
-            return Err(Error::NotFound { what: "user" });
-        }
-        filter.user_id = Some(me);
-    }
-    Ok(filter)
+    Ok(UsageFilter { user_id: actor.whose(filter.user_id)?, ..filter.clone() })
 }

@@ -1,6 +1,9 @@
 //! People: registering, making, changing and removing them, by one set of rules for every face.
 
 mod check;
+mod draft;
+mod first;
+mod read;
 
 use crate::App;
 use crate::actor::{Act, Actor, Role};
@@ -11,9 +14,9 @@ use crate::error::{Error, Result};
 use crate::id;
 use crate::model::ledger::EntryKind;
 use crate::model::session::Session;
-use crate::model::user::{Identity, NewIdentity, NewUser, User, UserChange, UserFilter, UserOrder, UserStatus, fold};
+use crate::model::user::{Identity, NewIdentity, NewUser, User, UserChange, UserStatus, fold};
 use crate::money::Micros;
-use crate::page::{Counted, Direction, Page, Seek, Window};
+use crate::service::address;
 use crate::service::audit::{self, Target};
 use crate::service::idempotency::{self, Claim};
 use crate::service::setting::{self, names};
@@ -21,51 +24,9 @@ use crate::service::wallet::{self, Moved, Movement};
 use crate::value::Doc;
 
 pub use check::{check_email, check_name, check_password};
-
-/// A person to be made.
-#[derive(Clone, Debug, Default)]
-pub struct NewPerson {
-    pub username: String,
-    pub password: Option<String>,
-    pub email: Option<String>,
-    pub email_verified: bool,
-    pub display_name: Option<String>,
-    pub role: Option<Role>,
-    pub group: Option<String>,
-    pub balance: Option<Micros>,
-    pub remark: Option<String>,
-    /// The code of whoever invited them.
-    pub invited_by: Option<String>,
-    /// A sign-in by somebody else's word, linked at once.
-    pub identity: Option<NewLink>,
-}
-
-/// An identity at a sign-in provider.
-#[derive(Clone, Debug)]
-pub struct NewLink {
-    pub provider: String,
-    pub subject: String,
-    pub name: String,
-}
-
-/// What of a person changes; what is `None` stays.
-#[derive(Clone, Debug, Default)]
-pub struct PersonChange {
-    pub username: Option<String>,
-    /// `Some(None)` removes the address.
-    pub email: Option<Option<String>>,
-    pub display_name: Option<String>,
-    pub avatar: Option<String>,
-    pub bio: Option<String>,
-    pub password: Option<String>,
-    pub role: Option<Role>,
-    pub status: Option<UserStatus>,
-    pub group: Option<String>,
-    pub remark: Option<String>,
-    pub balance: Option<Micros>,
-    pub prefs: Option<serde_json::Map<String, serde_json::Value>>,
-    pub expected_version: Option<i64>,
-}
+pub use draft::{NewLink, NewPerson, PersonChange};
+pub use first::{FirstAdmin, ensure_first_admin};
+pub use read::{by_ids, count, get, get_by_uid, list, pages};
 
 /// A view of a person for the audit log.
 fn shown(user: &User) -> serde_json::Value {
@@ -82,8 +43,26 @@ pub async fn register(app: &App, actor: &Actor, person: NewPerson) -> Result<Use
         return Err(Error::forbidden("registration is switched off"));
     }
     let bonus = Micros(settings.int(names::NEW_USER_BALANCE));
-    let person = NewPerson { role: None, group: None, remark: None, balance: Some(bonus), ..person };
-    make(app, actor, person, "user.register").await
+    let mut person = NewPerson { role: None, group: None, remark: None, balance: Some(bonus), ..person };
+    // Who comes from a sign-in provider has the provider's word for the address.
+    if person.identity.is_some() {
+        return make(app, actor, person, "user.register").await;
+    }
+    let email = person.email.as_deref().filter(|e| !e.trim().is_empty()).map(check_email).transpose()?;
+    if let Some(email) = &email {
+        address::check_allowed(&settings, email)?;
+    }
+    if !settings.bool(names::EMAIL_VERIFICATION) {
+        return make(app, actor, person, "user.register").await;
+    }
+    let email =
+        email.ok_or_else(|| Error::invalid("email", "an e-mail address and its verification code are needed"))?;
+    let code = person.email_code.take().unwrap_or_default();
+    address::check_code(app, &email, &code).await?;
+    person.email_verified = true;
+    let user = make(app, actor, person, "user.register").await?;
+    address::use_up_code(app, &email).await?;
+    Ok(user)
 }
 
 /// An administrator makes a person, of a role below their own (a super admin of any).
@@ -366,61 +345,6 @@ pub async fn delete(app: &App, actor: &Actor, user_id: i64) -> Result<()> {
     Ok(())
 }
 
-/// A person by id: oneself, or anybody for administrators.
-pub async fn get(app: &App, actor: &Actor, user_id: i64) -> Result<User> {
-    actor.owns_or_admin(user_id, "user")?;
-    let mut conn = app.db.conn().await?;
-    User::find(&mut conn, user_id).await?.filter(|u| u.deleted_at.is_none()).ok_or(Error::NotFound { what: "user" })
-}
-
-/// A person by their public id, for administrators.
-pub async fn get_by_uid(app: &App, actor: &Actor, uid: &str) -> Result<User> {
-    actor.may(Act::ViewAll)?;
-    let mut conn = app.db.conn().await?;
-    User::by_uid(&mut conn, uid).await?.filter(|u| u.deleted_at.is_none()).ok_or(Error::NotFound { what: "user" })
-}
-
-/// Several people, for administrators; the deleted too.
-pub async fn by_ids(app: &App, actor: &Actor, user_ids: &[i64]) -> Result<Vec<User>> {
-    actor.may(Act::ViewAll)?;
-    let mut conn = app.db.conn().await?;
-    Ok(User::by_ids(&mut conn, user_ids).await?)
-}
-
-/// People by keyset.
-pub async fn list(
-    app: &App,
-    actor: &Actor,
-    filter: &UserFilter,
-    order: (UserOrder, Direction),
-    seek: &Seek,
-) -> Result<Page<User>> {
-    actor.may(Act::ViewAll)?;
-    let mut conn = app.db.conn().await?;
-    Ok(Page::cut(User::seek(&mut conn, filter, order, seek).await?, seek))
-}
-
-/// People by numbered page.
-pub async fn pages(
-    app: &App,
-    actor: &Actor,
-    filter: &UserFilter,
-    order: (UserOrder, Direction),
-    window: Window,
-) -> Result<Counted<User>> {
-    actor.may(Act::ViewAll)?;
-    let mut conn = app.db.conn().await?;
-    let rows = User::window(&mut conn, filter, order, window).await?;
-    Ok(Counted { rows, total: User::count(&mut conn, filter).await? })
-}
-
-/// How many people there are.
-pub async fn count(app: &App, actor: &Actor, filter: &UserFilter) -> Result<i64> {
-    actor.may(Act::ViewAll)?;
-    let mut conn = app.db.conn().await?;
-    Ok(User::count(&mut conn, filter).await?)
-}
-
 /// A fresh access token of 32 characters, in place of the one before; shown once.
 pub async fn new_access_token(app: &App, actor: &Actor) -> Result<String> {
     new_access_token_once(app, actor, None).await
@@ -463,51 +387,6 @@ pub async fn link_in(tx: &mut Tx, user_id: i64, link: &NewLink, email: Option<&s
         created_at: now,
     };
     Ok(Identity::insert(tx, &new).await?)
-}
-
-/// Makes the first super admin when there is none; answers the password when it was made up.
-pub async fn ensure_first_admin(app: &App) -> Result<Option<FirstAdmin>> {
-    let mut tx = app.db.begin().await?;
-    crate::model::lock::take(&mut tx, "roles").await?;
-    if User::count_active_with_role(&mut tx, Role::SuperAdmin).await? > 0 {
-        tx.rollback().await?;
-        return Ok(None);
-    }
-    let username = check_name(&app.config.admin.username)?;
-    let given = app.config.admin.password.as_ref().map(|p| p.reveal().clone());
-    let password = given.clone().unwrap_or_else(|| id::code(id::TOKEN_ALPHABET, 20));
-    check_password(&password)?;
-    let now = app.clock.now();
-    let new = NewUser {
-        uid: id::uuid(),
-        username_key: fold(&username),
-        username: username.clone(),
-        email: None,
-        email_key: None,
-        email_verified: false,
-        display_name: username.clone(),
-        password_hash: Some(app.hasher.hash(&password).await?),
-        role: Role::SuperAdmin,
-        status: UserStatus::Active,
-        group_name: "default".into(),
-        aff_code: id::code(id::CODE_ALPHABET, 8),
-        inviter_id: None,
-        remark: String::new(),
-        created_at: now,
-        updated_at: now,
-    };
-    let user = User::insert(&mut tx, &new).await.map_err(doubled)?;
-    let target = Target { kind: "user", id: &user.id.to_string() };
-    audit::record(app, &mut tx, &Actor::system(), "user.first_admin", target, (), shown(&user)).await?;
-    tx.commit().await?;
-    Ok(Some(FirstAdmin { username, made_up: given.is_none().then_some(password) }))
-}
-
-/// The first administrator, just made.
-pub struct FirstAdmin {
-    pub username: String,
-    /// The password, when nobody gave one.
-    pub made_up: Option<String>,
 }
 
 async fn living(tx: &mut Tx, user_id: i64) -> Result<User> {
@@ -564,8 +443,8 @@ async fn refuse_doubles(tx: &mut Tx, name: Option<&str>, email: Option<&str>, bu
 }
 
 /// The loser of a race learns the same as the late comer.
-fn doubled(e: diesel::result::Error) -> Error {
-    match Error::from(e) {
+fn doubled(e: impl Into<Error>) -> Error {
+    match e.into() {
         Error::Conflict { why, .. } if why.contains("email") => {
             Error::conflict("EMAIL_TAKEN", "this e-mail address is registered already")
         }

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use relay::upstream::guard::Guard;
 use reqwest::Url;
+use schema::mail::{self, Letter, Security, Server};
+use schema::secret::Secret;
 use schema::service::setting::{self, names};
 use schema::{App, Time};
 use serde_json::Value;
@@ -73,11 +75,46 @@ fn failure(why: impl Into<String>, may_pass: bool) -> Failure {
 
 /// One try.
 pub async fn once(app: &App, platform: &Platform, notice: &Notice, limit: Duration) -> Result<(), Failure> {
+    if platform.kind == "smtp" {
+        return post(app, platform, notice, limit).await;
+    }
     let now: Time = app.clock.now();
     let message = message(platform, notice, now);
     tokio::time::timeout(limit, send(app, &message))
         .await
         .unwrap_or_else(|_| Err(failure("it did not answer in time", true)))
+}
+
+/// One try by mail.
+async fn post(app: &App, platform: &Platform, notice: &Notice, limit: Duration) -> Result<(), Failure> {
+    let settings = setting::current(app);
+    let guard = Guard::new(settings.text(names::WEBHOOK_ALLOWED_HOSTS));
+    let security = match (platform.secure, platform.ignore_tls) {
+        (true, _) => Security::Tls,
+        (false, true) => Security::None,
+        (false, false) => Security::StartTls,
+    };
+    let port = platform.port.unwrap_or(if platform.secure { 465 } else { 587 });
+    let addresses = guard.addresses(&platform.host, port).await;
+    let server = Server {
+        host: platform.host.clone(),
+        port,
+        addresses: addresses.map_err(|why| failure(why, why.contains("not known")))?,
+        security,
+        user: platform.user.clone(),
+        password: Secret::new(platform.pass.clone()),
+        trusted: settings.text(names::SMTP_CERTIFICATES).to_owned(),
+        patience: limit,
+    };
+    let letter = Letter {
+        from: platform.sender().to_owned(),
+        name: settings.text(names::SITE_NAME).to_owned(),
+        to: platform.recipients().map(str::to_owned).collect(),
+        subject: notice.title.clone(),
+        text: notice.text(),
+        at: app.clock.now(),
+    };
+    mail::send(&server, &letter).await.map_err(|error| failure(error.to_string(), error.may_pass()))
 }
 
 /// Longest answer that is looked at.

@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::clock::{HOUR, MINUTE};
+use crate::model::account::AccountKind;
+use crate::page::Seek;
 use crate::service::account_group::{self, GroupDraft};
 use crate::testing::TestApp;
 

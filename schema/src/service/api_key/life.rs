@@ -3,7 +3,7 @@
 use crate::actor::{Act, Actor};
 use crate::clock::Time;
 use crate::error::{Error, Result};
-use crate::model::api_key::{ApiKey, ApiKeyChange, Deleted, ExpiryMode, KeyFilter};
+use crate::model::api_key::{ApiKey, ApiKeyChange, Deleted, ExpiryMode, KeyFilter, KeyOrder};
 use crate::page::Direction;
 use crate::secret::{self, Secret};
 use crate::service::allowance;
@@ -122,7 +122,7 @@ pub async fn purge_all_deleted(app: &App, actor: &Actor) -> Result<i64> {
     loop {
         let mut tx = app.db.begin().await?;
         let window = crate::page::Window { limit: 200, offset: 0 };
-        let some = ApiKey::window(&mut tx, &filter, (super::KeyOrder::CreatedAt, Direction::Asc), window).await?;
+        let some = ApiKey::window(&mut tx, &filter, (KeyOrder::CreatedAt, Direction::Asc), window).await?;
         if some.is_empty() {
             tx.rollback().await?;
             return Ok(purged);

@@ -6,7 +6,9 @@ use super::*;
 use crate::actor::Role;
 use crate::clock::{DAY, HOUR};
 use crate::model::account::AccountKind;
-use crate::model::api_key::{KeyState, Service};
+use crate::model::api_key::{BoundTo, Deleted, KeyFilter, KeyLimits, KeyOrder, KeyState, KeyStatus, Service, Slot};
+use crate::money::Micros;
+use crate::page::{Direction, Seek, Window};
 use crate::service::account::{self, AccountDraft, Credentials};
 use crate::testing::TestApp;
 

@@ -55,6 +55,17 @@ const MOST_PENDING: i64 = 50;
 /// Places an order for the signed-in person. What costs nothing, and what the wallet pays, is in effect at
 /// once; everything else waits for its payment.
 pub async fn place(app: &App, actor: &Actor, wanted: Wanted, method: Method) -> Result<Placed> {
+    place_by(app, actor, wanted, method, None).await
+}
+
+/// As [`place`], by one of the ways to pay that stand behind the method (Epay's).
+pub async fn place_by(
+    app: &App,
+    actor: &Actor,
+    wanted: Wanted,
+    method: Method,
+    channel: Option<&str>,
+) -> Result<Placed> {
     let user_id = actor.signed_in()?;
     let now = app.clock.now();
     let mut tx = app.db.begin().await?;
@@ -77,7 +88,7 @@ pub async fn place(app: &App, actor: &Actor, wanted: Wanted, method: Method) -> 
         return Ok(Placed { order: effect.order, plan });
     }
     let subject = subject(app, plan.as_ref());
-    match intent(app, &order, &subject).await {
+    match intent(app, &order, &subject, channel).await {
         Ok(intent) => Ok(Placed { order: opened(app, &order, intent).await?, plan }),
         Err(refusal) => {
             given_up(app, actor, &order, &refusal).await?;
@@ -255,7 +266,7 @@ pub(super) fn subject(app: &App, plan: Option<&Plan>) -> String {
 }
 
 /// Opens the order's payment at its provider; asking again opens no second one.
-pub(super) async fn intent(app: &App, order: &Order, subject: &str) -> Result<PayIntent> {
+pub(super) async fn intent(app: &App, order: &Order, subject: &str, channel: Option<&str>) -> Result<PayIntent> {
     let provider = provider(app, order.method)?;
     let ask = PayOrder {
         order_no: order.no.clone(),
@@ -267,6 +278,7 @@ pub(super) async fn intent(app: &App, order: &Order, subject: &str) -> Result<Pa
         expires_at_ms: order.expires_at.0,
         client_ip: Some(order.client_ip.clone()).filter(|ip| !ip.is_empty()),
         mode: mode(&setting::current(app), order.method),
+        channel: channel.map(str::to_owned),
     };
     provider.create(&app.http, &ask, app.clock.now().0).await.map_err(|e| failed(order.method, &e))
 }

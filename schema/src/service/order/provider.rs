@@ -34,6 +34,10 @@ pub(super) fn is_offered(settings: &Settings, method: Method) -> bool {
         Method::Alipay => settings.bool(names::ALIPAY_ENABLED),
         Method::WechatPay => settings.bool(names::WECHAT_PAY_ENABLED),
         Method::Stripe => settings.bool(names::STRIPE_ENABLED),
+        // No switch: it is offered once everything it needs is there.
+        Method::Epay => {
+            [names::EPAY_ADDRESS, names::EPAY_MERCHANT, names::EPAY_KEY].iter().all(|n| !settings.text(n).is_empty())
+        }
         Method::BankTransfer => settings.bool(names::BANK_TRANSFER_ENABLED),
         Method::Wallet => true,
         Method::Free => false,
@@ -88,6 +92,9 @@ fn config(settings: &Settings, method: Method) -> Result<ProviderConfig> {
             ("webhook_secret", names::STRIPE_WEBHOOK_SECRET),
             ("base_url", names::STRIPE_BASE_URL),
         ],
+        Method::Epay => {
+            &[("address", names::EPAY_ADDRESS), ("merchant", names::EPAY_MERCHANT), ("key", names::EPAY_KEY)]
+        }
         Method::BankTransfer => &[("instructions", names::BANK_TRANSFER_INSTRUCTIONS)],
         Method::Wallet | Method::Free => return Err(Error::internal("this method has no provider")),
     };

@@ -144,10 +144,6 @@ fn the_highest_priority_goes_first_and_then_the_next() {
     assert_eq!(chosen(&Request { tried: &[2], ..PLAIN }, &views, 0), Some((3, How::Only)));
     assert_eq!(chosen(&Request { tried: &[2, 3], ..PLAIN }, &views, 0), Some((1, How::Only)));
     assert_eq!(chosen(&Request { tried: &[1, 2, 3], ..PLAIN }, &views, 0), None);
-    assert!(from_crs_priority(1) > from_crs_priority(100) && from_newapi_priority(5) > from_newapi_priority(0));
-    assert_eq!((to_crs_priority(from_crs_priority(7)), to_newapi_priority(from_newapi_priority(-3))), (7, -3));
-    assert_eq!((to_crs_priority(-50), to_crs_priority(500)), (100, 1));
-    assert_eq!(from_crs_priority(50), from_newapi_priority(0), "the two defaults meet");
 }
 
 #[test]

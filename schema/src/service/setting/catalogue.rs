@@ -1,113 +1,8 @@
 //! Every setting the product knows, by category. To add one: a name, a row.
 
-use super::{Definition, Kind};
+pub mod names;
 
-/// Names that code asks for, so that a typing error is a compile error.
-pub mod names {
-    pub const SITE_NAME: &str = "site_name";
-    pub const SITE_LOGO: &str = "site_logo";
-    pub const FOOTER: &str = "footer";
-    pub const NOTICE: &str = "notice";
-    pub const ABOUT: &str = "about";
-    pub const HOME_PAGE: &str = "home_page";
-    pub const TOP_UP_LINK: &str = "top_up_link";
-    pub const CHAT_LINK: &str = "chat_link";
-    pub const TIME_ZONE: &str = "time_zone";
-    pub const REGISTRATION_ENABLED: &str = "registration_enabled";
-    pub const COOKIE_DOMAIN: &str = "cookie_domain";
-    pub const LLM_ENABLED: &str = "llm_enabled";
-    pub const MOST_TRIES: &str = "most_tries";
-    pub const FIRST_BYTE_SECONDS: &str = "first_byte_seconds";
-    pub const ANSWER_SECONDS: &str = "answer_seconds";
-    pub const STREAM_IDLE_SECONDS: &str = "stream_idle_seconds";
-    pub const KEEP_ALIVE_SECONDS: &str = "keep_alive_seconds";
-    pub const EARLY_KEEP_ALIVE: &str = "early_keep_alive";
-    pub const CLIENT_GONE_SECONDS: &str = "client_gone_seconds";
-    pub const BODY_LIMIT_MIB: &str = "body_limit_mib";
-    pub const SLOW_CLIENT_SECONDS: &str = "slow_client_seconds";
-    pub const DEFAULT_MAX_OUTPUT: &str = "default_max_output";
-    pub const FETCH_ALLOWED_HOSTS: &str = "fetch_allowed_hosts";
-    pub const LOG_CALLS_EVERY: &str = "log_calls_every";
-    pub const TASK_PATIENCE_MINUTES: &str = "task_patience_minutes";
-    pub const FORWARD_PICTURES: &str = "forward_pictures";
-    pub const USER_KEY_PERMISSIONS: &str = "user_key_permissions";
-    pub const USER_USABLE_GROUPS: &str = "user_usable_groups";
-    pub const AUTO_GROUPS: &str = "auto_groups";
-    pub const BOUND_FALLBACK: &str = "bound_fallback";
-    pub const GROUP_RATIOS: &str = "group_ratios";
-    pub const USER_RATIOS: &str = "user_ratios";
-    pub const MODEL_RATIOS: &str = "model_ratios";
-    pub const SERVICE_RATES: &str = "service_rates";
-    pub const UNPRICED_MODELS: &str = "unpriced_models";
-    pub const NEW_USER_BALANCE: &str = "new_user_balance";
-    pub const CREDITS_PER_USD: &str = "credits_per_usd";
-    pub const CNY_PER_USD: &str = "cny_per_usd";
-    pub const LOGIN_LIMIT: &str = "login_limit";
-    pub const LOGIN_WINDOW_SECONDS: &str = "login_window_seconds";
-    pub const RECORD_CONTENT: &str = "record_content";
-    pub const RECORD_CONTENT_CHARS: &str = "record_content_chars";
-    pub const CONTENT_RETENTION_DAYS: &str = "content_retention_days";
-    pub const EVENT_RETENTION_DAYS: &str = "event_retention_days";
-    pub const AUDIT_RETENTION_DAYS: &str = "audit_retention_days";
-    pub const USAGE_RETENTION_DAYS: &str = "usage_retention_days";
-    pub const LOG_SAMPLE_PERCENT: &str = "log_sample_percent";
-    pub const LOG_RETENTION_DAYS: &str = "log_retention_days";
-    pub const CURRENCY_RATES: &str = "currency_rates";
-    pub const REPORT_CURRENCY: &str = "report_currency";
-    pub const CARD_ATTEMPTS: &str = "card_attempts";
-    pub const CARD_WINDOW_SECONDS: &str = "card_window_seconds";
-    pub const ORDER_MINUTES: &str = "order_minutes";
-    pub const BANK_TRANSFER_MINUTES: &str = "bank_transfer_minutes";
-    pub const LATE_PAYMENT: &str = "late_payment";
-    pub const TOPUP_LEAST: &str = "topup_least";
-    pub const TOPUP_MOST: &str = "topup_most";
-    pub const ALIPAY_ENABLED: &str = "alipay_enabled";
-    pub const ALIPAY_APP_ID: &str = "alipay_app_id";
-    pub const ALIPAY_SELLER_ID: &str = "alipay_seller_id";
-    pub const ALIPAY_PRIVATE_KEY: &str = "alipay_private_key";
-    pub const ALIPAY_PUBLIC_KEY: &str = "alipay_public_key";
-    pub const ALIPAY_GATEWAY_URL: &str = "alipay_gateway_url";
-    pub const ALIPAY_MODE: &str = "alipay_mode";
-    pub const WECHAT_PAY_ENABLED: &str = "wechat_pay_enabled";
-    pub const WECHAT_PAY_APP_ID: &str = "wechat_pay_app_id";
-    pub const WECHAT_PAY_MCH_ID: &str = "wechat_pay_mch_id";
-    pub const WECHAT_PAY_CERT_SERIAL: &str = "wechat_pay_cert_serial";
-    pub const WECHAT_PAY_PRIVATE_KEY: &str = "wechat_pay_private_key";
-    pub const WECHAT_PAY_API_V3_KEY: &str = "wechat_pay_api_v3_key";
-    pub const WECHAT_PAY_PLATFORM_KEYS: &str = "wechat_pay_platform_keys";
-    pub const WECHAT_PAY_BASE_URL: &str = "wechat_pay_base_url";
-    pub const STRIPE_ENABLED: &str = "stripe_enabled";
-    pub const STRIPE_SECRET_KEY: &str = "stripe_secret_key";
-    pub const STRIPE_WEBHOOK_SECRET: &str = "stripe_webhook_secret";
-    pub const STRIPE_BASE_URL: &str = "stripe_base_url";
-    pub const OAUTH_CLAUDE_AUTHORIZE_URL: &str = "oauth_claude_authorize_url";
-    pub const OAUTH_CLAUDE_TOKEN_URL: &str = "oauth_claude_token_url";
-    pub const OAUTH_OPENAI_AUTHORIZE_URL: &str = "oauth_openai_authorize_url";
-    pub const OAUTH_OPENAI_TOKEN_URL: &str = "oauth_openai_token_url";
-    pub const OAUTH_GOOGLE_AUTHORIZE_URL: &str = "oauth_google_authorize_url";
-    pub const OAUTH_GOOGLE_TOKEN_URL: &str = "oauth_google_token_url";
-    pub const OAUTH_GOOGLE_CLIENT_SECRET: &str = "oauth_google_client_secret";
-    pub const TOKEN_RENEWAL_MINUTES: &str = "token_renewal_minutes";
-    pub const RELEASES_URL: &str = "releases_url";
-    pub const PRICES_URL: &str = "prices_url";
-    pub const CRS_CONSOLE: &str = "crs_console";
-    pub const WEBHOOKS: &str = "webhooks";
-    pub const WEBHOOK_ALLOWED_HOSTS: &str = "webhook_allowed_hosts";
-    pub const CLAUDE_CODE_ONLY: &str = "claude_code_only";
-    pub const KEY_QUEUE: &str = "key_queue";
-    pub const KEY_QUEUE_SIZE: &str = "key_queue_size";
-    pub const KEY_QUEUE_FACTOR: &str = "key_queue_factor";
-    pub const KEY_QUEUE_MS: &str = "key_queue_ms";
-    pub const BANK_TRANSFER_ENABLED: &str = "bank_transfer_enabled";
-    pub const BANK_TRANSFER_INSTRUCTIONS: &str = "bank_transfer_instructions";
-    pub const MASSROUTER_USER_LIMIT: &str = "massrouter_user_limit";
-    pub const MASSROUTER_ANONYMOUS_LIMIT: &str = "massrouter_anonymous_limit";
-    pub const LEDGER_LOGIN_LIMIT: &str = "ledger_login_limit";
-    pub const LEDGER_ADMIN_LIMIT: &str = "ledger_admin_limit";
-    pub const LEDGER_BATCH_LIMIT: &str = "ledger_batch_limit";
-    pub const SIGN_IN_ADDRESSES: &str = "sign_in_addresses";
-    pub const NEWAPI_LOGIN_LIMIT: &str = "newapi_login_limit";
-}
+use super::{Definition, Kind};
 
 const fn row(
     category: &'static str,
@@ -235,6 +130,53 @@ pub const CATALOGUE: &[Definition] = &[
         Kind::Text(253),
         "",
         "Domain of the session cookie, such as .example.com; empty: this host alone",
+    ),
+    row(
+        "user",
+        names::EMAIL_VERIFICATION,
+        Kind::Bool,
+        "false",
+        "Whether people who register must prove their e-mail address by a code",
+    ),
+    row(
+        "user",
+        names::EMAIL_DOMAIN_RESTRICTION,
+        Kind::Bool,
+        "false",
+        "Whether people register with addresses of the named domains only",
+    ),
+    row(
+        "user",
+        names::EMAIL_DOMAINS,
+        Kind::Text(4_000),
+        "gmail.com,163.com,126.com,qq.com,outlook.com,hotmail.com,icloud.com,yahoo.com,foxmail.com",
+        "Those domains, separated by commas",
+    ),
+    row(
+        "user",
+        names::EMAIL_ALIAS_RESTRICTION,
+        Kind::Bool,
+        "false",
+        "Whether addresses with a + or a dot before the @ are refused, of which one person can have many",
+    ),
+    row("mail", names::SMTP_HOST, Kind::Text(253), "", "Name of the server that takes mail; empty: none is sent"),
+    row("mail", names::SMTP_PORT, Kind::Int(1, 65_535), "587", "Port of that server"),
+    row(
+        "mail",
+        names::SMTP_SECURITY,
+        Kind::Choice(&["tls", "starttls", "none"]),
+        "starttls",
+        "Encryption: from the first byte, begun in the open, or none",
+    ),
+    row("mail", names::SMTP_USER, Kind::Text(320), "", "Name to sign in by; empty: the server asks for none"),
+    secret("mail", names::SMTP_PASSWORD, Kind::Text(500), "Password to sign in by"),
+    row("mail", names::SMTP_FROM, Kind::Text(320), "", "Address mail is sent from; empty: the name signed in by"),
+    row(
+        "mail",
+        names::SMTP_CERTIFICATES,
+        Kind::Text(64_000),
+        "",
+        "Certificates (PEM) the mail server is believed by, further to the system's",
     ),
     row("llm", names::LLM_ENABLED, Kind::Bool, "true", "Whether model calls are served at all"),
     row("llm", names::MOST_TRIES, Kind::Int(1, 20), "4", "Accounts that one call may try"),
@@ -463,6 +405,22 @@ pub const CATALOGUE: &[Definition] = &[
     secret("payment", names::STRIPE_SECRET_KEY, Kind::Text(500), "Stripe: the secret key"),
     secret("payment", names::STRIPE_WEBHOOK_SECRET, Kind::Text(500), "Stripe: signing secret of the webhook"),
     row("payment", names::STRIPE_BASE_URL, Kind::Text(500), "", "Stripe: address of the API; empty: the published one"),
+    row(
+        "payment",
+        names::EPAY_ADDRESS,
+        Kind::Text(500),
+        "",
+        "Epay: address of the gateway; offered when this, the merchant and the key are set",
+    ),
+    row("payment", names::EPAY_MERCHANT, Kind::Text(64), "", "Epay: number of the merchant"),
+    secret("payment", names::EPAY_KEY, Kind::Text(500), "Epay: the merchant's key"),
+    row(
+        "payment",
+        names::EPAY_METHODS,
+        Kind::Json,
+        r#"[{"name":"支付宝","color":"rgba(var(--semi-blue-5), 1)","type":"alipay"},{"name":"微信","color":"rgba(var(--semi-green-5), 1)","type":"wxpay"}]"#,
+        "Epay: ways to pay behind it that people choose from",
+    ),
     row("payment", names::BANK_TRANSFER_ENABLED, Kind::Bool, "false", "Whether bank transfer is offered"),
     row(
         "payment",

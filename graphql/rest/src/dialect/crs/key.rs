@@ -2,6 +2,7 @@
 
 pub mod batch;
 pub mod deleted;
+mod shown;
 pub mod usage;
 mod wire;
 
@@ -23,7 +24,8 @@ use super::form::{Told, told};
 use super::shape::{Span, sums as shown_sums};
 use super::{Admin, Body, Path, Query, Reply, data, flat, message, refuse, sums};
 
-pub use wire::{Names, RATES, name, rates, shown, shown_bindings, shown_permissions, shown_rates};
+pub use shown::{Names, shown, shown_bindings, shown_permissions, shown_rates};
+pub use wire::{RATES, name, rates};
 
 /// Most keys in one unpaged answer.
 const ALL: i64 = 100_000;

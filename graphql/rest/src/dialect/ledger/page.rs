@@ -1,10 +1,11 @@
 //! This system's ways of asking for a page and a span of time.
 
 use schema::page::Window;
-use schema::service::setting;
 use schema::{App, Error, Time};
 use serde::Deserialize;
 use serde_json::{Value, json};
+
+use crate::dialect::moment;
 
 /// `page` from 1 and `limit`.
 #[derive(Clone, Copy, Deserialize)]
@@ -51,16 +52,6 @@ impl Span {
     pub fn until(&self, app: &App) -> Result<Option<Time>, Error> {
         moment(app, "endDate", self.end.as_deref(), 1)
     }
-}
-
-fn moment(app: &App, field: &str, text: Option<&str>, days: i64) -> Result<Option<Time>, Error> {
-    let Some(text) = text.map(str::trim).filter(|t| !t.is_empty()) else { return Ok(None) };
-    let settings = setting::current(app);
-    if let Some(day) = settings.zone().parse_date(text) {
-        return Ok(Some(settings.zone().day_start(day, days)));
-    }
-    let at = Time::parse(text).ok_or_else(|| Error::invalid(field, format!("{field} must be a date")))?;
-    Ok(Some(at))
 }
 
 /// Days back that a `period` names.

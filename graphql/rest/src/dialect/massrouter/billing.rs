@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::page::{Paging, paged};
 use super::{Body, Caller, Path, Query, Reply, data};
+use crate::dialect::moment;
 
 /// Dollars as yuan, to the micro-yuan.
 fn yuan(amount: Micros, per_usd: f64) -> f64 {
@@ -57,17 +58,6 @@ pub struct HistoryQuery {
     end_date: Option<String>,
     #[serde(rename = "type")]
     kind: Option<String>,
-}
-
-/// A moment, or a day of the administrator's time zone and so many days on.
-fn moment(app: &App, field: &str, text: Option<&str>, days: i64) -> Result<Option<Time>, Error> {
-    let Some(text) = text.map(str::trim).filter(|t| !t.is_empty()) else { return Ok(None) };
-    let settings = setting::current(app);
-    if let Some(day) = settings.zone().parse_date(text) {
-        return Ok(Some(settings.zone().day_start(day, days)));
-    }
-    let at = Time::parse(text).ok_or_else(|| Error::invalid(field, format!("{field} must be a date")))?;
-    Ok(Some(at))
 }
 
 fn entry(entry: &LedgerEntry, per_usd: f64) -> Value {

@@ -5,14 +5,14 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, header};
 use relay::edge::Origin;
 use schema::model::user::{User, UserStatus};
-use schema::service::session;
 use schema::service::setting::{self, names};
 use schema::service::user::{self as people, NewPerson};
+use schema::service::{address, session};
 use schema::{App, Error, Role};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Body, COOKIE, Caller, Maybe, Reply, data, message, said};
+use super::{Body, COOKIE, Caller, Maybe, Query, Reply, data, message, said};
 
 #[derive(Deserialize)]
 pub struct Register {
@@ -21,6 +21,7 @@ pub struct Register {
     #[serde(default)]
     password: String,
     email: Option<String>,
+    verification_code: Option<String>,
     aff_code: Option<String>,
 }
 
@@ -33,6 +34,7 @@ pub async fn register(State(app): State<App>, caller: Maybe, form: Body<Register
         username: form.username,
         password: Some(form.password),
         email: form.email,
+        email_code: form.verification_code,
         invited_by: form.aff_code,
         ..NewPerson::default()
     };
@@ -106,4 +108,49 @@ pub async fn logout(State(app): State<App>, caller: Maybe) -> Reply {
 
 pub async fn access_token(State(app): State<App>, caller: Caller) -> Reply {
     Ok(data(people::new_access_token(&app, &caller).await?))
+}
+
+#[derive(Deserialize)]
+pub struct Address {
+    #[serde(default)]
+    email: String,
+}
+
+/// Sends a code to an address somebody wants to register with, or to take for theirs.
+pub async fn verification(State(app): State<App>, caller: Maybe, query: Query<Address>) -> Reply {
+    address::send_code(&app, &caller, &query.0.email).await?;
+    Ok(message(""))
+}
+
+/// Sends a link for a new password, if somebody has the address.
+pub async fn forgotten(State(app): State<App>, caller: Maybe, query: Query<Address>) -> Reply {
+    address::send_link(&app, &caller, &query.0.email).await?;
+    Ok(message(""))
+}
+
+#[derive(Deserialize)]
+pub struct Reset {
+    #[serde(default)]
+    email: String,
+    #[serde(default)]
+    token: String,
+}
+
+/// The new password, for whoever came by the link.
+pub async fn reset(State(app): State<App>, caller: Maybe, form: Body<Reset>) -> Reply {
+    Ok(data(address::reset_password(&app, &caller, &form.0.email, &form.0.token).await?))
+}
+
+#[derive(Deserialize)]
+pub struct Bind {
+    #[serde(default)]
+    email: String,
+    #[serde(default)]
+    code: String,
+}
+
+/// Takes an address for one's own by the code that was sent to it.
+pub async fn bind_email(State(app): State<App>, caller: Caller, query: Query<Bind>) -> Reply {
+    address::bind(&app, &caller, &query.0.email, &query.0.code).await?;
+    Ok(message(""))
 }

@@ -1,65 +1,39 @@
-//! Options: settings under this system's names.
+//! Options: settings under this system's names, in this system's units.
+
+mod name;
 
 use std::collections::BTreeMap;
 
 use axum::extract::State;
-use schema::service::setting::{self, names};
+use schema::service::setting;
 use schema::{App, Error};
 use serde_json::{Map, Value, json};
 
+use self::name::{Behind, NAMES, behind, fixed};
 use super::shape::Shape;
 use super::{Body, Caller, Reply, data, message};
 
-/// (documented name, deployed name, setting).
-const NAMES: &[(&str, &str, &str)] = &[
-    ("system_name", "SystemName", names::SITE_NAME),
-    ("logo", "Logo", names::SITE_LOGO),
-    ("footer", "Footer", names::FOOTER),
-    ("top_up_link", "TopUpLink", names::TOP_UP_LINK),
-    ("chat_link", "ChatLink", names::CHAT_LINK),
-    ("notice", "Notice", names::NOTICE),
-    ("about", "About", names::ABOUT),
-    ("home_page_content", "HomePageContent", names::HOME_PAGE),
-    ("register_enabled", "RegisterEnabled", names::REGISTRATION_ENABLED),
-    ("group_ratio", "GroupRatio", names::GROUP_RATIOS),
-    ("user_usable_groups", "UserUsableGroups", names::USER_USABLE_GROUPS),
-];
-
-/// The setting behind a name of either kind; a setting's own name is understood as well.
-fn setting_of(name: &str) -> Result<&'static str, Error> {
-    let alias = NAMES.iter().find(|(documented, deployed, _)| *documented == name || *deployed == name);
-    match alias {
-        Some((_, _, setting)) => Ok(setting),
-        None => setting::definition(name)
-            .map(|d| d.name)
-            .ok_or_else(|| Error::invalid(name, format!("没有名为 {name} 的选项"))),
-    }
-}
-
 pub async fn list(State(app): State<App>, caller: Caller, shape: Shape) -> Reply {
     let shown = setting::list(&app, &caller, None)?;
-    let value = |name: &str| shown.iter().find(|s| s.definition.name == name).map_or("", |s| s.value.as_str());
+    let open = || shown.iter().filter(|s| !s.definition.secret);
+    let value = |name: &str| open().find(|s| s.definition.name == name).map(|s| s.value.as_str());
     Ok(match shape {
         Shape::Documented => {
-            let mut map: Map<String, Value> = shown
-                .iter()
-                .filter(|s| !s.definition.secret)
-                .map(|s| (s.definition.name.to_owned(), s.value.clone().into()))
-                .collect();
-            for (documented, _, setting) in NAMES {
-                map.insert((*documented).to_owned(), value(setting).into());
+            let mut map: Map<String, Value> =
+                open().map(|s| (s.definition.name.to_owned(), s.value.clone().into())).collect();
+            for alias in NAMES.iter().filter(|alias| !alias.documented.is_empty()) {
+                map.insert(alias.documented.to_owned(), value(alias.setting).unwrap_or_default().into());
             }
             data(map)
         }
         Shape::Deployed => {
-            let aliased =
-                NAMES.iter().map(|(_, deployed, setting)| json!({ "key": deployed, "value": value(setting) }));
-            let own = shown
-                .iter()
-                .filter(|s| !s.definition.secret)
-                .map(|s| json!({ "key": s.definition.name, "value": s.value }));
-            let unit = json!({ "key": "QuotaPerUnit", "value": schema::money::QUOTA_PER_DOLLAR.to_string() });
-            data(aliased.chain(own).chain([unit]).collect::<Vec<_>>())
+            let named = NAMES.iter().filter_map(|alias| {
+                let value = alias.unit.told(value(alias.setting)?);
+                Some(json!({ "key": alias.deployed, "value": value }))
+            });
+            let own = open().map(|s| json!({ "key": s.definition.name, "value": s.value }));
+            let fixed = fixed(&app).into_iter().map(|(key, value)| json!({ "key": key, "value": value }));
+            data(named.chain(own).chain(fixed).collect::<Vec<_>>())
         }
     })
 }
@@ -82,7 +56,17 @@ pub async fn change(State(app): State<App>, caller: Caller, form: Body<Map<Strin
             Value::Null => None,
             other => Some(other.to_string()),
         };
-        changes.insert(setting_of(&name)?.to_owned(), text);
+        match behind(&app, &name)? {
+            Behind::Setting(setting, unit) => {
+                let text = text.map(|text| unit.read(&name, &text)).transpose()?;
+                changes.insert(setting.to_owned(), text);
+            }
+            // Pages send whole sections; what says what already is so changes nothing.
+            Behind::Fixed(value) if text.as_deref() == Some(value.as_str()) => {}
+            Behind::Fixed(_) => {
+                return Err(Error::invalid(name.as_str(), format!("{name} 由系统决定，不能修改")).into());
+            }
+        }
     }
     setting::put(&app, &caller, &changes).await?;
     Ok(message("系统选项更新成功"))

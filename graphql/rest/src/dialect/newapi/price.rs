@@ -73,12 +73,11 @@ pub async fn pricing(State(app): State<App>) -> Reply {
     .into_response())
 }
 
-/// Every price as ratios by model, for other installations to take over.
-pub async fn ratio_config(State(app): State<App>, caller: Caller) -> Reply {
-    caller.require(Role::SuperAdmin)?;
+/// Every price by model: the ratio of its input, of its output and of cached input to that, or dollars a call.
+pub fn tables(app: &App) -> [BTreeMap<String, f64>; 4] {
     let mut tables: [BTreeMap<String, f64>; 4] = Default::default();
     let [model, completion, cache, calls] = &mut tables;
-    for view in directory::models(&app).iter() {
+    for view in directory::models(app).iter() {
         let Some(price) = &view.price else { continue };
         if by_call(price) {
             calls.insert(view.name.clone(), rounded(price.calls as f64 / 1e12));
@@ -90,7 +89,13 @@ pub async fn ratio_config(State(app): State<App>, caller: Caller) -> Reply {
             cache.insert(view.name.clone(), of_input(read, price));
         }
     }
-    let [model, completion, cache, calls] = tables;
+    tables
+}
+
+/// The same for other installations to take over.
+pub async fn ratio_config(State(app): State<App>, caller: Caller) -> Reply {
+    caller.require(Role::SuperAdmin)?;
+    let [model, completion, cache, calls] = tables(&app);
     Ok(data(json!({
         "model_ratio": model, "completion_ratio": completion, "cache_ratio": cache, "model_price": calls,
     })))

@@ -6,7 +6,7 @@ use schema::{App, Time};
 use serde_json::{Value, json};
 
 use super::shape::Shape;
-use super::{Reply, data};
+use super::{Reply, data, topup};
 
 /// When this process began to serve.
 static STARTED: std::sync::LazyLock<Time> = std::sync::LazyLock::new(|| schema::Clock::System.now());
@@ -16,6 +16,7 @@ const VERSION: &str = concat!("v", env!("CARGO_PKG_VERSION"));
 pub async fn status(State(app): State<App>) -> Reply {
     let settings = setting::current(&app);
     let cny = settings.number(names::CNY_PER_USD);
+    let methods = topup::methods(&app);
     Ok(data(json!({
         "version": VERSION,
         "start_time": STARTED.seconds(),
@@ -23,7 +24,7 @@ pub async fn status(State(app): State<App>) -> Reply {
         "logo": settings.text(names::SITE_LOGO),
         "footer_html": settings.text(names::FOOTER),
         "server_address": app.config.public_url(),
-        "email_verification": false,
+        "email_verification": settings.bool(names::EMAIL_VERIFICATION),
         "github_oauth": false, "github_client_id": "",
         "linuxdo_oauth": false, "linuxdo_client_id": "",
         "telegram_oauth": false, "telegram_bot_name": "",
@@ -32,7 +33,7 @@ pub async fn status(State(app): State<App>) -> Reply {
         "turnstile_check": false, "turnstile_site_key": "",
         "price": cny,
         "usd_exchange_rate": cny,
-        "min_topup": 1,
+        "min_topup": topup::least(&settings),
         "top_up_link": settings.text(names::TOP_UP_LINK),
         "docs_link": format!("{}/docs", app.config.public_url()),
         "quota_per_unit": schema::money::QUOTA_PER_DOLLAR,
@@ -44,7 +45,7 @@ pub async fn status(State(app): State<App>) -> Reply {
         "enable_data_export": true,
         "data_export_default_time": "hour",
         "default_collapse_sidebar": false,
-        "enable_online_topup": false,
+        "enable_online_topup": !methods.is_empty(),
         "mj_notify_enabled": false,
         "chats": chats(settings.text(names::CHAT_LINK)),
         "demo_site_enabled": false,
@@ -53,14 +54,19 @@ pub async fn status(State(app): State<App>) -> Reply {
         "register_enabled": settings.bool(names::REGISTRATION_ENABLED),
         "password_login_enabled": true,
         "password_register_enabled": settings.bool(names::REGISTRATION_ENABLED),
-        "pay_methods": [],
+        "pay_methods": methods,
         "api_info_enabled": false, "uptime_kuma_enabled": false, "announcements_enabled": false, "faq_enabled": false,
         "setup": true,
     })))
 }
 
+/// The chat clients: one address, or this system's own list of them.
 fn chats(link: &str) -> Value {
-    if link.is_empty() { json!([]) } else { json!([{ "chat": link }]) }
+    match serde_json::from_str::<Vec<Value>>(link) {
+        Ok(list) => list.into(),
+        Err(_) if link.is_empty() => json!([]),
+        Err(_) => json!([{ "chat": link }]),
+    }
 }
 
 pub async fn about(State(app): State<App>, shape: Shape) -> Reply {

@@ -2,11 +2,10 @@
 
 use std::collections::HashMap;
 
-use schema::model::api_key::{ApiKey, Deleted, KeyFilter, KeyOrder};
+use schema::model::api_key::ApiKey;
 use schema::model::ledger::{EntryKind, LedgerEntry};
 use schema::model::usage::UsageRow;
 use schema::model::user::User;
-use schema::page::{Direction, Window};
 use schema::service::{api_key, directory, user as people};
 use schema::{Actor, App, Error, Time};
 use serde_json::{Map, Value, json};
@@ -73,15 +72,8 @@ pub async fn names(app: &App, caller: &Actor, rows: &[Row]) -> Result<Names, Err
     };
     let ids = rows.iter().filter_map(|row| if let Row::Call(call) = row { Some(call.key_id) } else { None });
     let ids = distinct(ids.filter(|id| *id > 0).collect());
-    let keys = if ids.is_empty() {
-        Vec::new()
-    } else {
-        let window = Window { limit: ids.len() as i64, offset: 0 };
-        // Keys that were removed are for administrators; one's own calls by them have no name any more.
-        let deleted = if caller.is_admin() { Deleted::With } else { Deleted::Without };
-        let filter = KeyFilter { ids, deleted, ..KeyFilter::default() };
-        api_key::pages(app, caller, &filter, (KeyOrder::CreatedAt, Direction::Asc), window).await?.rows
-    };
+    // Keys that were removed keep their names here.
+    let keys = if ids.is_empty() { Vec::new() } else { api_key::remembered(app, caller, &ids).await? };
     Ok(Names {
         users: users.into_iter().map(|user| (user.id, user)).collect(),
         keys: keys.into_iter().map(|key| (key.id, key)).collect(),

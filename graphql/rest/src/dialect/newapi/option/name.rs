@@ -1,0 +1,180 @@
+//! What this system calls its options, which setting stands behind each, and in which unit.
+
+use schema::money::{DOLLAR, QUOTA_PER_DOLLAR};
+use schema::service::setting::{self, names};
+use schema::{App, Error};
+use serde_json::json;
+
+use crate::dialect::newapi::price;
+
+/// How a setting's value is written under this system's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// As it is.
+    Same,
+    /// Quota for micro-dollars.
+    Quota,
+    /// Whole dollars for micro-dollars.
+    Dollars,
+    /// Repetitions for tries.
+    Repeats,
+    /// A switch for the word `tls`.
+    Tls,
+}
+
+/// One option.
+pub struct Alias {
+    /// As the document has it; empty where it has none.
+    pub documented: &'static str,
+    /// As the deployed system has it.
+    pub deployed: &'static str,
+    pub setting: &'static str,
+    pub unit: Unit,
+}
+
+const fn both(documented: &'static str, deployed: &'static str, setting: &'static str) -> Alias {
+    Alias { documented, deployed, setting, unit: Unit::Same }
+}
+
+const fn named(deployed: &'static str, setting: &'static str) -> Alias {
+    both("", deployed, setting)
+}
+
+const fn counted(deployed: &'static str, setting: &'static str, unit: Unit) -> Alias {
+    Alias { documented: "", deployed, setting, unit }
+}
+
+/// Every option with a setting behind it.
+pub const NAMES: &[Alias] = &[
+    both("system_name", "SystemName", names::SITE_NAME),
+    both("logo", "Logo", names::SITE_LOGO),
+    both("footer", "Footer", names::FOOTER),
+    both("top_up_link", "TopUpLink", names::TOP_UP_LINK),
+    both("chat_link", "ChatLink", names::CHAT_LINK),
+    named("Chats", names::CHAT_LINK),
+    both("notice", "Notice", names::NOTICE),
+    both("about", "About", names::ABOUT),
+    both("home_page_content", "HomePageContent", names::HOME_PAGE),
+    both("register_enabled", "RegisterEnabled", names::REGISTRATION_ENABLED),
+    named("PasswordRegisterEnabled", names::REGISTRATION_ENABLED),
+    both("group_ratio", "GroupRatio", names::GROUP_RATIOS),
+    both("user_usable_groups", "UserUsableGroups", names::USER_USABLE_GROUPS),
+    named("AutoGroups", names::AUTO_GROUPS),
+    counted("QuotaForNewUser", names::NEW_USER_BALANCE, Unit::Quota),
+    counted("RetryTimes", names::MOST_TRIES, Unit::Repeats),
+    named("MjForwardUrlEnabled", names::FORWARD_PICTURES),
+    named("EmailVerificationEnabled", names::EMAIL_VERIFICATION),
+    named("EmailDomainRestrictionEnabled", names::EMAIL_DOMAIN_RESTRICTION),
+    named("EmailDomainWhitelist", names::EMAIL_DOMAINS),
+    named("EmailAliasRestrictionEnabled", names::EMAIL_ALIAS_RESTRICTION),
+    named("SMTPServer", names::SMTP_HOST),
+    named("SMTPPort", names::SMTP_PORT),
+    named("SMTPAccount", names::SMTP_USER),
+    named("SMTPToken", names::SMTP_PASSWORD),
+    named("SMTPFrom", names::SMTP_FROM),
+    counted("SMTPSSLEnabled", names::SMTP_SECURITY, Unit::Tls),
+    named("PayAddress", names::EPAY_ADDRESS),
+    named("EpayId", names::EPAY_MERCHANT),
+    named("EpayKey", names::EPAY_KEY),
+    named("PayMethods", names::EPAY_METHODS),
+    named("Price", names::CNY_PER_USD),
+    named("USDExchangeRate", names::CNY_PER_USD),
+    counted("MinTopUp", names::TOPUP_LEAST, Unit::Dollars),
+    named("GitHubClientId", "sign_in_github_client_id"),
+    named("GitHubClientSecret", "sign_in_github_client_secret"),
+];
+
+impl Unit {
+    /// A setting's value as this system writes it.
+    pub fn told(self, value: &str) -> String {
+        let number = || value.parse::<i64>().unwrap_or_default();
+        match self {
+            Self::Same => value.to_owned(),
+            Self::Quota => (number() / (DOLLAR / QUOTA_PER_DOLLAR)).to_string(),
+            Self::Dollars => ((number() + DOLLAR - 1) / DOLLAR).to_string(),
+            Self::Repeats => (number() - 1).to_string(),
+            Self::Tls => (value == "tls").to_string(),
+        }
+    }
+
+    /// The value of the setting, from what this system writes.
+    pub fn read(self, name: &str, text: &str) -> Result<String, Error> {
+        let number = |times: i64, plus: i64| {
+            let read = text.trim().parse::<i64>().ok().and_then(|n| n.checked_mul(times)?.checked_add(plus));
+            read.map(|n| n.to_string()).ok_or_else(|| Error::invalid(name, format!("{name} 必须为整数")))
+        };
+        match self {
+            Self::Same => Ok(text.to_owned()),
+            Self::Quota => number(DOLLAR / QUOTA_PER_DOLLAR, 0),
+            Self::Dollars => number(DOLLAR, 0),
+            Self::Repeats => number(1, 1),
+            Self::Tls if text == "true" => Ok("tls".to_owned()),
+            Self::Tls if text == "false" => Ok("starttls".to_owned()),
+            Self::Tls => Err(Error::invalid(name, format!("{name} 必须为 true 或 false"))),
+        }
+    }
+}
+
+/// What stands behind a name.
+pub enum Behind {
+    Setting(&'static str, Unit),
+    /// Nothing that could be changed here; the value it always has.
+    Fixed(String),
+}
+
+/// What stands behind a name of either kind; a setting's own name is understood as well.
+pub fn behind(app: &App, name: &str) -> Result<Behind, Error> {
+    if let Some(alias) = NAMES.iter().find(|a| a.deployed == name || (!name.is_empty() && a.documented == name)) {
+        return Ok(Behind::Setting(alias.setting, alias.unit));
+    }
+    if let Some(definition) = setting::definition(name) {
+        return Ok(Behind::Setting(definition.name, Unit::Same));
+    }
+    let fixed = fixed(app).into_iter().find(|(key, _)| *key == name);
+    fixed.map(|(_, value)| Behind::Fixed(value)).ok_or_else(|| Error::invalid(name, format!("没有名为 {name} 的选项")))
+}
+
+/// Options that pages read and that are no settings here: how the system is, always, and prices as ratios, which are
+/// changed model by model.
+pub fn fixed(app: &App) -> Vec<(&'static str, String)> {
+    let on = || "true".to_owned();
+    let [model, completion, cache, calls] = price::tables(app).map(|table| json!(table).to_string());
+    vec![
+        ("QuotaPerUnit", QUOTA_PER_DOLLAR.to_string()),
+        ("ServerAddress", app.config.public_url().to_owned()),
+        ("PasswordLoginEnabled", on()),
+        ("DisplayInCurrencyEnabled", on()),
+        ("DisplayTokenStatEnabled", on()),
+        ("LogConsumeEnabled", on()),
+        ("DrawingEnabled", on()),
+        ("TaskEnabled", on()),
+        ("DataExportEnabled", on()),
+        ("DataExportDefaultTime", "hour".to_owned()),
+        ("ModelRatio", model),
+        ("CompletionRatio", completion),
+        ("CacheRatio", cache),
+        ("ModelPrice", calls),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_option_has_a_setting_and_units_go_both_ways() {
+        for alias in NAMES {
+            let definition = setting::definition(alias.setting).expect("a setting");
+            if !definition.secret {
+                let told = alias.unit.told(definition.default);
+                let read = alias.unit.read(alias.deployed, &told).expect("its own value");
+                assert_eq!(alias.unit.told(&read), told, "{}", alias.deployed);
+            }
+        }
+        assert_eq!(Unit::Quota.read("QuotaForNewUser", "500000").expect("a quota"), "1000000");
+        assert_eq!(Unit::Repeats.read("RetryTimes", "3").expect("a number"), "4");
+        for (unit, text) in [(Unit::Quota, "x"), (Unit::Dollars, "9999999999999999"), (Unit::Tls, "yes")] {
+            assert!(unit.read("n", text).is_err(), "{text}");
+        }
+    }
+}
