@@ -124,6 +124,10 @@ async fn logs_hold_calls_and_money_in_one_list_by_time() {
     );
     let gone = told(&c.root.call("DELETE", "/api/log?target_timestamp=100", Value::Null).await);
     assert_eq!(gone, json!(0), "nothing is that old");
+
+    told(&c.ann.call("DELETE", &format!("/api/token/{}", key["id"]), Value::Null).await);
+    let mine = told(&c.ann.get("/api/log/self?model_name=gpt-4o-mini").await);
+    assert_eq!(mine[0]["token_name"], json!("默认Token"), "a removed token keeps its name: {mine}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
