@@ -181,13 +181,13 @@ fn a_chat_that_has_said_why_it_ends_is_ended_for_its_client() {
         for step in [1, 9, 4096] {
             // Neither the last blank line nor the `[DONE]` came.
             let mut carry = plain(Middle::watch(Kind::Chat, hide), Dialect::Chat);
-            let out = run(&mut carry, CHAT[..events - 2].as_bytes(), step);
+            let out = run(&mut carry, &CHAT.as_bytes()[..events - 2], step);
             let text = String::from_utf8(out.clone()).unwrap();
             assert!(out.ends_with(done) && text.matches("[DONE]").count() == 1, "{text}");
             assert_eq!((carry.end(), carry.usage(99).unwrap().output), (End::Done, 2), "{hide} {step}");
             // Half of the event that says it is no end.
             let mut carry = plain(Middle::watch(Kind::Chat, hide), Dialect::Chat);
-            let out = run(&mut carry, CHAT[..finish + 24].as_bytes(), step);
+            let out = run(&mut carry, &CHAT.as_bytes()[..finish + 24], step);
             let text = String::from_utf8(out).unwrap();
             assert!(text.ends_with("\n\n") && !text.contains("finish_reason") && !text.contains("[DONE]"), "{text}");
             assert_eq!(carry.end(), End::Open, "{hide} {step}");
