@@ -106,6 +106,10 @@ enum Next {
 }
 
 async fn next(answer: &mut Answer, done: bool, keep_alive: Option<Bytes>, line: &Line, pace: Pace) -> Next {
+    // However quick the vendor is: what nobody takes is read for the figures only, and only for so long.
+    if !line.there {
+        return Next::ClientGone;
+    }
     let began = Instant::now();
     let idle = if done { AFTERWORD } else { pace.idle };
     let quiet = keep_alive.filter(|_| !pace.keep_alive.is_zero() && pace.keep_alive < idle);

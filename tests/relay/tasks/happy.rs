@@ -48,7 +48,7 @@ async fn midjourney_makes_a_picture() {
         fake.script([Step::raw(200, kind, "<script>alert(1)</script>").on("/mj/image/")]);
         let other = world.t.anonymous().get(&format!("/mj/image/{id}")).await;
         assert_eq!(other.status, 502, "{kind}: {}", other.text);
-        assert!(!other.text.contains("script"), "{kind}: {}", other.text);
+        assert!(!other.text.contains("alert"), "{kind}: {}", other.text);
     }
     let list = ann.http.post("/mj/task/list-by-condition", json!({"ids": ["1234567890", id]})).await.json();
     assert_eq!((list.as_array().map(Vec::len), text(&list, "/0/id")), (Some(1), id.as_str()));
