@@ -164,11 +164,9 @@ struct Line {
 }
 
 impl Line {
-    /// Returns once the client has hung up, or at once when it had gone without a word.
+    /// Returns once the client has hung up.
     async fn gone(&self) {
-        if self.there {
-            self.client.closed().await;
-        }
+        self.client.closed().await;
     }
 
     async fn send(&mut self, pieces: Vec<Bytes>) {
