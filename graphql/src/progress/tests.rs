@@ -1,5 +1,3 @@
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::hash::Hash;
