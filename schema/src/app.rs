@@ -48,6 +48,8 @@ pub struct Inner {
     pub hasher: Hasher,
     pub tokens: TokenKeys,
     pub settings: ArcSwap<Settings>,
+    /// One reading of the settings at a time, so that an older answer never replaces a newer one.
+    pub(crate) reading_settings: tokio::sync::Mutex<()>,
     /// The way into the request log.
     pub recorder: crate::service::request_log::Recorder,
     /// Keys, accounts, models and ratios, in memory.
@@ -101,6 +103,7 @@ impl App {
             hasher: Hasher::new(config.weak_hash),
             http: http_client()?,
             settings: ArcSwap::from_pointee(Settings::defaults()),
+            reading_settings: tokio::sync::Mutex::default(),
             providers: Providers::default(),
             directory: Directory::default(),
             instance: crate::id::uuid(),

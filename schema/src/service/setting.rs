@@ -1,6 +1,8 @@
 //! Settings: typed, with defaults, some secret; read from memory, changed in one transaction.
 
 mod catalogue;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -115,6 +117,7 @@ pub fn current(app: &App) -> std::sync::Arc<Settings> {
 
 /// Reads all stored values afresh.
 pub async fn reload(app: &App) -> Result<()> {
+    let _turn = app.reading_settings.lock().await;
     let mut conn = app.db.conn().await?;
     let mut stored = HashMap::new();
     for row in StoredSetting::all(&mut conn).await? {
