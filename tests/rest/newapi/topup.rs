@@ -98,6 +98,9 @@ async fn what_cannot_be_bought_is_said_in_the_pages_words() {
     let ann = deployed(&c.ann);
     let off = ann.post("/api/user/pay", json!({ "amount": 10, "payment_method": "alipay" })).await;
     assert_eq!((off.status.as_u16(), &off.json()["message"]), (200, &json!("error")), "no provider is set up");
+    for path in ["/api/user/epay/notify", "/pay/notify/epay"] {
+        assert_eq!(c.nobody.get(path).await.status, 404, "{path}: nothing is heard either");
+    }
     let _fake = gateway(&c).await;
     for (form, why) in [
         (json!({ "amount": 1, "payment_method": "alipay" }), "充值数量不能小于 2"),

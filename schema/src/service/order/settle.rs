@@ -3,7 +3,7 @@
 use reqwest::header::HeaderMap;
 
 use super::effect::{self, Effect};
-use super::provider::provider;
+use super::provider::{is_offered, provider};
 use super::{NOT_FOUND, alert, reconcile, refund, summary, tell};
 use crate::App;
 use crate::actor::{Act, Actor};
@@ -197,7 +197,9 @@ pub async fn notify(app: &App, method: Method, headers: &HeaderMap, body: &[u8],
         Ok(provider) => provider,
         Err(cause) => {
             tracing::warn!(%method, %cause, "a notification came for a provider that is not set up");
-            return (503, "text/plain", "");
+            // Where nobody means to be paid that way there is nothing at this address; a half-made setup is ours to mend.
+            let status = if is_offered(&setting::current(app), method) { 503 } else { 404 };
+            return (status, "text/plain", "");
         }
     };
     let ok = match provider.read_notification(&app.http, headers, body, app.clock.now().0).await {
