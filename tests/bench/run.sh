@@ -123,7 +123,7 @@ start_tollgate() {
   local call=(curl -sS -H 'content-type: application/json') answer token
   answer=$("${call[@]}" "$base/web/auth/login" -d '{"username":"admin","password":"bench-password-1"}')
   token=$(json_field token <<<"$answer") || { say "login: $answer"; return 1; }
-  call+=(-H "authorization: Bearer $token")
+  call+=(-H "authorization: Bearer $token" -H "new-api-user: 1")
   for ((i = 1; i <= ACCOUNTS; i++)); do
     answer=$("${call[@]}" "$base/api/channel" -d "{\"name\":\"mock-$i\",\"type\":1,\"key\":\"sk-mock-$i\",\"base_url\":\"$MOCK\",\"models\":\"gpt-4o-mini\",\"group\":\"default\",\"status\":1}")
     [[ $answer == *'"success":true'* ]] || { say "account: $answer"; return 1; }
