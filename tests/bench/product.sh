@@ -107,7 +107,7 @@ sql 'analyze'
 
 queries=(
   '{ apiKeys(first: 20) { nodes { id name } pageInfo { hasNextPage endCursor } } }'
-  '{ apiKeys(first: 50) { nodes { id name user { id username } } pageInfo { hasNextPage } } }'
+  '{ apiKeys(first: 50) { nodes { id name owner { id username } } pageInfo { hasNextPage } } }'
   '{ auditLog(first: 50) { nodes { id action at } pageInfo { hasNextPage endCursor } } }'
 )
 echo "| list, $KEYS keys, PostgreSQL, 16 connections | GraphQL requests/s | p50 ms | statements | the SQL alone, requests/s |"
