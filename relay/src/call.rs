@@ -7,6 +7,7 @@
 pub mod admit;
 pub mod attached;
 pub mod attempt;
+mod background;
 pub mod bridge;
 pub mod carry;
 pub mod choose;
@@ -173,6 +174,10 @@ impl Life {
                         let items = pins::items(&self.call, &response_items(&body));
                         items.into_iter().for_each(|held| self.pin(&view, held, &place, key));
                     }
+                    if let Some(id) = background::pending(&self.call, &body) {
+                        let begun = (status, headers, body, warnings);
+                        return self.later(answer, begun, &place, key, &id).await;
+                    }
                     return self.whole(answer, status, headers, body, usage, &warnings);
                 }
                 Tried::Stream(begun) => {
@@ -221,8 +226,12 @@ impl Life {
 
     /// Who holds what the call builds on.
     async fn pinned(&self, view: &KeyView) -> Result<Option<Keeper>, admit::No> {
+        let chosen = self.call.account.map(|account| Keeper { account, key: String::new() });
         if let Some(task) = &self.task {
-            return Ok(task.pinned().cloned());
+            return Ok(task.pinned().cloned().or(chosen));
+        }
+        if chosen.is_some() {
+            return Ok(chosen);
         }
         let Some(held) = pins::named(&self.call) else { return Ok(None) };
         match self.engine.pins.find(&self.app, view.key.id, &held).await {

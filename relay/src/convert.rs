@@ -58,6 +58,7 @@ pub mod hub;
 mod json;
 mod media;
 mod messages;
+mod openai;
 mod responses;
 pub mod rules;
 mod stream;
@@ -162,6 +163,7 @@ impl Heard {
             include_usage: self.request.include_usage,
             json_array: false,
             custom_tools: self.request.tools.iter().filter_map(custom).collect(),
+            old_functions: self.request.old_functions,
             echo: self.echo.clone(),
         }
     }
@@ -182,6 +184,8 @@ pub struct Reply {
     pub json_array: bool,
     /// The caller's tools that take free text.
     pub custom_tools: Vec<String>,
+    /// Whether a chat client asked with `functions` and reads `function_call`.
+    pub old_functions: bool,
     /// Request fields that a responses answer repeats.
     pub echo: Map<String, Value>,
 }
@@ -316,107 +320,6 @@ fn vendor_fetches(to: Dialect, url: &str) -> bool {
         }
         Dialect::Converse => false,
     }
-}
-
-/// How many tokens of thinking an effort word stands for, where a vendor counts them.
-fn budget_of_effort(effort: &str) -> u64 {
-    match effort {
-        "minimal" => 1_024,
-        "low" => 2_048,
-        "medium" => 8_192,
-        "high" => 24_576,
-        _ => 32_768,
-    }
-}
-
-/// The effort word nearest to a budget.
-fn effort_of_budget(budget: u64) -> &'static str {
-    match budget {
-        0..=1_024 => "minimal",
-        1_025..=4_096 => "low",
-        4_097..=16_384 => "medium",
-        _ => "high",
-    }
-}
-
-/// Whether an OpenAI model is one that always can think: `o1` and on, `gpt-5` and on, `codex`. These refuse
-/// `max_tokens`, which is all that most compatible vendors know.
-fn is_openai_reasoner(model: &str) -> bool {
-    let name = model.rsplit('/').next().unwrap_or(model);
-    let digit_after = |prefix: &str| name.strip_prefix(prefix)?.chars().next()?.to_digit(10);
-    digit_after("o").is_some() || digit_after("gpt-").is_some_and(|major| major >= 5) || name.starts_with("codex")
-}
-
-/// Whether the request makes such a model think.
-fn openai_thinks(request: &Request) -> bool {
-    is_openai_reasoner(&request.model) && !request.reasoning.as_ref().is_some_and(|reasoning| reasoning.off)
-}
-
-/// Temperature and nucleus for OpenAI's models, which take no others than 1 while they think.
-fn openai_sampling(request: &Request, notes: &mut Notes) -> (Option<f64>, Option<f64>) {
-    let (temperature, top_p) = (request.sampling.temperature, request.sampling.top_p);
-    if !openai_thinks(request) {
-        return (temperature, top_p);
-    }
-    if temperature.is_some_and(|t| t != 1.0) || top_p.is_some_and(|p| p != 1.0) {
-        notes.warn("temperature, top_p: not available with this model and not sent");
-    }
-    (None, None)
-}
-
-/// How to think, unless the model is one of OpenAI's that cannot and would refuse the call.
-fn openai_reasoning<'a>(request: &'a Request, notes: &mut Notes) -> Option<&'a hub::Reasoning> {
-    let reasoning = request.reasoning.as_ref()?;
-    let name = request.model.rsplit('/').next().unwrap_or(&request.model);
-    if ["gpt-3", "gpt-4", "chatgpt-4"].iter().any(|old| name.starts_with(old)) {
-        if !reasoning.off {
-            notes.warn("thinking: not available with this model and not asked for");
-        }
-        return None;
-    }
-    Some(reasoning)
-}
-
-/// OpenAI's strict mode, kept only for schemas it accepts: every object closed, every property required.
-fn strict_if_it_fits(strict: Option<bool>, schema: Option<&Value>) -> Option<bool> {
-    fn fits(schema: &Value) -> bool {
-        let Value::Object(map) = schema else { return true };
-        let closed = match map.get("properties") {
-            Some(Value::Object(properties)) => {
-                let required = map.get("required").and_then(Value::as_array);
-                let all = properties.keys().all(|key| required.is_some_and(|list| list.iter().any(|one| one == key)));
-                all && map.get("additionalProperties") == Some(&Value::Bool(false)) && properties.values().all(fits)
-            }
-            _ => {
-                map.get("type") != Some(&json!("object"))
-                    || map.get("additionalProperties") == Some(&Value::Bool(false))
-            }
-        };
-        let lists = ["anyOf", "oneOf", "allOf", "prefixItems"];
-        let inner = ["items", "$defs", "definitions"];
-        closed
-            && lists.iter().filter_map(|key| map.get(*key)?.as_array()).flatten().all(fits)
-            && inner.iter().filter_map(|key| map.get(*key)).all(|value| match value {
-                Value::Object(defs) if !defs.contains_key("type") => defs.values().all(fits),
-                other => fits(other),
-            })
-    }
-    match strict {
-        Some(true) if schema.is_some_and(fits) => Some(true),
-        Some(true) => None,
-        other => other,
-    }
-}
-
-/// An end user's name for OpenAI, which refuses long ones. (Anthropic's own client sends a whole JSON object.)
-fn short_user(request: &Request, notes: &mut Notes) -> Option<String> {
-    const LONGEST: usize = 64;
-    let user = request.user.as_ref()?;
-    if user.len() > LONGEST {
-        notes.warn("user: longer than 64 characters and not sent");
-        return None;
-    }
-    Some(user.clone())
 }
 
 /// Words only, joined; marks on them are noted.

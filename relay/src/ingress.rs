@@ -2,6 +2,7 @@
 
 pub mod answer;
 pub mod body;
+mod holder;
 pub mod key;
 pub mod models;
 pub mod own;
@@ -14,18 +15,18 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use schema::App;
 use schema::model::catalog::Category;
 use schema::service::directory::{self, KeyView};
-use schema::service::{api_key, routing};
+use schema::service::routing;
 use serde_json::json;
 
 use self::body::Bounds;
-use self::key::Presented;
+use self::holder::holder;
 use self::models::Sought;
-use self::refuse::{Ear, KeyFault, plain};
-use self::route::{CallRoute, Mount, Own, Target};
+use self::refuse::{Ear, plain};
+use self::route::{CallRoute, Mount, Own, Route, Target};
 use crate::call::engine::Engine;
 use crate::call::rules::Rules;
 use crate::call::socket::Wish;
@@ -38,7 +39,7 @@ use crate::task;
 
 /// Answers every path of the relay's; what is none of them is not found.
 pub async fn handle(State(app): State<App>, request: Request) -> Response<Body> {
-    let (mut parts, body) = request.into_parts();
+    let (parts, body) = request.into_parts();
     let path = parts.uri.path().to_owned();
     if parts.method == Method::OPTIONS {
         return preflight();
@@ -65,9 +66,44 @@ pub async fn handle(State(app): State<App>, request: Request) -> Response<Body> 
         }
         Target::Own(_) | Target::Health => Dialect::Chat,
         Target::Task(task) => task.dialect(),
+        // The doors at the root are every vendor's, and each vendor's clients have paths that nobody serves here.
+        Target::Unknown { dialect: Dialect::Chat } if route.mount == Mount::Root => {
+            models::dialect(&parts.headers, &query)
+        }
         Target::Unknown { dialect } => *dialect,
     };
     let ear = Ear { mount: route.mount, dialect };
+    let named = own_name(dialect).map(|name| (name, origin.request_id.clone()));
+    let mut response = serve(app, route, ear, parts, body, origin, query, &path).await;
+    if let Some((name, id)) = named
+        && !response.headers().contains_key(&name)
+        && let Ok(id) = HeaderValue::from_str(&id)
+    {
+        response.headers_mut().insert(name, id);
+    }
+    response
+}
+
+/// Where the clients of a dialect look for a request's name, where that is not `x-request-id`.
+const fn own_name(dialect: Dialect) -> Option<HeaderName> {
+    match dialect {
+        Dialect::Messages => Some(HeaderName::from_static("request-id")),
+        Dialect::Invoke | Dialect::Converse => Some(HeaderName::from_static("x-amzn-requestid")),
+        _ => None,
+    }
+}
+
+/// Answers a request that is the relay's.
+async fn serve(
+    app: App,
+    route: Route<'_>,
+    ear: Ear,
+    mut parts: http::request::Parts,
+    body: Body,
+    origin: origin::Origin,
+    query: String,
+    path: &str,
+) -> Response<Body> {
     if route.target == Target::Health {
         return own::health(&app, route.mount).await;
     }
@@ -84,6 +120,7 @@ pub async fn handle(State(app): State<App>, request: Request) -> Response<Body> 
             query,
             ear,
             Bounds { size: rules.body_limit, patience: rules.slow_client },
+            None,
         )
         .await
         {
@@ -91,8 +128,8 @@ pub async fn handle(State(app): State<App>, request: Request) -> Response<Body> 
             Err(no) => *no,
         };
     }
-    let view = match holder(&app, ear, &parts.headers, &query, &origin.ip).await {
-        Ok(view) => view,
+    let (view, account) = match holder(&app, ear, &parts.headers, &query, &origin.ip).await {
+        Ok(holder) => holder,
         Err(no) => return *no,
     };
     if !rules.open {
@@ -101,11 +138,11 @@ pub async fn handle(State(app): State<App>, request: Request) -> Response<Body> 
     match route.target {
         Target::Call(call) if call.operation == Operation::Realtime => {
             let wish = Wish::of(&mut parts);
-            realtime(&app, &engine, call, ear, parts, origin, query, view, wish).await
+            realtime(&app, &engine, call, ear, parts, origin, query, view, wish, account).await
         }
         Target::Call(call) => {
             let limit = bounds(&view, &rules);
-            let heard = match heard(&app, parts, body, origin, query, ear, limit).await {
+            let heard = match heard(&app, parts, body, origin, query, ear, limit, account).await {
                 Ok(heard) => heard,
                 Err(no) => return *no,
             };
@@ -122,12 +159,12 @@ pub async fn handle(State(app): State<App>, request: Request) -> Response<Body> 
         Target::Own(own) => own::answer(&app, &view, ear, own, &query).await,
         Target::Task(task) => {
             let limit = bounds(&view, &rules);
-            match heard(&app, parts, body, origin, query, ear, limit).await {
+            match heard(&app, parts, body, origin, query, ear, limit, account).await {
                 Ok(heard) => task::answer(&app, &engine, &task, heard, view).await,
                 Err(no) => *no,
             }
         }
-        Target::Unknown { .. } | Target::Health => nothing_there(ear, &parts.method, &path),
+        Target::Unknown { .. } | Target::Health => nothing_there(ear, &parts.method, path),
     }
 }
 
@@ -146,13 +183,14 @@ async fn heard(
     query: String,
     ear: Ear,
     bounds: Bounds,
+    account: Option<i64>,
 ) -> Result<call::Request, admit::No> {
     let body = match body::read(body, &mut parts.headers, bounds).await {
         Ok(body) => body,
         Err(fault) => return Err(Box::new(ear.refuse(&too_much(&fault), None))),
     };
     let at = app.clock.now();
-    Ok(call::Request { origin, ear, method: parts.method, query, headers: parts.headers, body, at })
+    Ok(call::Request { origin, ear, method: parts.method, query, headers: parts.headers, body, at, account })
 }
 
 /// The methods by which a path means something, if any does.
@@ -195,6 +233,7 @@ pub fn claims(method: &Method, path: &str, headers: &HeaderMap) -> bool {
     let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();
     match first {
         "v1" | "v1beta" | "claude" | "gemini" | "openai" | "azure" | "bedrock" => true,
+        "upload" => path.starts_with("/upload/v1"),
         "api" => {
             let calls = matches!(
                 path,
@@ -234,51 +273,6 @@ fn comes_for_models(headers: &HeaderMap) -> bool {
         || bearer.is_some_and(|token| token.starts_with("claude-relay-") || token.starts_with("cr_"))
 }
 
-/// The holder of the presented key, if they may come through this door.
-async fn holder(app: &App, ear: Ear, headers: &HeaderMap, query: &str, ip: &str) -> Result<Arc<KeyView>, admit::No> {
-    let secret = match key::find(headers, query) {
-        Presented::Key(secret) => secret,
-        Presented::Nothing => return Err(Box::new(ear.bad_key(KeyFault::Missing))),
-        Presented::Malformed => return Err(Box::new(ear.bad_key(KeyFault::Wrong))),
-    };
-    let view = match lookup(app, &secret).await {
-        Ok(Some(view)) => view,
-        Ok(None) => return Err(Box::new(ear.bad_key(KeyFault::Wrong))),
-        Err(error) => {
-            tracing::error!(cause = error.cause(), "a key could not be looked up");
-            return Err(Box::new(
-                ear.refuse(&Fault::new(Kind::Unavailable, "Keys cannot be checked right now."), Some(5)),
-            ));
-        }
-    };
-    admit::door(app, ear, &view, ip)?;
-    if view.waits_for_first_use() {
-        first_use(app, view.key.id);
-    }
-    Ok(view)
-}
-
-async fn lookup(app: &App, secret: &str) -> schema::Result<Option<Arc<KeyView>>> {
-    if let Some(view) = directory::key(app, secret).await? {
-        return Ok(Some(view));
-    }
-    // Some clients leave the customary beginning out.
-    if secret.starts_with("sk-") || secret.contains('_') {
-        return Ok(None);
-    }
-    directory::key(app, &format!("sk-{secret}")).await
-}
-
-/// Starts the life of a key that waited for this call; the call does not wait for it.
-fn first_use(app: &App, key_id: i64) {
-    let begun = app.clone();
-    app.spawn(async move {
-        if let Err(error) = api_key::first_use(&begun, key_id).await {
-            tracing::warn!(key = key_id, cause = error.cause(), "a key's first use could not be noted");
-        }
-    });
-}
-
 async fn realtime(
     app: &App,
     engine: &Arc<Engine>,
@@ -289,6 +283,7 @@ async fn realtime(
     query: String,
     view: Arc<KeyView>,
     wish: Option<Wish>,
+    account: Option<i64>,
 ) -> Response<Body> {
     let Some(wish) = wish else {
         let fault = Fault::new(Kind::InvalidRequest, "This endpoint speaks websocket; send a websocket handshake.");
@@ -304,6 +299,7 @@ async fn realtime(
         headers: parts.headers,
         body: bytes::Bytes::new(),
         at: app.clock.now(),
+        account,
     };
     match Call::read(route, heard, || default_model(app, &view, Operation::Realtime)) {
         Ok(call) => call::realtime::run(app, engine, call, view, wish).await,

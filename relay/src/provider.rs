@@ -122,6 +122,8 @@ pub enum Dialect {
     Messages,
     /// Gemini's generate, count and embed calls.
     Gemini,
+    /// Vertex's predictions of models that are no Gemini; only ever spoken to Vertex.
+    Predict,
     /// Gemini inside Code Assist's envelope.
     CodeAssist,
     /// Anthropic messages as Bedrock's invoke calls take them.

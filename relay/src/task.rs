@@ -5,9 +5,12 @@
 //! hear is in the [`Studio`]s; nothing else here knows their words.
 
 mod ask;
+mod download;
 mod fetch;
+mod films;
 mod kling;
 mod midjourney;
+mod openai_video;
 mod picture;
 pub mod poll;
 mod studio;
@@ -55,6 +58,7 @@ fn studio(platform: Platform) -> &'static dyn Studio {
         Platform::Suno => &suno::Suno,
         Platform::Kling => &kling::Kling,
         Platform::Video => &video::Video,
+        Platform::OpenaiVideo => &openai_video::OpenaiVideo,
     }
 }
 
@@ -67,9 +71,13 @@ pub async fn answer(
     view: Arc<KeyView>,
 ) -> Response<Body> {
     match route.ask {
-        TaskAsk::Submit { action } => submit::run(app, engine, route, action, request, view).await,
+        TaskAsk::Submit { action } => submit::run(app, engine, route, action, None, request, view).await,
+        TaskAsk::Follow { id, action } => submit::run(app, engine, route, action, Some(id), request, view).await,
         TaskAsk::Fetch { id } => fetch::one(app, route.platform, id, &request, &view).await,
         TaskAsk::FetchMany => fetch::many(app, route.platform, &request, &view).await,
+        TaskAsk::List => films::list(app, &request, &view).await,
+        TaskAsk::Content { id } => films::content(app, engine, id, &request, &view).await,
+        TaskAsk::Remove { id } => films::remove(app, id, &request, &view).await,
         TaskAsk::Seed { id } => fetch::seed(app, engine, id, &request, &view).await,
         TaskAsk::Image { id } => picture::answer(app, engine, id, request.ear).await,
         TaskAsk::Notify => poll::told(app, &request).await,

@@ -29,6 +29,7 @@ for kind, name, folder, key, models in [
     (24, "gemini", "gemini", "gm-fake-gemini", "gemini-2.5-flash,gemini-embedding-001"),
     (33, "bedrock", "bedrock", "AKFAKEBEDROCK|fake/bedrock+secret|us-east-1",
      "us.anthropic.claude-sonnet-4-5-20250929-v1:0"),
+    (55, "films", "video", "video-fake", "sora-2"),
 ]:
     call("POST", "/api/channel", {"type": kind, "name": name, "key": key, "base_url": f"{FAKE}/{folder}",
                                   "models": models, "group": "default", "status": 1}, admin)

@@ -235,6 +235,59 @@ async fn a_chat_that_has_said_why_it_ends_is_ended_as_its_clients_expect() {
     books_are_true(&world, &ann, calls, "a chat").await;
 }
 
+/// A message in six events: the fifth says why it ends and what it cost.
+fn message_events() -> Vec<String> {
+    let delta = json!({"type": "text_delta", "text": "Hello there, this is said."});
+    let message = json!({
+        "id": "msg_1", "type": "message", "role": "assistant", "model": CLAUDE, "content": [], "stop_reason": null,
+        "stop_sequence": null, "usage": {"input_tokens": 7, "output_tokens": 1},
+    });
+    let why = json!({"stop_reason": "end_turn", "stop_sequence": null});
+    let events = [
+        json!({"type": "message_start", "message": message}),
+        json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}),
+        json!({"type": "content_block_delta", "index": 0, "delta": delta}),
+        json!({"type": "content_block_stop", "index": 0}),
+        json!({"type": "message_delta", "delta": why, "usage": {"output_tokens": 9}}),
+        json!({"type": "message_stop"}),
+    ];
+    events.iter().map(|event| format!("event: {}\ndata: {event}\n\n", event["type"].as_str().unwrap())).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_has_said_why_it_ends_is_ended_as_its_clients_expect() {
+    let (world, fake, ann) = at(AccountKind::ClaudeConsole, Vendor::Anthropic).await;
+    let events = message_events();
+    let whole = events.concat();
+    let ends: Vec<usize> = (1..=events.len()).map(|count| events[..count].concat().len()).collect();
+    let mut calls = 0;
+    for tongue in Tongue::ALL {
+        for at in ends[3..].iter().flat_map(|end| [end - 9, *end, end + 9]).filter(|at| *at <= whole.len()) {
+            for broken in [true, false] {
+                let place = format!("{tongue:?}, {at} bytes, broken {broken}");
+                // A connection that breaks, and one that ends as if all had been said.
+                fake.script([match broken {
+                    true => Step::raw(200, "text/event-stream", whole.clone()).cut_after(at),
+                    false => Step::raw(200, "text/event-stream", whole[..at].to_owned()),
+                }]);
+                calls += 1;
+                let (heard, sound) = stream(tongue, &ann, CLAUDE, "Say hello.").await.expect("a stream");
+                let (ended, failed) = (heard.iter().filter(|e| is_end(e)).count(), heard.iter().any(is_error));
+                assert!(sound, "{place}: {heard:?}");
+                match at >= ends[4] {
+                    true => assert!(ended == 1 && !failed && is_end(heard.last().unwrap()), "{place}: {heard:?}"),
+                    false => assert!(ended == 0 && is_error(heard.last().unwrap()), "{place}: {heard:?}"),
+                }
+            }
+        }
+    }
+    let booked = world.booked_when(calls).await;
+    let (told, cut): (Vec<_>, Vec<_>) = booked.iter().partition(|row| row["error"] == "");
+    assert!(told.iter().all(|row| row["estimated"] == false && row["output"] == 9 && row["input"] == 7), "{told:?}");
+    assert!(cut.iter().all(|row| row["error"] == "upstream_cut"), "{cut:?}");
+    books_are_true(&world, &ann, calls, "a message").await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_may_go_at_any_moment() {
     for (kind, vendor, model) in KINDS {

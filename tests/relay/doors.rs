@@ -188,3 +188,81 @@ async fn several_keys_of_an_account_take_turns_and_a_bad_one_is_left() {
     let bad = fake.requests().iter().filter(|seen| seen.bearer() == Some("sk-bad")).count();
     assert!(served == 20 && bad <= 1, "{served} served, the bad key tried {bad} times");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_dialects_clients_find_the_name_of_their_request() {
+    let world = World::new().await;
+    let fake = FakeUpstream::start(Vendor::OpenAi).await;
+    world.account(&fake, AccountKind::OpenaiKey, Vendor::OpenAi).await;
+    let ann = world.caller("ann").await;
+    let stranger = world.t.anonymous();
+    let converse = json!({"messages": [{"role": "user", "content": [{"text": "Hi."}]}]});
+    let messages = json!({"model": CHAT, "max_tokens": 9, "messages": [{"role": "user", "content": "Hi."}]});
+    for (path, body, name) in [
+        ("/v1/messages".to_owned(), messages, "request-id"),
+        (format!("/bedrock/model/{CHAT}/converse"), converse, "x-amzn-requestid"),
+    ] {
+        let (good, bad) = (ann.http.post(&path, body.clone()).await, stranger.post(&path, body).await);
+        assert_eq!((good.status.as_u16(), bad.status.as_u16()), (200, 401), "{path}: {}", good.text);
+        for answer in [good, bad] {
+            assert!(!answer.header(name).is_empty(), "{path}: {:?}", answer.headers);
+            assert_eq!(answer.header(name), answer.header("x-request-id"));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_serves_is_refused_in_the_callers_words() {
+    let world = World::new().await;
+    let ann = world.caller("ann").await;
+    let at = |path: &'static str, name: &'static str, value: &'static str| {
+        let http = ann.http.with(name, value);
+        async move {
+            let answer = http.post(path, json!({})).await;
+            assert_eq!(answer.status, 404, "{path}: {}", answer.text);
+            answer.json()
+        }
+    };
+    let openai = at("/v1/files", "x-test", "1").await;
+    assert_eq!(openai["error"]["code"], "unknown_url", "{openai}");
+    for path in ["/v1/files", "/v1/messages/batches", "/v1/skills"] {
+        let anthropic = at(path, "anthropic-version", "2023-06-01").await;
+        let said = (anthropic["type"].as_str(), anthropic["error"]["type"].as_str());
+        assert_eq!(said, (Some("error"), Some("not_found_error")), "{path}: {anthropic}");
+    }
+    for path in ["/v1/interactions", "/v1beta/files", "/upload/v1beta/files", "/v1beta/batches"] {
+        let key: &'static str = Box::leak(ann.http.token.clone().unwrap().into_boxed_str());
+        let google = at(path, "x-goog-api-key", key).await;
+        assert_eq!(google["error"]["status"], "NOT_FOUND", "{path}: {google}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn administrators_name_an_account_behind_their_key() {
+    let world = World::new().await;
+    let mut fakes = Vec::new();
+    for _ in 0..3 {
+        let fake = FakeUpstream::start(Vendor::OpenAi).await;
+        let account = world.account(&fake, AccountKind::OpenaiKey, Vendor::OpenAi).await;
+        fakes.push((fake, account.id));
+    }
+    let (ann, root) = (world.caller("ann").await, world.key_of(1, |_| {}).await);
+    let naming = |caller: &Caller, account: i64| {
+        caller.http.bearer(&format!("{}-{account}", caller.http.token.as_deref().unwrap()))
+    };
+    for (fake, account) in &fakes {
+        fakes.iter().for_each(|(fake, _)| fake.forget());
+        for turn in 0..4 {
+            let words = format!("Say hello, {turn}.");
+            let body = json!({"model": CHAT, "messages": [{"role": "user", "content": words}]});
+            let answer = naming(&root, *account).post("/v1/chat/completions", body).await;
+            assert_eq!(answer.status, 200, "{}", answer.text);
+        }
+        assert_eq!(fake.requests().len(), 4, "all of them");
+    }
+    let refused = naming(&ann, fakes[0].1).post("/v1/chat/completions", chat(false)).await;
+    assert_eq!((refused.status.as_u16(), &refused.json()["error"]["code"]), (403, &json!("access_denied")));
+    let stranger = Client::new(&world.t.url, Some("sk-nobody-has-this-key-1"));
+    assert_eq!(stranger.post("/v1/chat/completions", chat(false)).await.status, 401);
+    assert_eq!(naming(&root, 999_999).post("/v1/chat/completions", chat(false)).await.status.is_success(), false);
+}

@@ -1,5 +1,6 @@
 //! Model calls through the whole product: real router, real database, fake vendors that check what they are sent.
 
+mod background;
 mod bounds;
 mod cuts;
 mod dialects;

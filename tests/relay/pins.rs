@@ -163,3 +163,58 @@ async fn items_are_referred_to_where_they_are_kept() {
     assert!(refused.json()["error"]["message"].as_str().unwrap().contains("send the item itself"), "{}", refused.text);
     assert!(fake.requests().is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn threads_go_on_where_they_are_kept() {
+    let (_world, fakes, ann) = three(AccountKind::ClaudeConsole, Vendor::Anthropic).await;
+    let turn = |thread: Value, stream: bool, words: &str| {
+        json!({
+            "model": CLAUDE, "max_tokens": 64, "stream": stream, "thread": thread,
+            "messages": [{"role": "user", "content": words}],
+        })
+    };
+    for round in 0..4 {
+        fakes.iter().for_each(FakeUpstream::forget);
+        let begun =
+            ann.http.post("/v1/messages", turn(json!({"type": "create"}), false, &format!("Begin {round}."))).await;
+        assert_eq!(begun.status, 200, "{}", begun.text);
+        let mut last = begun.json()["id"].as_str().unwrap().to_owned();
+        for stream in [true, false, true] {
+            let thread = json!({"type": "continue", "previous_message_id": last});
+            let next = ann.http.post("/v1/messages", turn(thread, stream, "Go on.")).await;
+            assert_eq!(next.status, 200, "another account would not know it: {}", next.text);
+            last = match stream {
+                true => events(&next).first().unwrap()["message"]["id"].as_str().unwrap().to_owned(),
+                false => next.json()["id"].as_str().unwrap().to_owned(),
+            };
+        }
+        let asked: Vec<usize> = fakes.iter().map(|fake| fake.requests().len()).filter(|count| *count > 0).collect();
+        assert_eq!(asked, [4]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_keeps_no_threads_says_so_in_anthropics_words() {
+    let world = World::new().await;
+    let (openai, bedrock) = (FakeUpstream::start(Vendor::OpenAi).await, FakeUpstream::start(Vendor::Bedrock).await);
+    world.account(&openai, AccountKind::OpenaiKey, Vendor::OpenAi).await;
+    world
+        .account_with(&bedrock, AccountKind::Bedrock, Vendor::Bedrock, |draft| {
+            draft.options.region = Some("us-east-1".into());
+        })
+        .await;
+    let ann = world.caller("ann").await;
+    for model in [CHAT, CLAUDE] {
+        for thread in [json!({"type": "create"}), json!({"type": "continue", "previous_message_id": "msg_1"})] {
+            let body = json!({
+                "model": model, "max_tokens": 64, "thread": thread, "messages": [{"role": "user", "content": "Hi."}],
+            });
+            let refused = ann.http.post("/v1/messages", body).await;
+            assert_eq!(refused.status, 400, "{model}: {}", refused.text);
+            // Anthropic's SDKs go on without a thread when they read this.
+            let code = refused.json().pointer("/error/details/error_code").cloned();
+            assert_eq!(code, Some("thread_unsupported_request".into()), "{}", refused.text);
+        }
+    }
+    assert!(openai.requests().is_empty() && bedrock.requests().is_empty());
+}

@@ -6,6 +6,7 @@ use harness::Answer;
 use harness::fake_upstream::{FakeUpstream, Vendor};
 use http::Method;
 use schema::model::account::AccountKind;
+use schema::service::account::{AccountDraft, Credentials};
 use serde_json::{Value, json};
 
 use crate::world::{CLAUDE, Caller, World, chat, events, messages, said};
@@ -63,6 +64,63 @@ async fn vectors_come_as_numbers_and_packed() {
         assert_eq!((&row["input"], row["output"].as_i64()), (&answer["usage"]["prompt_tokens"], Some(0)));
         assert_eq!((row["operation"].as_str(), row["estimated"].as_bool()), (Some("embeddings"), Some(false)));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn vectors_in_openais_form_by_googles_vendors() {
+    let world = World::new().await;
+    world.set(&[("unpriced_models", "free")]).await;
+    let (google, vertex) = (FakeUpstream::start(Vendor::Gemini).await, FakeUpstream::start(Vendor::Vertex).await);
+    let only = |model: &'static str| move |draft: &mut AccountDraft| draft.models = vec![model.to_owned()];
+    world.account_with(&google, AccountKind::GeminiKey, Vendor::Gemini, only("gemini-embedding-001")).await;
+    for model in ["text-embedding-005", "gemini-embedding-2"] {
+        let json = vertex.service_account_json();
+        world
+            .account_with(&vertex, AccountKind::Vertex, Vendor::Vertex, |draft| {
+                draft.credentials = Credentials::ServiceAccount { json };
+                draft.models = vec![model.to_owned()];
+            })
+            .await;
+    }
+    let ann = world.caller("ann").await;
+    for (model, fake, path) in [
+        ("gemini-embedding-001", &google, ":batchEmbedContents"),
+        ("text-embedding-005", &vertex, ":predict"),
+        ("gemini-embedding-2", &vertex, ":embedContent"),
+    ] {
+        let ask =
+            |format: &str| json!({"model": model, "input": ["one two"], "encoding_format": format, "dimensions": 4});
+        let floats = ann.http.post("/v1/embeddings", ask("float")).await;
+        assert_eq!(floats.status, 200, "{model}: {}", floats.text);
+        assert!(fake.last().path.ends_with(path), "{model}: {}", fake.last().path);
+        let floats = floats.json();
+        let vector: Vec<f32> =
+            floats["data"][0]["embedding"].as_array().unwrap().iter().map(|n| n.as_f64().unwrap() as f32).collect();
+        assert_eq!((vector.len(), floats["model"].as_str()), (4, Some(model)));
+        assert!(floats["usage"]["prompt_tokens"].as_u64().unwrap() > 0, "{floats}");
+        let packed = ann.http.post("/v1/embeddings", ask("base64")).await.json();
+        let bytes = STANDARD.decode(packed["data"][0]["embedding"].as_str().unwrap()).unwrap();
+        let unpacked: Vec<f32> = bytes.chunks(4).map(|four| f32::from_le_bytes(four.try_into().unwrap())).collect();
+        assert_eq!(unpacked, vector);
+        // Google's own clients hear theirs, whatever Google's cloud calls it.
+        let content = json!({"parts": [{"text": "one two"}]});
+        let one = json!({"content": content, "outputDimensionality": 4});
+        let one = ann.http.post(&format!("/v1beta/models/{model}:embedContent"), one).await.json();
+        assert_eq!(one["embedding"]["values"], floats["data"][0]["embedding"], "{model}");
+        let request = json!({"model": format!("models/{model}"), "content": content, "outputDimensionality": 4});
+        let many = json!({"requests": [request]});
+        let many = ann.http.post(&format!("/v1beta/models/{model}:batchEmbedContents"), many).await.json();
+        assert_eq!(many["embeddings"][0]["values"], floats["data"][0]["embedding"], "{model}");
+    }
+    let booked = world.booked_when(12).await;
+    let counted = booked.iter().filter(|row| row["model"] == "text-embedding-005" && row["estimated"] == false);
+    assert!(counted.clone().count() == 4 && counted.clone().all(|row| row["input"] == 2), "{booked:?}");
+    assert!(booked.iter().all(|row| row["status"] == 200 && row["operation"] == "embeddings"), "{booked:?}");
+    let two = json!({"model": "gemini-embedding-2", "input": ["one", "two"]});
+    let refused = ann.http.post("/v1/embeddings", two).await;
+    assert_eq!(refused.status, 400, "{}", refused.text);
+    let tokens = json!({"model": "gemini-embedding-001", "input": [[1, 2]]});
+    assert_eq!(ann.http.post("/v1/embeddings", tokens).await.status, 400);
 }
 
 #[tokio::test(flavor = "multi_thread")]

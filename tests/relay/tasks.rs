@@ -6,6 +6,7 @@ mod follow;
 mod happy;
 mod money;
 mod refuse;
+mod videos;
 
 use harness::fake_upstream::{FakeUpstream, KLING_ACCESS_KEY, KLING_SECRET_KEY, Vendor};
 use harness::{Answer, TestApp};

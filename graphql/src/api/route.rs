@@ -38,6 +38,8 @@ pub enum CallDialect {
     Messages,
     /// Gemini.
     Gemini,
+    /// Vertex's predictions, which are only ever spoken to Vertex.
+    Predict,
     /// Gemini inside Code Assist's envelope.
     CodeAssist,
     /// Bedrock's invoke calls.

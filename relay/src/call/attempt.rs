@@ -134,7 +134,7 @@ pub async fn attempt(means: &Means<'_>, call: &Call, account: &Ready, upstream: 
             "the vendor of this account does not offer this kind of call for the model {model}"
         )));
     };
-    let crossed = match Bridge::cross(call, native, model, &means.limits, means.fetcher).await {
+    let crossed = match Bridge::cross(call, (operation, native), model, &means.limits, means.fetcher).await {
         Ok(crossed) => crossed,
         Err(fault) => return Tried::Unsaid(fault),
     };

@@ -24,10 +24,18 @@ enum Way {
     Invoke,
     /// The client's Code Assist body holds the vendor's Gemini body.
     Envelope,
-    /// Gemini's embeddings by way of OpenAI's.
-    Embeddings {
-        /// Whether the client asked for several at once.
-        batch: bool,
+    /// Vectors, asked for in one form and made in another.
+    Vectors {
+        /// The client's form.
+        client: embeddings::Form,
+        /// The vendor's form.
+        vendor: embeddings::Form,
+        /// Whether the client wants packed numbers.
+        packed: bool,
+        /// The size of the texts, where the vendor does not tell it.
+        tokens: u64,
+        /// The model as the client named it.
+        model: String,
     },
     /// They differ.
     Hub {
@@ -61,7 +69,12 @@ pub fn native(vendor: &dyn Provider, account: &Upstream<'_>, call: &Call, model:
     };
     ask(call.operation, call.dialect).or_else(|| match (call.operation, call.dialect) {
         (Operation::Complete, Dialect::Completions) => ask(Operation::Generate, Dialect::Completions),
-        (Operation::Embed | Operation::EmbedBatch, Dialect::Gemini) => ask(Operation::Embed, Dialect::Embeddings),
+        (Operation::Embed | Operation::EmbedBatch, Dialect::Gemini) => {
+            ask(Operation::Embed, Dialect::Embeddings).or_else(|| ask(Operation::Embed, Dialect::Gemini))
+        }
+        (Operation::Embed, Dialect::Embeddings) => {
+            ask(Operation::EmbedBatch, Dialect::Gemini).or_else(|| ask(Operation::Embed, Dialect::Gemini))
+        }
         _ => None,
     })
 }
@@ -79,10 +92,11 @@ pub struct Crossed {
 }
 
 impl Bridge {
-    /// Crosses with a call's request to a vendor that speaks `vendor` and calls the model `model`.
+    /// Crosses with a call's request to a vendor that is asked for `operation`, speaks `vendor` and calls the model
+    /// `model`.
     pub async fn cross(
         call: &Call,
-        vendor: Dialect,
+        (operation, vendor): (Operation, Dialect),
         model: &str,
         limits: &Limits,
         fetcher: &Fetcher,
@@ -96,20 +110,22 @@ impl Bridge {
             json_array: call.json_array,
         };
         let same = || Crossed { bridge: bridge(Way::Same), body: None, headers: None, warnings: Vec::new() };
-        if vendor == call.dialect {
+        let one_form = operation == call.operation || vector_form(operation, vendor).is_none();
+        if vendor == call.dialect && one_form {
             return Ok(same());
         }
         let Content::Json(body) = &call.content else { return Ok(same()) };
+        if let Some((from, to)) = vectors(call.operation, call.dialect, operation, vendor) {
+            let made = embeddings::request(from, to, body.bytes(), model).map_err(Fault::from)?;
+            let body = Some(Body::scan(made.body.into()).map_err(bad_body)?);
+            let (packed, tokens, model) = (made.packed, made.tokens, call.model.clone());
+            let way = Way::Vectors { client: from, vendor: to, packed, tokens, model };
+            return Ok(Crossed { bridge: bridge(way), body, headers: None, warnings: made.warnings });
+        }
         match (call.dialect, vendor) {
             (Dialect::CodeAssist, Dialect::Gemini) => {
                 let inner = body.object("request").map_err(bad_body)?.ok_or_else(|| missing("request"))?;
                 Ok(Crossed { bridge: bridge(Way::Envelope), body: Some(inner), headers: None, warnings: Vec::new() })
-            }
-            (Dialect::Gemini, Dialect::Embeddings) => {
-                let batch = call.operation == Operation::EmbedBatch;
-                let made = embeddings::gemini_to_openai(body.bytes(), model, batch).map_err(Fault::from)?;
-                let body = Some(Body::scan(made.body.into()).map_err(bad_body)?);
-                Ok(Crossed { bridge: bridge(Way::Embeddings { batch }), body, headers: None, warnings: made.warnings })
             }
             (Dialect::Invoke, _) => {
                 let (messages, betas) = bedrock::from_invoke(body, &call.model, call.stream).map_err(Fault::from)?;
@@ -151,10 +167,10 @@ impl Bridge {
                 let used = usage::of_body(Form::Gemini, &body);
                 Ok((enveloped(&body), used))
             }
-            Way::Embeddings { batch } => {
-                let used = usage::of_body(Form::OpenAi, &body);
-                let body = embeddings::openai_answer_to_gemini(&body, *batch).map_err(Fault::from)?;
-                Ok((body.into(), used))
+            Way::Vectors { client, vendor, packed, tokens, model } => {
+                let told = embeddings::Told { model, packed: *packed, tokens: *tokens };
+                let (body, counted) = embeddings::answer(*vendor, *client, &body, &told).map_err(Fault::from)?;
+                Ok((body.into(), counted.map(|input| Usage { input, ..Usage::default() })))
             }
             Way::Hub { client, vendor, reply } => {
                 let (body, used) = convert::answer(*vendor, *client, &body, reply).map_err(Fault::from)?;
@@ -170,7 +186,7 @@ impl Bridge {
             Way::Same if self.vendor == Dialect::Converse => (unpack, Middle::converse()),
             Way::Same | Way::Invoke => (unpack, self.watch()),
             Way::Envelope => (Unpack::enveloped(Box::new(|data| enveloped(&data))), Middle::watch(Kind::Gemini, false)),
-            Way::Embeddings { .. } => (unpack, Middle::raw()),
+            Way::Vectors { .. } => (unpack, Middle::raw()),
             Way::Hub { client, vendor, reply } => {
                 (unpack, Middle::Translate(Box::new(Stream::new(*vendor, *client, reply.clone())?)))
             }
@@ -197,6 +213,27 @@ impl Bridge {
             _ => Middle::loose(),
         }
     }
+}
+
+/// The form in which an operation asks for vectors, if it does.
+fn vector_form(operation: Operation, dialect: Dialect) -> Option<embeddings::Form> {
+    match (operation, dialect) {
+        (Operation::Embed, Dialect::Embeddings) => Some(embeddings::Form::OpenAi),
+        (Operation::Embed, Dialect::Gemini) => Some(embeddings::Form::Gemini),
+        (Operation::EmbedBatch, Dialect::Gemini) => Some(embeddings::Form::GeminiBatch),
+        (Operation::Embed | Operation::EmbedBatch, Dialect::Predict) => Some(embeddings::Form::Predict),
+        _ => None,
+    }
+}
+
+/// The client's form of asking for vectors and the vendor's.
+fn vectors(
+    asked: Operation,
+    client: Dialect,
+    operation: Operation,
+    vendor: Dialect,
+) -> Option<(embeddings::Form, embeddings::Form)> {
+    Some((vector_form(asked, client)?, vector_form(operation, vendor)?))
 }
 
 async fn hub(

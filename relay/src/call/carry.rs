@@ -127,9 +127,7 @@ impl Carry {
                     last.push(Bytes::from_static(b"\n\n"));
                 }
                 // The answer is complete; its clients read on until they are told so.
-                if tap.lacks_done() {
-                    last.push(Bytes::from_static(b"data: [DONE]\n\n"));
-                }
+                last.extend(tap.missing_end());
             }
             Middle::Translate(stream) => {
                 last.push(stream.finish().into());

@@ -55,6 +55,7 @@ pub async fn explain(app: &App, supposed: &Supposed<'_>) -> Result<Choice> {
         wants_usage: false,
         json_array: false,
         client: supposed.client,
+        account: None,
     };
     let terms = directory::terms(app);
     let wanted = Wanted { call: &call, view: &view, terms: &terms, tried: &[], sticky: supposed.sticky, pinned: None };

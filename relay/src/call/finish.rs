@@ -6,11 +6,12 @@ use schema::service::routing;
 use serde_json::json;
 
 use super::attempt::{Begun, Miss};
+use super::background::{self, Outcome};
 use super::choose::Nobody;
 use super::meter::End;
 use super::pump::{self, Ended};
 use super::{Answer, Life, Place, admit, pins, said, units};
-use crate::convert::fault::Kind;
+use crate::convert::fault::{Kind, NO_SUCH_THREAD};
 use crate::convert::usage::Usage;
 use crate::convert::{Fault, rules as losses};
 use crate::ingress::answer;
@@ -37,6 +38,14 @@ impl Life {
         }
         let now = self.app.clock.now().0;
         let model = &self.call.model;
+        let held = self.keeper.is_some() && self.call.account.is_none();
+        if held && self.call.dialect == Dialect::Messages {
+            // Anthropic's SDKs then send the whole conversation, which any account can go on with.
+            let text = "The account that holds this thread cannot be asked right now; send the whole conversation.";
+            let fault = Fault::new(Kind::NotFound, text).with_code(NO_SUCH_THREAD);
+            let no = self.call.ear.refuse(&fault, None);
+            return self.refuse(answer, no, "thread_not_held");
+        }
         let (fault, wait) = match (nobody, refused, missed) {
             // What every account of this model says of the request is the caller's to change.
             (_, Some(Refusal::Unsupported { message, code }), None) => {
@@ -108,7 +117,9 @@ impl Life {
         body: Option<bytes::Bytes>,
         fault: &Fault,
     ) {
-        let response = match body {
+        // A client in another service's words than its vendor's hears the reason in its own.
+        let own = self.call.operation != Operation::Submit || self.call.ear.dialect == self.call.dialect;
+        let response = match body.filter(|_| own) {
             Some(body) => {
                 let (shown, body) = match self.call.operation {
                     Operation::Submit => crate::task::refused(self.call.dialect, status, body),
@@ -154,7 +165,35 @@ impl Life {
         });
     }
 
+    /// The client has its answer, the vendor has only begun: what it comes to is booked when it is known.
+    pub(super) async fn later(
+        mut self,
+        answer: Answer,
+        (status, headers, body, warnings): (StatusCode, HeaderMap, bytes::Bytes, Vec<String>),
+        place: &Place,
+        key: usize,
+        id: &str,
+    ) {
+        if let Some(meter) = &mut self.meter {
+            meter.first_byte();
+        }
+        let said = self.rules.record.then(|| said::of(&self.call, &body));
+        let mut response = Response::new(Body::from(body));
+        *response.status_mut() = status;
+        *response.headers_mut() = headers;
+        warn(&mut response, &warnings);
+        let _there = answer.send(response).is_ok();
+        let counted = match self.outcome(place, key, id).await {
+            Outcome::Ended(usage) => usage.map(|usage| units::count(self.call.operation, &self.size, Some(usage), b"")),
+            Outcome::Unknown => Some(units::count(self.call.operation, &self.size, None, b"")),
+        };
+        let (units, estimated) = counted.map_or((None, false), |(units, estimated)| (Some(units), estimated));
+        self.settle(End { status: status.as_u16(), error: "", units, estimated, said });
+    }
+
     pub(super) async fn stream(mut self, answer: Answer, begun: Begun, place: &Place, key: usize) {
+        let working_on = begun.ready.first().filter(|_| background::is_wanted(&self.call));
+        let working_on = working_on.and_then(|first| pins::made(&self.call, first)).map(|held| held.name);
         if let Some(meter) = &mut self.meter {
             meter.first_byte();
         }
@@ -176,7 +215,13 @@ impl Life {
                 self.pin(&view, held, place, key);
             }
         }
-        let usage = carry.usage(self.size.input);
+        let mut usage = carry.usage(self.size.input);
+        // The vendor works on although nobody listens; what it comes to is owed.
+        if let Some(id) = working_on.filter(|_| matches!(ended, Ended::ClientGone | Ended::Cut))
+            && let Outcome::Ended(whole) = self.outcome(place, key, &id).await
+        {
+            usage = whole.or(usage);
+        }
         // No output, and the vendor says nothing of any cost: nothing is owed.
         let owed = carry.has_output() || usage.is_some_and(|usage| !usage.estimated);
         let counted = owed.then(|| units::count(self.call.operation, &self.size, usage, b""));

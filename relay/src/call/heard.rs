@@ -62,6 +62,8 @@ pub struct Call {
     pub json_array: bool,
     /// Which program is calling.
     pub client: Client,
+    /// The account that the caller names, which administrators may.
+    pub account: Option<i64>,
 }
 
 /// A request whose body has been read.
@@ -80,6 +82,8 @@ pub struct Request {
     pub body: Bytes,
     /// When it was heard.
     pub at: Time,
+    /// The account that the caller names.
+    pub account: Option<i64>,
 }
 
 impl Call {
@@ -89,22 +93,29 @@ impl Call {
         request: Request,
         default_model: impl FnOnce() -> Option<String>,
     ) -> Result<Self, Unheard> {
-        let Request { origin, ear, method, query, headers, body, at } = request;
+        let Request { origin, ear, method, query, headers, body, at, account } = request;
         let operation = route.operation;
         let content = content(operation, &headers, body)?;
         let said = said(&content, &headers)?;
         let follows = matches!(operation, Operation::Stored | Operation::Side);
-        let model =
-            route.model.map(std::borrow::Cow::into_owned).or(said.model).or_else(|| {
-                (operation == Operation::Realtime).then(|| percent::query_value(&query, "model")).flatten()
-            });
+        let model = route.model.map(std::borrow::Cow::into_owned).or(said.model).or_else(|| {
+            // Azure's clients name a deployment.
+            let named = || ["model", "deployment"].iter().find_map(|name| percent::query_value(&query, name));
+            (operation == Operation::Realtime).then(named).flatten()
+        });
         let model = match model.filter(|model| !model.is_empty()).or_else(default_model) {
             Some(model) if model.len() > 200 || model.contains(char::is_control) => return Err(Unheard::BadModel),
             Some(model) => bare(route.dialect, model),
             None if follows => String::new(),
             None => return Err(Unheard::NoModel),
         };
-        let stream = route.stream.or(said.stream).unwrap_or(false) && operation_streams(operation);
+        // What is kept may be asked for as a stream of what led to it.
+        let follows_stream = || {
+            let wished = operation == Operation::Stored && query.contains("stream=");
+            wished.then(|| percent::query_value(&query, "stream").as_deref() == Some("true"))
+        };
+        let stream = route.stream.or(said.stream).or_else(follows_stream).unwrap_or(false);
+        let stream = stream && operation_streams(operation);
         let user_id = match &content {
             Content::Json(body) if route.dialect == Dialect::Messages => {
                 body.str_in("metadata", "user_id").ok().flatten()
@@ -132,6 +143,7 @@ impl Call {
             wants_usage: said.wants_usage,
             json_array: array,
             client,
+            account,
         })
     }
 }
@@ -273,6 +285,7 @@ mod tests {
             headers,
             body: Bytes::from_static(body.as_bytes()),
             at: Time(0),
+            account: None,
         };
         Call::read(call, request, || (path.ends_with("moderations")).then(|| "omni".to_owned()))
     }

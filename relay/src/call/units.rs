@@ -72,7 +72,9 @@ fn of_json(call: &Call, body: &Body) -> Size {
         }
         Operation::Submit => {
             if matches!(call.dialect, Dialect::Kling | Dialect::Video) {
-                let told = number("duration").or_else(|| text("duration").and_then(|n| n.trim().parse().ok()));
+                let told = ["duration", "seconds"]
+                    .into_iter()
+                    .find_map(|field| number(field).or_else(|| text(field).and_then(|n| n.trim().parse().ok())));
                 size.film = told.unwrap_or(FILM).clamp(1, 3_600) * 1_000;
             }
             return size;

@@ -6,6 +6,11 @@ use serde_json::{Map, Value, json};
 use super::Dialect;
 use super::hub::HubError;
 
+/// Anthropic's word for a request whose conversation it cannot keep.
+pub const NO_THREADS: &str = "thread_unsupported_request";
+/// Anthropic's word for a conversation that it does not hold.
+pub const NO_SUCH_THREAD: &str = "thread_not_found";
+
 /// What went wrong, in a word every dialect has a counterpart for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -95,7 +100,12 @@ impl Fault {
                 "code": self.code.clone().or_else(|| openai_code(self.kind).map(str::to_owned)),
             }}),
             Dialect::Messages => {
-                json!({"type": "error", "error": {"type": anthropic_type(self.kind), "message": self.message}})
+                let mut error = json!({"type": anthropic_type(self.kind), "message": self.message});
+                // Anthropic's SDKs look here for what becomes of a thread, and go on without one.
+                if let Some(code) = self.code.as_deref().filter(|code| code.starts_with("thread_")) {
+                    error["details"] = json!({"error_code": code});
+                }
+                json!({"type": "error", "error": error})
             }
             Dialect::Gemini => json!({"error": {
                 "code": self.status(dialect),
@@ -198,10 +208,10 @@ impl From<HubError> for Fault {
         let message = error.to_string();
         match error {
             HubError::Invalid { field, .. } => Self { param: Some(field), ..Self::new(Kind::InvalidRequest, message) },
-            HubError::Unsupported { field, .. } => Self {
-                param: Some(field),
-                ..Self::new(Kind::InvalidRequest, message).with_code("unsupported_parameter")
-            },
+            HubError::Unsupported { field, .. } => {
+                let code = if field == "thread" { NO_THREADS } else { "unsupported_parameter" };
+                Self { param: Some(field), ..Self::new(Kind::InvalidRequest, message).with_code(code) }
+            }
             HubError::Upstream { .. } => Self { status: Some(502), ..Self::new(Kind::Server, message) },
         }
     }

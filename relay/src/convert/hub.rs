@@ -46,6 +46,8 @@ pub struct Request {
     pub stream: bool,
     /// Whether a chat stream ends with a usage chunk.
     pub include_usage: bool,
+    /// Whether a chat client said `functions`, which are called in a form of their own.
+    pub old_functions: bool,
 }
 
 /// Who speaks.

@@ -3,6 +3,7 @@
 //! `relay/golden/<dialect>/<case>.<kind>.*` is what comes in; `<case>.<kind>.to-<target>.*` beside it is what
 //! must go out. `UPDATE_GOLDEN=1` writes the latter anew; read the difference before committing it.
 
+mod functions;
 mod grammar;
 mod losses;
 mod streams;

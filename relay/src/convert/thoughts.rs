@@ -109,6 +109,27 @@ pub(crate) fn sealed(seal: Signature) -> Part {
     Part::Thinking(Thinking { text: String::new(), signature: Some(seal), redacted: true })
 }
 
+/// How many tokens of thinking an effort word stands for, where a vendor counts them.
+pub(super) fn budget_of_effort(effort: &str) -> u64 {
+    match effort {
+        "minimal" => 1_024,
+        "low" => 2_048,
+        "medium" => 8_192,
+        "high" => 24_576,
+        _ => 32_768,
+    }
+}
+
+/// The effort word nearest to a budget.
+pub(super) fn effort_of_budget(budget: u64) -> &'static str {
+    match budget {
+        0..=1_024 => "minimal",
+        1_025..=4_096 => "low",
+        4_097..=16_384 => "medium",
+        _ => "high",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -131,6 +131,8 @@ pub fn read<'a>(method: &Method, path: &'a str) -> Option<Route<'a>> {
     let (mount, target) = match head {
         "v1" => (Mount::Root, v1(method, rest)),
         "v1beta" => (Mount::Root, v1beta(method, rest)),
+        // Google's files, which nobody serves here.
+        "upload" if rest.starts_with("/v1") => (Mount::Root, None),
         "dashboard" if rest.starts_with("/billing/") => (Mount::Root, billing(method, rest)),
         "api" => (Mount::Api, claude(method, rest)),
         "claude" => (Mount::Claude, claude(method, rest)),
@@ -149,7 +151,7 @@ pub fn read<'a>(method: &Method, path: &'a str) -> Option<Route<'a>> {
     {
         return Some(Route { mount: Mount::Tasks, target: Target::Task(task) });
     }
-    let target = target.unwrap_or(Target::Unknown { dialect: fallback(mount, rest) });
+    let target = target.unwrap_or(Target::Unknown { dialect: fallback(mount, head, rest) });
     Some(Route { mount, target })
 }
 
@@ -162,13 +164,13 @@ fn split(path: &str) -> (&str, &str) {
     }
 }
 
-fn fallback(mount: Mount, rest: &str) -> Dialect {
+fn fallback(mount: Mount, head: &str, rest: &str) -> Dialect {
     match mount {
         Mount::Api | Mount::Claude => Dialect::Messages,
         Mount::Gemini => Dialect::Gemini,
         Mount::Bedrock => Dialect::Converse,
         Mount::Root if rest.starts_with("/messages") => Dialect::Messages,
-        Mount::Root if rest.contains(':') => Dialect::Gemini,
+        Mount::Root if rest.contains(':') || head != "v1" && head != "dashboard" => Dialect::Gemini,
         Mount::Root | Mount::Openai | Mount::Azure | Mount::Tasks => Dialect::Chat,
     }
 }

@@ -16,6 +16,8 @@ pub enum Platform {
     Kling,
     /// New-API's video tasks.
     Video,
+    /// OpenAI's videos, which the vendors of the two before this make.
+    OpenaiVideo,
 }
 
 impl Platform {
@@ -26,12 +28,14 @@ impl Platform {
             Self::Suno => "suno",
             Self::Kling => "kling",
             Self::Video => "video",
+            Self::OpenaiVideo => "openai_video",
         }
     }
 
     /// From its stored word.
     pub fn parse(word: &str) -> Option<Self> {
-        [Self::Midjourney, Self::Suno, Self::Kling, Self::Video].into_iter().find(|one| one.as_str() == word)
+        let all = [Self::Midjourney, Self::Suno, Self::Kling, Self::Video, Self::OpenaiVideo];
+        all.into_iter().find(|one| one.as_str() == word)
     }
 
     /// The service that accounts of a kind speak, where it is one of these.
@@ -52,6 +56,8 @@ impl Platform {
             Self::Suno => Dialect::Suno,
             Self::Kling => Dialect::Kling,
             Self::Video => Dialect::Video,
+            // No vendor speaks it; its clients read OpenAI's errors.
+            Self::OpenaiVideo => Dialect::Chat,
         }
     }
 }
@@ -64,6 +70,13 @@ pub enum TaskAsk<'a> {
         /// `imagine`, `music`, `text2video`, `generations`, …
         action: &'a str,
     },
+    /// A new one that builds on one of the caller's.
+    Follow {
+        /// The id of that one.
+        id: &'a str,
+        /// What is to be done.
+        action: &'a str,
+    },
     /// How one stands.
     Fetch {
         /// Its id.
@@ -71,6 +84,18 @@ pub enum TaskAsk<'a> {
     },
     /// How several stand; their ids are in the body.
     FetchMany,
+    /// The caller's tasks, a page at a time.
+    List,
+    /// What one has come to, itself.
+    Content {
+        /// Its id.
+        id: &'a str,
+    },
+    /// That one is no longer wanted.
+    Remove {
+        /// Its id.
+        id: &'a str,
+    },
     /// Midjourney's seed of a picture.
     Seed {
         /// The task's id.
@@ -142,6 +167,21 @@ pub fn read<'a>(method: &Method, path: &'a str) -> Option<TaskRoute<'a>> {
         (&Method::GET, ["v1", "video", "generations", id]) if !id.is_empty() => {
             of(Platform::Video, TaskAsk::Fetch { id })
         }
+        (_, ["v1", "videos", rest @ ..]) => of(Platform::OpenaiVideo, videos(method, rest)?),
+        _ => None,
+    }
+}
+
+/// OpenAI's videos.
+fn videos<'a>(method: &Method, rest: &[&'a str]) -> Option<TaskAsk<'a>> {
+    match (method, rest) {
+        (&Method::POST, []) => Some(TaskAsk::Submit { action: "create" }),
+        (&Method::GET, []) => Some(TaskAsk::List),
+        (_, ["" | "characters" | "edits" | "extensions", ..]) => None,
+        (&Method::GET, [id]) => Some(TaskAsk::Fetch { id }),
+        (&Method::DELETE, [id]) => Some(TaskAsk::Remove { id }),
+        (&Method::GET, [id, "content"]) => Some(TaskAsk::Content { id }),
+        (&Method::POST, [id, action @ "remix"]) => Some(TaskAsk::Follow { id, action }),
         _ => None,
     }
 }

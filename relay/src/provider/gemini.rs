@@ -1,4 +1,4 @@
-//! Gemini with an API key. Embeddings and images of OpenAI's form go to Google's own door for them.
+//! Gemini with an API key. Images of OpenAI's form go to Google's own door for them.
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, header};
@@ -27,7 +27,6 @@ impl Provider for Gemini {
             Operation::ListModels | Operation::GetModel => Some(Dialect::Models),
             Operation::CountTokens | Operation::EmbedBatch | Operation::Stored => own.then_some(Dialect::Gemini),
             Operation::Embed | Operation::ImageGenerate if own => Some(Dialect::Gemini),
-            Operation::Embed => (wish.dialect == Dialect::Embeddings).then_some(Dialect::Embeddings),
             Operation::ImageGenerate => (wish.dialect == Dialect::Images).then_some(Dialect::Images),
             _ => None,
         }
@@ -35,7 +34,7 @@ impl Provider for Gemini {
 
     fn request(&self, account: &Upstream<'_>, ask: &Ask<'_>) -> Result<Outgoing, Refusal> {
         let base = account.base(BASE);
-        if matches!(ask.dialect, Dialect::Embeddings | Dialect::Images) {
+        if ask.dialect == Dialect::Images {
             let url = address::versioned(base, VERSION, &format!("/openai{}", openai::tail(ask)?));
             return openai::send(account, ask, url, openai::bearer(account, ask)?, openai::body(ask, false)?);
         }
@@ -129,7 +128,7 @@ pub(super) fn body(ask: &Ask<'_>) -> Bytes {
         Payload::Raw(bytes) => bytes.clone(),
         Payload::Json(body) => {
             let mut edit = body.edit();
-            if body.has("model") && ask.operation != Operation::Stored {
+            if body.has("model") && ask.operation != Operation::Stored && ask.dialect != Dialect::Predict {
                 edit.set_str("model", &format!("models/{}", bare(ask.model)));
             }
             edit.finish()

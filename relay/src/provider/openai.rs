@@ -144,9 +144,10 @@ pub(super) fn send(
     body: Bytes,
 ) -> Result<Outgoing, Refusal> {
     let url = match ask.operation {
-        Operation::Realtime => {
-            address::socket(&address::with_query(url, &percent::query_without(ask.query, &["key", "model"])))
-        }
+        Operation::Realtime => address::socket(&address::with_query(
+            url,
+            &percent::query_without(ask.query, &["key", "model", "deployment", "api-version"]),
+        )),
         _ if ask.follows_client() => address::with_query(url, &percent::query_without(ask.query, &["key"])),
         _ => url,
     };

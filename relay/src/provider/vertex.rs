@@ -28,6 +28,11 @@ impl Provider for Vertex {
                 (wish.dialect == Dialect::Messages).then_some(Dialect::Messages)
             }
             Operation::Generate => Some(Dialect::Gemini),
+            // Gemini's models embed one content at a time; those before them are asked for predictions.
+            Operation::Embed if is_gemini(wish.model) => (wish.dialect == Dialect::Gemini).then_some(Dialect::Gemini),
+            Operation::Embed | Operation::EmbedBatch if !is_gemini(wish.model) => {
+                matches!(wish.dialect, Dialect::Gemini | Dialect::Embeddings).then_some(Dialect::Predict)
+            }
             Operation::CountTokens | Operation::ImageGenerate => {
                 (wish.dialect == Dialect::Gemini).then_some(Dialect::Gemini)
             }
@@ -44,7 +49,7 @@ impl Provider for Vertex {
         authenticate(account, &mut headers)?;
         let root = root(account)?;
         if !claude {
-            let action = gemini::action(ask)?;
+            let action = if ask.dialect == Dialect::Predict { "predict" } else { gemini::action(ask)? };
             let url = format!("{root}/publishers/google/models/{}:{action}", percent::encode(gemini::bare(ask.model)));
             return outgoing::finish(account, ask, &url, headers, gemini::body(ask));
         }
@@ -64,9 +69,7 @@ impl Provider for Vertex {
             edit.remove("model");
             edit.set_str("anthropic_version", ANTHROPIC_VERSION);
         }
-        for name in
-            ["thread", "context_management", "service_tier", "mcp_servers", "container", "fallbacks", "workspace_id"]
-        {
+        for name in ["context_management", "service_tier", "mcp_servers", "container", "fallbacks", "workspace_id"] {
             if body.has(name) {
                 dropped.push(name.to_owned());
             }
@@ -177,6 +180,10 @@ fn root(account: &Upstream<'_>) -> Result<String, Refusal> {
 
 fn is_claude(model: &str) -> bool {
     model.starts_with("claude-")
+}
+
+fn is_gemini(model: &str) -> bool {
+    gemini::bare(model).starts_with("gemini-")
 }
 
 /// Vertex puts `@` before the date of Anthropic's names.

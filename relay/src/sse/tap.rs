@@ -2,11 +2,14 @@
 //! taking out the usage the caller did not ask for. Chunks go on as the buffers they came in; an event is
 //! parsed only when it carries usage.
 
-use std::sync::LazyLock;
+mod peek;
 
 use bytes::{Bytes, BytesMut};
-use memchr::memmem::{self, Finder};
+use memchr::memmem;
 
+pub use self::peek::response_items;
+
+use self::peek::{first_key_is_error, has_text_value, string_after, text_keys, type_is};
 use super::{MAX_FRAME, Scan, SseError};
 use crate::convert::edit::Body;
 use crate::convert::estimate::Tally;
@@ -130,15 +133,21 @@ impl Tap {
         self.find_end(event, data);
     }
 
-    /// Where the stream stands. A chat stream that gave its finish reason counts as done even if the vendor
-    /// never sends `[DONE]`.
+    /// Where the stream stands. A chat or message that said why it ends counts as done even if the vendor never
+    /// sends its last event.
     pub fn end(&self) -> End {
         if self.end == End::Open && self.finish_seen { End::Done } else { self.end }
     }
 
-    /// Whether the answer is complete and its `[DONE]` has not come.
-    pub fn lacks_done(&self) -> bool {
-        self.kind == Kind::Chat && self.end == End::Open && self.finish_seen
+    /// The event that tells the client of the end, where the answer is complete and that event has not come.
+    pub fn missing_end(&self) -> Option<Bytes> {
+        let complete = self.end == End::Open && self.finish_seen;
+        let event: &'static [u8] = match self.kind {
+            Kind::Chat => b"data: [DONE]\n\n",
+            Kind::Messages => b"event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n",
+            Kind::Gemini | Kind::Responses | Kind::Media => return None,
+        };
+        complete.then(|| Bytes::from_static(event))
     }
 
     /// The vendor's usage so far, if it gave any.
@@ -279,6 +288,8 @@ impl Tap {
                     self.end = End::Done;
                 } else if is("error") {
                     self.end = End::Failed;
+                } else if is("message_delta") {
+                    self.finish_seen |= has_text_value(data, b"\"stop_reason\"");
                 }
             }
             Kind::Responses => {
@@ -309,24 +320,6 @@ impl Tap {
             }
         }
     }
-}
-
-/// The ids of the items of a response, given it or the event that holds it.
-pub fn response_items(data: &[u8]) -> Vec<String> {
-    #[derive(Default, serde::Deserialize)]
-    #[serde(default)]
-    struct Item {
-        id: Option<String>,
-    }
-    #[derive(Default, serde::Deserialize)]
-    #[serde(default)]
-    struct Response {
-        output: Vec<Item>,
-        response: Option<Box<Response>>,
-    }
-    let found: Response = serde_json::from_slice(data).unwrap_or_default();
-    let output = found.response.map_or(found.output, |inner| inner.output);
-    output.into_iter().filter_map(|item| item.id).collect()
 }
 
 /// What the caller gets of one frame.
@@ -372,55 +365,6 @@ fn hide_usage(raw: &[u8], data: &[u8]) -> Forward {
     let mut frame = Vec::with_capacity(raw.len());
     super::write_data(&mut frame, &edit.finish());
     Forward::Instead(Bytes::from(frame))
-}
-
-/// The keys under which a stream carries model text, each with its length.
-fn text_keys(kind: Kind) -> &'static [(Finder<'static>, usize)] {
-    fn finders(keys: &[&'static str]) -> Vec<(Finder<'static>, usize)> {
-        keys.iter().map(|key| (Finder::new(key.as_bytes()), key.len())).collect()
-    }
-    static CHAT: LazyLock<Vec<(Finder<'static>, usize)>> =
-        LazyLock::new(|| finders(&["\"content\"", "\"arguments\"", "\"reasoning_content\"", "\"text\""]));
-    static MESSAGES: LazyLock<Vec<(Finder<'static>, usize)>> =
-        LazyLock::new(|| finders(&["\"text\"", "\"thinking\"", "\"partial_json\""]));
-    static GEMINI: LazyLock<Vec<(Finder<'static>, usize)>> =
-        LazyLock::new(|| finders(&["\"text\"", "\"name\"", "\"data\""]));
-    static RESPONSES: LazyLock<Vec<(Finder<'static>, usize)>> = LazyLock::new(|| finders(&["\"delta\""]));
-    match kind {
-        Kind::Chat => &CHAT,
-        Kind::Messages => &MESSAGES,
-        Kind::Gemini => &GEMINI,
-        Kind::Responses | Kind::Media => &RESPONSES,
-    }
-}
-
-/// The inside of the JSON string that follows a key's closing quote: `: "…"`.
-fn string_after(rest: &[u8]) -> Option<&[u8]> {
-    let rest = rest.trim_ascii_start().strip_prefix(b":")?.trim_ascii_start().strip_prefix(b"\"")?;
-    let mut from = 0;
-    loop {
-        let at = from + memchr::memchr2(b'"', b'\\', rest.get(from..)?)?;
-        if rest.get(at) == Some(&b'"') {
-            return rest.get(..at);
-        }
-        from = at + 2;
-    }
-}
-
-/// Whether a key is there with a text value (not `null`).
-fn has_text_value(data: &[u8], key: &[u8]) -> bool {
-    memmem::find_iter(data, key).any(|at| string_after(data.get(at + key.len()..).unwrap_or_default()).is_some())
-}
-
-/// Whether the object's first member says `"type": name`.
-fn type_is(data: &[u8], name: &str) -> bool {
-    let first = data.trim_ascii_start().strip_prefix(b"{").map(<[u8]>::trim_ascii_start);
-    first.and_then(|rest| rest.strip_prefix(b"\"type\"")).and_then(string_after) == Some(name.as_bytes())
-}
-
-fn first_key_is_error(data: &[u8]) -> bool {
-    let first = data.trim_ascii_start().strip_prefix(b"{").map(<[u8]>::trim_ascii_start);
-    first.is_some_and(|rest| rest.starts_with(b"\"error\""))
 }
 
 #[cfg(test)]

@@ -37,17 +37,18 @@ const FIELDS: usize = 60;
 /// How long beyond the longest attempt a row may stay without a vendor's id before it has failed.
 const MARGIN: i64 = 2 * schema::clock::MINUTE;
 
-/// Serves a submission.
+/// Serves a submission; `of` is the task that its path builds on.
 pub async fn run(
     app: &App,
     engine: &Arc<Engine>,
     route: &TaskRoute<'_>,
     action: &str,
+    of: Option<&str>,
     request: Request,
     view: Arc<KeyView>,
 ) -> Response<Body> {
     let ear = request.ear;
-    match prepare(app, engine, route, action, &request, &view).await {
+    match prepare(app, engine, route, action, of, &request, &view).await {
         Ok((handing, content)) => {
             let call = Call {
                 id: schema::id::hex(&schema::id::random::<12>()),
@@ -67,6 +68,7 @@ pub async fn run(
                 wants_usage: false,
                 json_array: false,
                 client: Client::Other,
+                account: request.account,
             };
             call::hand_in(app, engine, call, view, handing).await
         }
@@ -79,13 +81,17 @@ async fn prepare(
     engine: &Arc<Engine>,
     route: &TaskRoute<'_>,
     action: &str,
+    of: Option<&str>,
     request: &Request,
     view: &KeyView,
 ) -> std::result::Result<(Handing, Content), Fault> {
     let studio = super::studio(route.platform);
     let fields = fields(&request.headers, &request.body, route.platform)?;
-    let kept = kept(&fields);
-    let parent = match studio.parent(action, &fields) {
+    let mut kept = kept(&fields);
+    if let Some(id) = of {
+        kept.insert("builds_on".into(), id.into());
+    }
+    let parent = match of.map(str::to_owned).or_else(|| studio.parent(action, &fields)) {
         Some(id) => Some(own(app, view, route.platform, &id).await?),
         None => None,
     };
@@ -99,8 +105,17 @@ async fn prepare(
         native: wants_own_form(&request.headers),
     };
     let mut order = studio.order(heard)?;
+    // What it has of the one that it builds on.
+    for name in ["seconds", "size"].into_iter().filter(|_| of.is_some()) {
+        if let Some(value) = order.body.get(name) {
+            kept.entry(name).or_insert_with(|| value.clone());
+        }
+    }
     let vendor = vendor(app, route.platform, &order.model);
-    if vendor != route.platform {
+    if vendor == Platform::Kling && route.platform != Platform::Kling {
+        if of.is_some() {
+            return Err(bad("The vendor of this film makes no others from it.", "model"));
+        }
         order = kling::from_video(order)?;
     }
     if let Some(url) = &order.notify_url {
@@ -122,8 +137,9 @@ async fn prepare(
 }
 
 /// The service that makes what is asked for: Kling's own models are made at Kling, where there is an account,
-/// also when New-API's words ask for them.
+/// also when New-API's words or OpenAI's ask for them.
 fn vendor(app: &App, platform: Platform, model: &str) -> Platform {
+    let platform = if platform == Platform::OpenaiVideo { Platform::Video } else { platform };
     if platform != Platform::Video || routing::family(model) != Some(Service::Kling) {
         return platform;
     }
@@ -145,7 +161,7 @@ pub async fn own(app: &App, view: &KeyView, platform: Platform, id: &str) -> std
         return Err(none());
     }
     match task::of_user(app, view.owner.id, id).await {
-        Ok(task) if task.platform == platform.as_str() => Ok(task),
+        Ok(task) if task.platform == platform.as_str() && !task.is_forgotten() => Ok(task),
         Ok(_) | Err(schema::Error::NotFound { .. }) => Err(none()),
         Err(error) => {
             tracing::error!(cause = error.cause(), "a task could not be read");

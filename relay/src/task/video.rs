@@ -100,7 +100,7 @@ impl Studio for Video {
 }
 
 /// Where a finished film is; older installations put it into the reason of a failure.
-fn film(result: &super::studio::Fields) -> Option<&str> {
+pub fn film(result: &super::studio::Fields) -> Option<&str> {
     let inner = result.get("data");
     let of = |name: &str| inner.and_then(|inner| inner.get(name));
     // A film that Kling made.

@@ -176,7 +176,22 @@ macro_rules! filtered {
     }};
 }
 
+/// The mark in a request's document that its client wants nothing of the task any more.
+const FORGOTTEN: &str = "forgotten";
+
 impl Task {
+    /// Whether its client has removed it: it stays in the books, and shows its client nothing.
+    pub fn is_forgotten(&self) -> bool {
+        self.request.0.get(FORGOTTEN).is_some()
+    }
+    /// Its documents once its client has removed it: what was billed by stays.
+    pub fn forgotten(&self) -> (TaskDoc, TaskDoc) {
+        let mut request = self.request.0.clone();
+        request.retain(|_, value| !value.is_array() && !value.is_object());
+        request.remove("prompt");
+        request.insert(FORGOTTEN.to_owned(), true.into());
+        (TaskDoc::from(request), TaskDoc::default())
+    }
     pub async fn find(conn: &mut Conn, id: i64) -> QueryResult<Option<Self>> {
         on!(conn, |c| tasks::table.find(id).select(Self::as_select()).first(c).await.optional())
     }
@@ -208,6 +223,30 @@ impl Task {
         .get_result(c)
         .await
         .optional())
+    }
+    /// Replaces what an ended task was asked and what it came to; false when somebody was faster.
+    pub async fn rewrite(
+        conn: &mut Conn,
+        id: i64,
+        version: i64,
+        (request, result): (&TaskDoc, &TaskDoc),
+        now: Time,
+    ) -> QueryResult<bool> {
+        let n = on!(conn, |c| diesel::update(
+            tasks::table
+                .filter(tasks::id.eq(id))
+                .filter(tasks::version.eq(version))
+                .filter(tasks::status.ne_all(TaskStatus::OPEN))
+        )
+        .set((
+            tasks::request.eq(request),
+            tasks::result.eq(result),
+            tasks::updated_at.eq(now),
+            tasks::version.eq(tasks::version + 1)
+        ))
+        .execute(c)
+        .await)?;
+        Ok(n == 1)
     }
     /// Marks a failed task as refunded; false when it was before.
     pub async fn mark_refunded(conn: &mut Conn, id: i64, now: Time) -> QueryResult<bool> {

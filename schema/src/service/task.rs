@@ -94,6 +94,16 @@ pub async fn begin(app: &App, begun: Begun) -> Result<Task> {
     Ok(task)
 }
 
+/// Forgets what an ended task was asked and what it came to, because its client wants nothing of it any more;
+/// false when it has not ended, or somebody was faster.
+pub async fn forget(app: &App, seen: &Task) -> Result<bool> {
+    let (request, result) = seen.forgotten();
+    let mut tx = app.db.begin().await?;
+    let done = Task::rewrite(&mut tx, seen.id, seen.version, (&request, &result), app.clock.now()).await?;
+    tx.commit().await?;
+    Ok(done)
+}
+
 async fn announce(app: &App, task: &Task) {
     let event = Event::TaskChanged {
         id: task.id,

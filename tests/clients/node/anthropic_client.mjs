@@ -1,5 +1,8 @@
 // The official Anthropic SDK for Node.
 import Anthropic from '@anthropic-ai/sdk';
+import { betaZodTool } from '@anthropic-ai/sdk/helpers/beta/zod';
+import { zodOutputFormat } from '@anthropic-ai/sdk/helpers/zod';
+import { z } from 'zod';
 import { CITY, CLAUDE, GEMINI, GPT, KEY, LIMITED, SAID, TOLLGATE, WRONG, assert, check, refused, run } from './check.mjs';
 
 const connect = (apiKey = KEY, baseURL = TOLLGATE) => new Anthropic({ apiKey, baseURL, maxRetries: 0 });
@@ -43,6 +46,35 @@ check('messages call tools, streamed', async () => {
     const results = calls.map((call) => ({ type: 'tool_result', tool_use_id: call.id, content: 'sunny' }));
     asked.messages = [...asked.messages, { role: 'assistant', content: answer.content }, { role: 'user', content: results }];
     assert.match((await client.messages.create(asked)).content[0].text, /sunny/);
+  }
+});
+
+check('tools are run by the SDK', async () => {
+  const weather = betaZodTool({
+    name: 'weather', description: 'The weather.', inputSchema: z.object({ city: z.string() }), run: () => 'sunny',
+  });
+  for (const model of VENDORS) {
+    for (const stream of [false, true]) {
+      const runner = client.beta.messages.toolRunner({ ...ask(model), tools: [weather], stream });
+      let last;
+      for await (const turn of runner) last = stream ? await turn.finalMessage() : turn;
+      assert.match(last.content.find((block) => block.type === 'text').text, /sunny/, model);
+    }
+  }
+});
+
+check('answers by a schema', async () => {
+  const format = zodOutputFormat(z.object({ city: z.string() }));
+  for (const model of VENDORS) {
+    const answer = await client.messages.parse({ ...ask(model), output_config: { format } });
+    assert.equal(typeof answer.parsed_output.city, 'string', model);
+  }
+});
+
+check('what nobody serves is not found', async () => {
+  for (const call of [() => client.messages.batches.list(), () => client.beta.files.list()]) {
+    const error = await refused(call);
+    assert.ok(error instanceof Anthropic.NotFoundError && error.requestID, String(error));
   }
 });
 

@@ -36,6 +36,24 @@ check('tools are called', async () => {
   }
 });
 
+check('a chat has several turns and streams', async () => {
+  for (const model of VENDORS) {
+    const chat = client.chats.create({ model, config: { systemInstruction: 'Be brief.' } });
+    assert.equal((await chat.sendMessage({ message: 'Say hello.' })).text, SAID);
+    let text = '';
+    for await (const chunk of await chat.sendMessageStream({ message: 'And again.' })) text += chunk.text ?? '';
+    assert.equal(text, SAID);
+  }
+});
+
+check('answers by a schema', async () => {
+  const config = { responseMimeType: 'application/json', responseJsonSchema: CITY };
+  for (const model of VENDORS) {
+    const answer = await client.models.generateContent({ model, contents: 'A city.', config });
+    assert.equal(typeof JSON.parse(answer.text).city, 'string');
+  }
+});
+
 check('counts and vectors', async () => {
   assert.ok((await client.models.countTokens({ model: GEMINI, contents: 'x' })).totalTokens > 0);
   const { embeddings } = await client.models.embedContent({ model: 'gemini-embedding-001', contents: ['one', 'two'] });

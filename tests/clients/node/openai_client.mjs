@@ -1,5 +1,7 @@
 // The official OpenAI SDK for Node.
 import OpenAI, { AzureOpenAI, toFile } from 'openai';
+import { zodResponseFormat, zodTextFormat } from 'openai/helpers/zod';
+import { z } from 'zod';
 import { CITY, CLAUDE, GEMINI, GPT, KEY, LIMITED, SAID, TOLLGATE, WRONG, assert, check, refused, run } from './check.mjs';
 
 const connect = (apiKey = KEY) => new OpenAI({ apiKey, baseURL: `${TOLLGATE}/v1`, maxRetries: 0 });
@@ -66,6 +68,23 @@ check('responses, whole and streamed', async () => {
       if (event.type === 'response.output_text.delta') text += event.delta;
     }
     assert.equal(text, SAID);
+  }
+});
+
+check('answers by a schema', async () => {
+  const city = z.object({ city: z.string() });
+  for (const model of VENDORS) {
+    const chat = await client.chat.completions.parse({ model, messages, response_format: zodResponseFormat(city, 'city') });
+    assert.equal(typeof chat.choices[0].message.parsed.city, 'string');
+    const stream = client.responses.stream({ model, input: 'A city.', text: { format: zodTextFormat(city, 'city') } });
+    assert.equal(typeof (await stream.finalResponse()).output_parsed.city, 'string');
+  }
+});
+
+check('what nobody serves is not found', async () => {
+  for (const call of [() => client.files.list(), () => client.batches.list(), () => client.vectorStores.list()]) {
+    const error = await refused(call);
+    assert.ok(error instanceof OpenAI.NotFoundError && error.code === 'unknown_url' && error.requestID, String(error));
   }
 });
 

@@ -1,11 +1,29 @@
 """The official Anthropic SDK for Python."""
+import asyncio
+import base64
+
 import anthropic
-from check import CITY, CLAUDE, GEMINI, GPT, KEY, LIMITED, SAID, TOLLGATE, WRONG, check, refused, run
+from check import CITY, CLAUDE, GEMINI, GPT, KEY, LIMITED, PNG, SAID, TOLLGATE, WRONG, check, refused, run
+from pydantic import BaseModel
 
 client = anthropic.Anthropic(api_key=KEY, base_url=TOLLGATE, max_retries=0)
 HELLO = [{"role": "user", "content": "Say hello."}]
 TOOLS = [{"name": "weather", "description": "The weather.", "input_schema": CITY}]
 THINKING = {"type": "enabled", "budget_tokens": 1024}
+
+
+class City(BaseModel):
+    city: str
+
+
+@anthropic.beta_tool
+def weather(city: str) -> str:
+    """The weather of a city.
+
+    Args:
+        city: The city.
+    """
+    return "sunny"
 
 
 def text(message):
@@ -77,6 +95,89 @@ def thoughts_come_back_sealed():
             {"type": "tool_result", "tool_use_id": block.id, "content": "sunny"}
             for block in answer.content if block.type == "tool_use"]})
         assert "sunny" in text(client.messages.create(**asked))
+
+
+@check
+def the_sdk_runs_tools_itself():
+    for model in (CLAUDE, GPT, GEMINI):
+        asked = {"model": model, "max_tokens": 64, "tools": [weather],
+                 "messages": [{"role": "user", "content": "What is the weather in Graz?"}]}
+        last = client.beta.messages.tool_runner(**asked).until_done()
+        assert "sunny" in text(last), (model, last)
+        for stream in client.beta.messages.tool_runner(stream=True, **asked):
+            for _ in stream:
+                pass
+            last = stream.get_final_message()
+        assert "sunny" in text(last), (model, last)
+
+
+@check
+def threads_are_kept_where_a_vendor_keeps_them():
+    talk = client.beta.messages.thread(model=CLAUDE, max_tokens=64, messages=HELLO)
+    assert text(talk.send()) == SAID
+    assert text(talk.send({"role": "user", "content": "And again."})) == SAID and talk.previous_message_id
+    alone = client.beta.messages.thread(model=GPT, max_tokens=64, messages=HELLO,
+                                        unsupported_request_behavior="continue_unthreaded")
+    assert text(alone.send()) == SAID and alone.previous_message_id is None
+
+
+@check
+def answers_by_a_schema():
+    for model in (CLAUDE, GPT, GEMINI):
+        asked = {"model": model, "max_tokens": 64, "messages": HELLO, "output_format": City}
+        assert client.messages.parse(**asked).parsed_output.city, model
+        with client.messages.stream(**asked) as stream:
+            assert stream.get_final_message().parsed_output.city, model
+
+
+@check
+def thoughts_stream():
+    for model in (CLAUDE, GEMINI):
+        turns = [{"role": "user", "content": "Think."}]
+        with client.messages.stream(model=model, max_tokens=4096, messages=turns, thinking=THINKING) as stream:
+            kinds = {event.type for event in stream}
+            final = stream.get_final_message()
+        assert {"thinking", "text"} <= kinds and (model != CLAUDE or "signature" in kinds), (model, kinds)
+        assert [block.type for block in final.content] == ["thinking", "text"], (model, final)
+
+
+@check
+def the_asynchronous_client():
+    async def ask(model):
+        async with anthropic.AsyncAnthropic(api_key=KEY, base_url=TOLLGATE, max_retries=0) as other:
+            async with other.messages.stream(model=model, max_tokens=64, messages=HELLO) as stream:
+                return "".join([piece async for piece in stream.text_stream])
+
+    for model in (CLAUDE, GPT, GEMINI):
+        assert asyncio.run(ask(model)) == SAID, model
+
+
+@check
+def documents_and_pictures_are_read():
+    pdf = {"type": "base64", "media_type": "application/pdf", "data": base64.b64encode(b"%PDF-1.4 x").decode()}
+    png = {"type": "base64", "media_type": "image/png", "data": base64.b64encode(PNG).decode()}
+    content = [{"type": "document", "source": pdf, "title": "T"}, {"type": "image", "source": png},
+               {"type": "text", "text": "What is this?", "cache_control": {"type": "ephemeral"}}]
+    for model in (CLAUDE, GPT, GEMINI):
+        answer = client.messages.create(model=model, max_tokens=64, messages=[{"role": "user", "content": content}])
+        assert text(answer) == SAID, (model, answer)
+
+
+@check
+def requests_have_names():
+    for model in (CLAUDE, GPT, GEMINI):
+        assert client.messages.create(model=model, max_tokens=64, messages=HELLO)._request_id, model
+    wrong = client.with_options(api_key=WRONG)
+    error = refused(anthropic.AuthenticationError,
+                    lambda: wrong.messages.create(model=CLAUDE, max_tokens=64, messages=HELLO))
+    assert error.request_id, error
+
+
+@check
+def what_nobody_serves_is_not_found():
+    for call in (client.messages.batches.list, client.beta.files.list, client.beta.skills.list):
+        error = refused(anthropic.NotFoundError, call)
+        assert error.body["error"]["type"] == "not_found_error", error.body
 
 
 @check

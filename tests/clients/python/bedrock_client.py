@@ -55,6 +55,27 @@ def converse_calls_tools():
 
 
 @check
+def converse_streams_tool_calls_and_hears_options():
+    asked = {"messages": [{"role": "user", "content": [{"text": "What is the weather in Graz?"}]}], "toolConfig": TOOLS,
+             "system": [{"text": "Be brief."}], "inferenceConfig": {"maxTokens": 64, "stopSequences": ["x"]}}
+    for model in (OFFICIAL, CLAUDE, GPT):
+        events = list(client.converse_stream(modelId=model, **asked)["stream"])
+        starts = [event["contentBlockStart"]["start"] for event in events if "contentBlockStart" in event]
+        assert any(start.get("toolUse", {}).get("name") == "weather" for start in starts), (model, events)
+        deltas = [event["contentBlockDelta"]["delta"] for event in events if "contentBlockDelta" in event]
+        said = "".join(delta["toolUse"]["input"] for delta in deltas if "toolUse" in delta)
+        assert "city" in json.loads(said[:said.index("}") + 1]), (model, said)
+        stops = [event["messageStop"]["stopReason"] for event in events if "messageStop" in event]
+        assert stops == ["tool_use"], (model, stops)
+
+
+@check
+def requests_have_names():
+    for model in (OFFICIAL, GPT):
+        assert client.converse(modelId=model, messages=HELLO)["ResponseMetadata"]["RequestId"], model
+
+
+@check
 def invoke_whole_and_streamed():
     for model in (OFFICIAL, CLAUDE, GPT):
         answer = json.loads(client.invoke_model(modelId=model, body=json.dumps(INVOKE))["body"].read())

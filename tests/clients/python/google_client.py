@@ -1,7 +1,11 @@
 """The official Google Gen AI SDK for Python."""
+import asyncio
+import json
+
 from check import CLAUDE, GEMINI, GPT, KEY, LIMITED, SAID, TOLLGATE, WRONG, check, refused, run
 from google import genai
 from google.genai import errors, types
+from pydantic import BaseModel
 
 
 def connect(key=KEY, **options):
@@ -10,6 +14,10 @@ def connect(key=KEY, **options):
 
 client = connect()
 older = connect(api_version="v1beta")
+
+
+class City(BaseModel):
+    city: str
 
 
 def weather(city: str) -> str:
@@ -71,6 +79,48 @@ def a_chat_has_several_turns():
 
 
 @check
+def answers_by_a_schema():
+    for schema in ({"response_schema": City}, {"response_json_schema": City.model_json_schema()}):
+        config = types.GenerateContentConfig(response_mime_type="application/json", **schema)
+        for model in (GEMINI, GPT, CLAUDE):
+            answer = client.models.generate_content(model=model, contents="A city.", config=config)
+            assert answer.parsed and json.loads(answer.text)["city"], (model, answer)
+
+
+@check
+def a_chat_streams_while_the_sdk_runs_tools():
+    for model in (GEMINI, GPT, CLAUDE):
+        chat = client.chats.create(model=model, config=types.GenerateContentConfig(tools=[weather]))
+        said = "".join(chunk.text or "" for chunk in chat.send_message_stream("The weather in Graz?"))
+        assert "sunny" in said, (model, said)
+
+
+@check
+def the_asynchronous_client():
+    async def ask(model):
+        chunks = await connect().aio.models.generate_content_stream(model=model, contents="Say hello.")
+        return "".join([chunk.text or "" async for chunk in chunks])
+
+    for model in (GEMINI, GPT, CLAUDE):
+        assert asyncio.run(ask(model)) == SAID, model
+
+
+@check
+def contents_are_cached():
+    made = client.caches.create(model=GEMINI, config=types.CreateCachedContentConfig(contents=["A long text."], ttl="60s"))
+    config = types.GenerateContentConfig(cached_content=made.name)
+    assert client.models.generate_content(model=GEMINI, contents="Say hello.", config=config).text == SAID
+    client.caches.delete(name=made.name)
+
+
+@check
+def what_nobody_serves_is_not_found():
+    for call in (lambda: list(older.files.list()), lambda: list(older.batches.list())):
+        error = refused(errors.ClientError, call)
+        assert error.code == 404 and error.status == "NOT_FOUND", error
+
+
+@check
 def prompts_are_counted():
     assert client.models.count_tokens(model=GEMINI, contents="Say hello.").total_tokens > 0
 
@@ -78,6 +128,8 @@ def prompts_are_counted():
 @check
 def vectors():
     answer = client.models.embed_content(model="gemini-embedding-001", contents=["one", "two"])
+    assert len(answer.embeddings) == 2 and answer.embeddings[1].values, answer
+    answer = client.models.embed_content(model="text-embedding-3-small", contents=["one", "two"])
     assert len(answer.embeddings) == 2 and answer.embeddings[1].values, answer
 
 

@@ -1,6 +1,8 @@
 """The official OpenAI SDK for Python."""
+import asyncio
 import io
 import json
+import time
 
 import openai
 from check import (CITY, CLAUDE, CLAUDE_ONLY, GEMINI, GPT, KEY, LIMITED, PNG, SAID, TOLLGATE, WRONG, check, refused,
@@ -76,6 +78,57 @@ def chat_answers_by_a_schema():
 
 
 @check
+def schemas_are_read_while_they_stream_and_by_responses():
+    class City(BaseModel):
+        city: str
+
+    for model in (GPT, CLAUDE, GEMINI):
+        with client.chat.completions.stream(model=model, messages=HELLO, response_format=City) as stream:
+            for _ in stream:
+                pass
+            assert stream.get_final_completion().choices[0].message.parsed.city, model
+        assert client.responses.parse(model=model, input="A city.", text_format=City).output_parsed.city, model
+        with client.responses.stream(model=model, input="A city.", text_format=City) as stream:
+            for _ in stream:
+                pass
+            assert stream.get_final_response().output_parsed.city, model
+
+
+@check
+def functions_of_the_oldest_form():
+    functions = [{"name": "weather", "description": "The weather.", "parameters": CITY}]
+    for model in (CLAUDE, GEMINI):
+        messages = [{"role": "user", "content": "What is the weather in Graz?"}]
+        choice = client.chat.completions.create(model=model, messages=messages, functions=functions).choices[0]
+        call = choice.message.function_call
+        assert choice.finish_reason == "function_call" and "city" in json.loads(call.arguments), (model, choice)
+        messages += [choice.message, {"role": "function", "name": call.name, "content": "sunny"}]
+        answer = client.chat.completions.create(model=model, messages=messages, functions=functions)
+        assert "sunny" in answer.choices[0].message.content, (model, answer)
+        chunks = client.chat.completions.create(model=model, messages=HELLO, functions=functions, stream=True)
+        calls = [chunk.choices[0].delta.function_call for chunk in chunks if chunk.choices]
+        assert "city" in json.loads("".join(call.arguments or "" for call in calls if call)), (model, calls)
+
+
+@check
+def the_asynchronous_client():
+    async def ask(model):
+        async with openai.AsyncOpenAI(api_key=KEY, base_url=f"{TOLLGATE}/v1", max_retries=0) as other:
+            stream = await other.chat.completions.create(model=model, messages=HELLO, stream=True)
+            return "".join([chunk.choices[0].delta.content or "" async for chunk in stream if chunk.choices])
+
+    for model in (GPT, CLAUDE, GEMINI):
+        assert asyncio.run(ask(model)) == SAID, model
+
+
+@check
+def raw_answers_name_their_request():
+    for model in (GPT, CLAUDE, GEMINI):
+        raw = client.chat.completions.with_raw_response.create(model=model, messages=HELLO)
+        assert raw.headers["x-request-id"] == raw.request_id and raw.parse().id, (model, raw.headers)
+
+
+@check
 def chat_sees_pictures():
     url = "data:image/png;base64," + __import__("base64").b64encode(PNG).decode()
     content = [{"type": "text", "text": "What is this?"}, {"type": "image_url", "image_url": {"url": url}}]
@@ -126,6 +179,51 @@ def responses_remember():
 
 
 @check
+def responses_in_the_background():
+    begun = client.responses.create(model=GPT, input="Say hello.", background=True)
+    assert begun.status == "queued", begun
+    for _ in range(100):
+        done = client.responses.retrieve(begun.id)
+        if done.status == "completed":
+            break
+        time.sleep(0.1)
+    assert done.output_text == SAID, done
+    events = [event.type for event in client.responses.retrieve(begun.id, stream=True)]
+    assert events[-1] == "response.completed", events
+    other = client.responses.create(model=GPT, input="Say hello.", background=True)
+    assert client.responses.cancel(other.id).status == "cancelled"
+
+
+@check
+def conversations():
+    talk = client.conversations.create(metadata={"topic": "x"})
+    assert client.responses.create(model=GPT, input="Say hello.", conversation=talk.id).output_text == SAID
+    assert client.conversations.retrieve(talk.id).id == talk.id
+    client.conversations.delete(talk.id)
+
+
+@check
+def videos_are_made():
+    made = client.videos.create(model="sora-2", prompt="a cat", seconds="8", size="1280x720",
+                                input_reference=("a.png", io.BytesIO(PNG), "image/png"))
+    assert made.status == "queued" and made.seconds == "8" and made.size == "1280x720", made
+    assert made.id in [video.id for video in client.videos.list(limit=5)]
+    done = client.videos.poll(made.id, poll_interval_ms=500)
+    assert done.status == "completed" and done.progress == 100, done
+    anew = client.videos.remix(made.id, prompt="a dog")
+    assert anew.remixed_from_video_id == made.id, anew
+    assert client.videos.delete(made.id).deleted
+    refused(openai.NotFoundError, lambda: client.videos.retrieve(made.id))
+
+
+@check
+def what_nobody_serves_is_not_found():
+    for call in (client.files.list, client.batches.list, client.vector_stores.list, client.fine_tuning.jobs.list,
+                 lambda: client.files.create(file=("a.jsonl", b"{}"), purpose="batch")):
+        assert refused(openai.NotFoundError, call).code == "unknown_url"
+
+
+@check
 def completions_and_their_stream():
     answer = client.completions.create(model="gpt-3.5-turbo-instruct", prompt="Once", max_tokens=64)
     assert answer.choices[0].text, answer
@@ -137,6 +235,8 @@ def completions_and_their_stream():
 def embeddings_in_both_forms():
     packed = client.embeddings.create(model="text-embedding-3-small", input=["one", "two"])
     plain = client.embeddings.create(model="text-embedding-3-small", input=["one", "two"], encoding_format="float")
+    google = client.embeddings.create(model="gemini-embedding-001", input=["one", "two"], dimensions=8)
+    assert [len(row.embedding) for row in google.data] == [8, 8] and google.usage.total_tokens > 0, google
     near = [abs(a - b) < 1e-6 for a, b in zip(packed.data[1].embedding, plain.data[1].embedding)]
     assert all(near) and near and packed.usage.prompt_tokens > 0
 
@@ -147,6 +247,8 @@ def images_are_made_changed_and_varied():
     picture = lambda: ("a.png", io.BytesIO(PNG), "image/png")
     assert client.images.edit(model="gpt-image-1", image=picture(), prompt="a hat").data[0].b64_json
     assert len(client.images.create_variation(image=picture(), n=2).data) == 2
+    events = client.images.generate(model="gpt-image-1", prompt="a cat", stream=True, partial_images=1)
+    assert [event.type for event in events] == ["image_generation.partial_image", "image_generation.completed"]
 
 
 @check
@@ -155,6 +257,9 @@ def audio_both_ways():
     assert client.audio.transcriptions.create(model="whisper-1", file=sound).text
     events = client.audio.transcriptions.create(model="gpt-4o-mini-transcribe", file=sound, stream=True)
     assert [event.type for event in events][-1] == "transcript.text.done"
+    for form, beginning in (("text", "The quick"), ("srt", "1\n"), ("vtt", "WEBVTT")):
+        text = client.audio.transcriptions.create(model="whisper-1", file=sound, response_format=form)
+        assert text.startswith(beginning), (form, text)
     assert client.audio.translations.create(model="whisper-1", file=sound).text
     spoken = client.audio.speech.create(model="tts-1", voice="alloy", input="Hello").read()
     assert len(spoken) == 4096

@@ -45,6 +45,8 @@ pub(super) struct Memory {
     pub(super) threads: HashMap<String, bool>,
     /// Stored Responses objects.
     pub(super) responses: HashMap<String, Value>,
+    /// Responses that are made in the background, and how often more one must ask after them.
+    pub(super) working: HashMap<String, u32>,
     /// Conversations that responses can be added to.
     pub(super) conversations: HashMap<String, Value>,
     /// Gemini cached contents.

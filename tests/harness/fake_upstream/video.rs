@@ -9,6 +9,10 @@ use super::state::{Shared, Stage, Task};
 use super::vendor::Vendor;
 
 pub(super) fn answer(seen: &Seen, shared: &Shared) -> Reply {
+    // Finished films lie where everybody may fetch them.
+    if let ["cdn", film] = seen.pieces().iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        return content(seen, film.trim_end_matches(".mp4"));
+    }
     if !shared.accepts(Vendor::Video, seen.bearer().unwrap_or_default(), &[]) {
         return openai::error(
             401,
@@ -29,8 +33,32 @@ pub(super) fn answer(seen: &Seen, shared: &Shared) -> Reply {
             ),
             None => Reply::json(400, &json!({ "code": "task_not_exist", "message": "task_not_exist", "data": null })),
         },
+        ("POST", ["v1", "videos", id, "remix"]) => remix(id, &seen.json(), shared),
+        ("GET", ["v1", "videos", id, "content"]) => content(seen, id),
         _ => openai::error(404, "Invalid URL", "invalid_request_error", None, None),
     }
+}
+
+/// A film of one task; a part of it for who asks for a part.
+fn content(seen: &Seen, id: &str) -> Reply {
+    let film = format!("the film of {id}");
+    let part = seen.header("range").and_then(|range| range.strip_prefix("bytes=")?.split_once('-'));
+    let ends = part.and_then(|(from, to)| Some((from.parse::<usize>().ok()?, to.parse::<usize>().ok()?)));
+    match ends {
+        Some((from, to)) => Reply::whole(206, "video/mp4", film.as_bytes()[from..=to].to_vec())
+            .with("content-range", format!("bytes {from}-{to}/{}", film.len())),
+        None => Reply::whole(200, "video/mp4", film),
+    }
+}
+
+/// Another film from one that is done.
+fn remix(id: &str, body: &Value, shared: &Shared) -> Reply {
+    let known = shared.memory().tasks.get(id).map(|task| task.request.clone());
+    let Some(mut request) = known else {
+        return openai::error(404, "No such video", "invalid_request_error", None, Some("video_not_found"));
+    };
+    request["prompt"] = body["prompt"].clone();
+    submit(&request, shared)
 }
 
 fn submit(body: &Value, shared: &Shared) -> Reply {
@@ -59,7 +87,11 @@ fn object(task: &Task, authority: &str) -> Value {
         Stage::Done => ("SUCCESS", "100%".to_owned()),
         Stage::Failed => ("FAILURE", "100%".to_owned()),
     };
-    let url = format!("http://{authority}/cdn/{}.mp4", task.id);
+    // Sora's films lie behind the vendor's own door.
+    let url = match task.request["model"].as_str() {
+        Some(model) if model.starts_with("sora") => format!("http://{authority}/v1/videos/{}/content", task.id),
+        _ => format!("http://{authority}/cdn/{}.mp4", task.id),
+    };
     json!({
         "task_id": task.id, "status": status, "progress": progress,
         "url": if status == "SUCCESS" { json!(url) } else { json!("") },

@@ -121,6 +121,11 @@ pub(crate) fn finish_reason(stop: Stop) -> &'static str {
     }
 }
 
+/// The finish reason that a client reads.
+pub(super) fn reason(stop: Stop, reply: &Reply) -> &'static str {
+    if reply.old_functions && stop == Stop::ToolUse { "function_call" } else { finish_reason(stop) }
+}
+
 /// Writes an answer.
 pub(crate) fn write_response(response: &Response, reply: &Reply) -> Value {
     let mut message = object([("role", "assistant".into())]);
@@ -146,6 +151,12 @@ pub(crate) fn write_response(response: &Response, reply: &Reply) -> Value {
             Part::Document { .. } | Part::Audio { .. } | Part::Video { .. } | Part::ToolResult(_) => {}
         }
     }
+    if let Some(call) = calls.first().filter(|_| reply.old_functions).and_then(|call| call.get("function")).cloned() {
+        message.insert("function_call".to_owned(), call);
+        if calls.len() == 1 {
+            calls.clear();
+        }
+    }
     message.insert("content".to_owned(), content.map_or(Value::Null, Value::String));
     message.insert("refusal".to_owned(), refusal.map_or(Value::Null, Value::String));
     if !plain.is_empty() {
@@ -165,7 +176,7 @@ pub(crate) fn write_response(response: &Response, reply: &Reply) -> Value {
         ("model", reply.model.as_str().into()),
         (
             "choices",
-            json!([{"index": 0, "message": message, "logprobs": null, "finish_reason": finish_reason(response.stop)}]),
+            json!([{"index": 0, "message": message, "logprobs": null, "finish_reason": reason(response.stop, reply)}]),
         ),
     ]);
     put(&mut out, "usage", response.usage.as_ref().map(usage_json));

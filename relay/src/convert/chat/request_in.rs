@@ -30,6 +30,11 @@ pub(crate) fn read_request(body: &[u8]) -> Result<(Request, Vec<String>), HubErr
     }
     request.format = format(&mut obj, &mut lost)?;
     request.reasoning = reasoning(&mut obj, &mut lost)?;
+    request.old_functions = obj.has("functions") && !obj.has("tools");
+    if request.old_functions {
+        // A `function_call` holds one.
+        request.parallel_tools = Some(false);
+    }
     request.tools = tools(&mut obj, &mut lost)?;
     request.tool_choice = tool_choice(&mut obj)?;
     if !obj.has("messages") {

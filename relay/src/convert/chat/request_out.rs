@@ -15,7 +15,7 @@ pub(crate) fn write_request(request: &Request, notes: &mut Notes) -> Result<Valu
     body.insert("model".to_owned(), request.model.as_str().into());
     body.insert("messages".to_owned(), Value::Array(messages(request, notes)?));
     sampling(request, &mut body, notes)?;
-    if let Some(reasoning) = super::super::openai_reasoning(request, notes) {
+    if let Some(reasoning) = super::super::openai::reasoning(request, notes) {
         put(&mut body, "reasoning_effort", effort(reasoning));
     }
     tools(request, &mut body, notes)?;
@@ -26,11 +26,11 @@ pub(crate) fn write_request(request: &Request, notes: &mut Notes) -> Result<Valu
             let mut inner = object([("name", name.as_deref().unwrap_or("response").into())]);
             put(&mut inner, "description", description.as_deref());
             inner.insert("schema".to_owned(), schema.clone());
-            put(&mut inner, "strict", super::super::strict_if_it_fits(*strict, Some(schema)));
+            put(&mut inner, "strict", super::super::openai::strict_if_it_fits(*strict, Some(schema)));
             put(&mut body, "response_format", Some(json!({"type": "json_schema", "json_schema": inner})));
         }
     }
-    put(&mut body, "user", super::super::short_user(request, notes));
+    put(&mut body, "user", super::super::openai::short_user(request, notes));
     put(&mut body, "prompt_cache_key", request.cache_key.as_deref());
     if !request.metadata.is_empty() {
         body.insert("metadata".to_owned(), Value::Object(request.metadata.clone()));
@@ -44,13 +44,13 @@ pub(crate) fn write_request(request: &Request, notes: &mut Notes) -> Result<Valu
 
 fn sampling(request: &Request, body: &mut Map<String, Value>, notes: &mut Notes) -> Result<(), HubError> {
     let sampling = &request.sampling;
-    let limit = if super::super::is_openai_reasoner(&request.model) { "max_completion_tokens" } else { "max_tokens" };
+    let limit = if super::super::openai::is_reasoner(&request.model) { "max_completion_tokens" } else { "max_tokens" };
     put(body, limit, sampling.max_output);
-    let (temperature, top_p) = super::super::openai_sampling(request, notes);
+    let (temperature, top_p) = super::super::openai::sampling(request, notes);
     put(body, "temperature", temperature);
     put(body, "top_p", top_p);
     notes.lost_if(sampling.top_k.is_some(), Feature::TopK, "top_k")?;
-    if !sampling.stop.is_empty() && super::super::openai_thinks(request) {
+    if !sampling.stop.is_empty() && super::super::openai::thinks(request) {
         notes.warn("stop: not available with this model and not sent");
     } else if !sampling.stop.is_empty() {
         body.insert("stop".to_owned(), json!(sampling.stop));
@@ -71,7 +71,7 @@ pub(crate) fn effort(reasoning: &Reasoning) -> Option<String> {
     reasoning
         .effort
         .clone()
-        .or_else(|| reasoning.budget.map(|budget| super::super::effort_of_budget(budget).to_owned()))
+        .or_else(|| reasoning.budget.map(|budget| super::super::thoughts::effort_of_budget(budget).to_owned()))
 }
 
 fn tools(request: &Request, body: &mut Map<String, Value>, notes: &mut Notes) -> Result<(), HubError> {
@@ -84,7 +84,11 @@ fn tools(request: &Request, body: &mut Map<String, Value>, notes: &mut Notes) ->
                 put(&mut inner, "description", function.description.as_deref());
                 let empty = || json!({"type": "object", "properties": {}});
                 inner.insert("parameters".to_owned(), function.schema.clone().unwrap_or_else(empty));
-                put(&mut inner, "strict", super::super::strict_if_it_fits(function.strict, function.schema.as_ref()));
+                put(
+                    &mut inner,
+                    "strict",
+                    super::super::openai::strict_if_it_fits(function.strict, function.schema.as_ref()),
+                );
                 list.push(json!({"type": "function", "function": inner}));
             }
             Tool::Custom { name, description, format } => {

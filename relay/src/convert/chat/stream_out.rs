@@ -7,7 +7,7 @@ use super::super::hub::{Block, Delta, Event, Signature, Stop, ToolUse, Usage};
 use super::super::json::object;
 use super::super::stream::{Sink, Write};
 use super::super::{Dialect, Reply};
-use super::answer::{annotation, detail, extra_content, finish_reason, image_of_block, usage_json};
+use super::answer::{annotation, detail, extra_content, image_of_block, reason, usage_json};
 
 /// A block that is open.
 #[derive(Debug)]
@@ -30,6 +30,8 @@ enum Kind {
         place: usize,
         custom: bool,
     },
+    /// The only call that clients of `functions` can read.
+    OldCall,
     /// A call of a custom tool that the target knows only as a function: its input is unpacked once whole.
     Packed {
         place: usize,
@@ -96,6 +98,11 @@ impl Writer {
             Block::ToolUse(call) => {
                 let place = self.calls;
                 self.calls += 1;
+                if self.reply.old_functions && place == 0 {
+                    let begun = json!({"name": call.name, "arguments": ""});
+                    self.delta(object([("function_call", begun)]), out);
+                    return self.open.push(Open { index, kind: Kind::OldCall });
+                }
                 let custom = call.custom || self.reply.is_custom(&call.name);
                 let (kind, inner) = if custom {
                     ("custom", json!({"name": call.name, "input": ""}))
@@ -148,6 +155,7 @@ impl Writer {
             (Kind::Text { from }, Delta::Citation(cited)) => {
                 object([("annotations", json!([annotation(cited, *from)]))])
             }
+            (Kind::OldCall, Delta::Args(args)) => object([("function_call", json!({"arguments": args}))]),
             (Kind::Call { place, custom: false }, Delta::Args(args)) => {
                 object([("tool_calls", json!([{"index": *place, "function": {"arguments": args}}]))])
             }
@@ -196,7 +204,7 @@ impl Write for Writer {
             Event::Usage(usage) => self.usage = Some(*usage),
             Event::End => {
                 self.delta(Map::new(), out);
-                let reason = finish_reason(self.stop.unwrap_or_default());
+                let reason = reason(self.stop.unwrap_or_default(), &self.reply);
                 self.chunk(json!([{"index": 0, "delta": {}, "logprobs": null, "finish_reason": reason}]), None, out);
                 if self.reply.include_usage {
                     let usage = self.usage.unwrap_or_default();

@@ -95,7 +95,9 @@ fn thinking(reasoning: &Reasoning, model: &str, notes: &mut Notes) -> Value {
             };
             put(&mut config, "thinkingLevel", Some(level));
         }
-        (None, Some(effort)) => put(&mut config, "thinkingBudget", Some(super::super::budget_of_effort(effort))),
+        (None, Some(effort)) => {
+            put(&mut config, "thinkingBudget", Some(super::super::thoughts::budget_of_effort(effort)))
+        }
         (None, None) => {}
     }
     Value::Object(config)

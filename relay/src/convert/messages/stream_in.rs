@@ -20,12 +20,14 @@ pub(crate) struct Reader {
     /// The vendor's block numbers and ours; blocks nobody else can read have none.
     blocks: HashMap<u64, usize>,
     watch: Watch,
+    /// Whether the vendor has said why the message ends.
+    stopped: bool,
     ended: bool,
 }
 
 impl Reader {
     pub(crate) fn new() -> Self {
-        Self { next: 0, blocks: HashMap::new(), watch: Watch::new(Form::Anthropic), ended: false }
+        Self { next: 0, blocks: HashMap::new(), watch: Watch::new(Form::Anthropic), stopped: false, ended: false }
     }
 
     fn open(&mut self, number: u64, mut block: Obj, out: &mut Vec<Event>) -> Result<(), HubError> {
@@ -116,6 +118,7 @@ impl Reader {
                     && let Some(reason) = delta.str("stop_reason")?
                 {
                     let sequence = delta.str("stop_sequence")?;
+                    self.stopped = true;
                     out.push(Event::Stop { stop: stop_of(&reason), sequence });
                 }
             }
@@ -151,7 +154,11 @@ impl Read for Reader {
         self.read(data, out).map_err(HubError::in_answer)
     }
 
-    fn finish(&mut self, _out: &mut Vec<Event>) {
-        // Only `message_stop` ends a message.
+    fn finish(&mut self, out: &mut Vec<Event>) {
+        // A message that said why it ends lacks nothing but `message_stop`.
+        if self.stopped && !self.ended {
+            self.ended = true;
+            out.push(Event::End);
+        }
     }
 }

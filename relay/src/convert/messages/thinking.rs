@@ -1,8 +1,9 @@
 //! How Anthropic's models are asked to think: the form depends on the model, and several things forbid it.
 
+use super::super::Dialect;
 use super::super::hub::{Message, Part, Request, Role, ToolChoice};
 use super::super::rules::Notes;
-use super::super::{Dialect, budget_of_effort, effort_of_budget};
+use super::super::thoughts::{budget_of_effort, effort_of_budget};
 
 /// The least thinking budget the vendor accepts.
 const LEAST_BUDGET: u64 = 1_024;

@@ -22,7 +22,7 @@ pub(crate) fn write_request(request: &Request, notes: &mut Notes) -> Result<Valu
     }
     body.insert("input".to_owned(), Value::Array(input(request, notes)?));
     sampling(request, &mut body, notes)?;
-    if let Some(reasoning) = super::super::openai_reasoning(request, notes) {
+    if let Some(reasoning) = super::super::openai::reasoning(request, notes) {
         let mut out = Map::new();
         let effort = chat::effort(reasoning).map(|word| if word == "max" { "xhigh".to_owned() } else { word });
         put(&mut out, "effort", effort);
@@ -42,7 +42,7 @@ pub(crate) fn write_request(request: &Request, notes: &mut Notes) -> Result<Valu
             put(&mut form, "description", description.as_deref());
             form.insert("schema".to_owned(), schema.clone());
             // Strict is the default here, unlike in the other dialects.
-            let strict = super::super::strict_if_it_fits(*strict, Some(schema));
+            let strict = super::super::openai::strict_if_it_fits(*strict, Some(schema));
             form.insert("strict".to_owned(), strict.unwrap_or(false).into());
             text.insert("format".to_owned(), Value::Object(form));
         }
@@ -52,7 +52,7 @@ pub(crate) fn write_request(request: &Request, notes: &mut Notes) -> Result<Valu
         body.insert("text".to_owned(), Value::Object(text));
     }
     tools(request, &mut body, notes)?;
-    put(&mut body, "user", super::super::short_user(request, notes));
+    put(&mut body, "user", super::super::openai::short_user(request, notes));
     put(&mut body, "prompt_cache_key", request.cache_key.as_deref());
     if !request.metadata.is_empty() {
         body.insert("metadata".to_owned(), Value::Object(request.metadata.clone()));
@@ -70,7 +70,7 @@ fn sampling(request: &Request, body: &mut Map<String, Value>, notes: &mut Notes)
         notes.warn("max_tokens: raised to 16, the least there is here");
     }
     put(body, "max_output_tokens", sampling.max_output.map(|limit| limit.max(LEAST_OUTPUT)));
-    let (temperature, top_p) = super::super::openai_sampling(request, notes);
+    let (temperature, top_p) = super::super::openai::sampling(request, notes);
     put(body, "temperature", temperature);
     put(body, "top_p", top_p);
     notes.lost_if(sampling.top_k.is_some(), Feature::TopK, "top_k")?;
@@ -90,7 +90,7 @@ fn tools(request: &Request, body: &mut Map<String, Value>, notes: &mut Notes) ->
                 let mut one = object([("type", "function".into()), ("name", function.name.as_str().into())]);
                 put(&mut one, "description", function.description.as_deref());
                 one.insert("parameters".to_owned(), super::super::object_schema(function.schema.clone()));
-                let strict = super::super::strict_if_it_fits(function.strict, function.schema.as_ref());
+                let strict = super::super::openai::strict_if_it_fits(function.strict, function.schema.as_ref());
                 one.insert("strict".to_owned(), strict.unwrap_or(false).into());
                 list.push(Value::Object(one));
             }

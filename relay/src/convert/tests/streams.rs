@@ -184,7 +184,7 @@ fn a_stream_that_is_cut_never_looks_finished() {
                     let said = match from {
                         Dialect::Chat => told.contains("\"finish_reason\":\""),
                         Dialect::Gemini => told.contains("\"finishReason\""),
-                        Dialect::Messages => told.contains("message_stop\""),
+                        Dialect::Messages => told.contains("\"stop_reason\":\""),
                         Dialect::Responses => {
                             told.contains("event: response.completed") || told.contains("event: response.incomplete")
                         }

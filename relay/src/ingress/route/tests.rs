@@ -168,7 +168,15 @@ fn what_is_not_listed_is_unknown_or_not_ours() {
     ] {
         assert!(matches!(target(method, path).1, Target::Unknown { .. }), "{method} {path}");
     }
-    for path in ["/", "/graphql", "/admin/api-keys", "/dashboard", "/v2/x", "", "/healthz", "/apistats"] {
+    let unknown = |path| match target("POST", path).1 {
+        Target::Unknown { dialect } => dialect,
+        other => panic!("{path}: {other:?}"),
+    };
+    assert_eq!(unknown("/upload/v1beta/files"), Dialect::Gemini);
+    assert_eq!(unknown("/v1beta/files"), Dialect::Gemini);
+    assert_eq!(unknown("/v1/messages/batches"), Dialect::Messages);
+    assert_eq!(unknown("/v1/files"), Dialect::Chat);
+    for path in ["/", "/upload", "/graphql", "/admin/api-keys", "/dashboard", "/v2/x", "", "/healthz", "/apistats"] {
         assert_eq!(read(&Method::GET, path), None, "{path}");
     }
 }
@@ -190,6 +198,15 @@ fn tasks_have_modes_and_ids() {
         (Platform::Kling, TaskAsk::Submit { action: "image2video" })
     );
     assert_eq!(task("GET", "/v1/video/generations/t"), (Platform::Video, TaskAsk::Fetch { id: "t" }));
+    assert_eq!(task("POST", "/v1/videos"), (Platform::OpenaiVideo, TaskAsk::Submit { action: "create" }));
+    assert_eq!(task("GET", "/v1/videos"), (Platform::OpenaiVideo, TaskAsk::List));
+    assert_eq!(task("DELETE", "/v1/videos/v"), (Platform::OpenaiVideo, TaskAsk::Remove { id: "v" }));
+    assert_eq!(task("GET", "/v1/videos/v/content"), (Platform::OpenaiVideo, TaskAsk::Content { id: "v" }));
+    assert_eq!(
+        task("POST", "/v1/videos/v/remix"),
+        (Platform::OpenaiVideo, TaskAsk::Follow { id: "v", action: "remix" })
+    );
+    assert!(matches!(target("POST", "/v1/videos/edits").1, Target::Unknown { .. }));
     assert_eq!(read(&Method::GET, "/mj/submit/imagine"), None);
     assert_eq!(read(&Method::POST, "/odd/mj/submit/imagine"), None);
 }

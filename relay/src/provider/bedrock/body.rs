@@ -3,10 +3,11 @@
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use http::HeaderMap;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::super::{Ask, Refusal};
-use crate::convert::edit::Body;
+use crate::convert::edit::{Body, Edit};
+use crate::convert::fault::NO_THREADS;
 
 /// The version that goes into the body instead of a header.
 pub const VERSION: &str = "bedrock-2023-05-31";
@@ -16,8 +17,6 @@ const ADDRESS: &[&str] = &["model", "stream"];
 /// Members that Bedrock refuses.
 const REFUSED: &[&str] = &[
     "context_management",
-    "output_config",
-    "thread",
     "service_tier",
     "mcp_servers",
     "container",
@@ -57,6 +56,7 @@ pub fn messages(body: &Body, headers: &HeaderMap) -> Result<(Bytes, Vec<String>)
         }
         edit.remove(name);
     }
+    format(body, &mut edit, &mut dropped)?;
     if !body.has("anthropic_version") {
         edit.set_str("anthropic_version", VERSION);
     }
@@ -76,15 +76,34 @@ pub fn messages(body: &Body, headers: &HeaderMap) -> Result<(Bytes, Vec<String>)
     Ok((edit.finish(), dropped))
 }
 
-/// A conversation that Anthropic holds cannot go on elsewhere: what was said before would be missing.
+/// The form of the answer is all of `output_config` that Bedrock knows; older clients say it in a member of its own.
+fn format(body: &Body, edit: &mut Edit<'_>, dropped: &mut Vec<String>) -> Result<(), Refusal> {
+    let config = body.object("output_config")?;
+    let old = body.raw("output_format").filter(|form| *form != b"null");
+    let form = config.as_ref().and_then(|config| config.raw("format")).filter(|form| *form != b"null").or(old);
+    edit.remove("output_format");
+    match form {
+        Some(form) => edit.set_raw("output_config", [b"{\"format\":", form, b"}"].concat()),
+        None => edit.remove("output_config"),
+    };
+    let others: Map<String, Value> = match &config {
+        Some(config) => serde_json::from_slice(config.bytes()).unwrap_or_default(),
+        None => Map::new(),
+    };
+    dropped.extend(others.keys().filter(|name| *name != "format").map(|name| format!("output_config.{name}")));
+    Ok(())
+}
+
+/// A conversation that Anthropic holds cannot go on elsewhere, for what was said before would be missing; nor is
+/// one begun that could not go on. Anthropic's SDKs send the whole conversation once they are told so.
 pub fn refuse_thread(body: &Body) -> Result<(), Refusal> {
-    match body.str_in("thread", "type")?.as_deref() {
-        Some("continue") => Err(Refusal::Unsupported {
-            message: "message threads are held by Anthropic's own API; send the whole conversation".into(),
-            code: Some("thread_unsupported_request"),
-        }),
-        _ => Ok(()),
+    if !body.has("thread") {
+        return Ok(());
     }
+    Err(Refusal::Unsupported {
+        message: "message threads are held by Anthropic's own API; send the whole conversation".into(),
+        code: Some(NO_THREADS),
+    })
 }
 
 /// The body for counting: the invoke body in base64 inside one of its own. A limit of output is asked for

@@ -47,7 +47,7 @@ fn azure_addresses() {
 
 #[test]
 fn bedrock_bodies_lose_what_aws_refuses_and_say_so() {
-    let body = r#"{"model":"claude-sonnet-4-5","stream":true,"max_tokens":5,"messages":[],"context_management":{},"output_config":{},"thread":{"type":"create"},"service_tier":"auto"}"#;
+    let body = r#"{"model":"claude-sonnet-4-5","stream":true,"max_tokens":5,"messages":[],"context_management":{},"output_config":{"effort":"low","format":{"type":"json_schema","schema":{}}},"service_tier":"auto"}"#;
     let base = Attempt {
         body: Some(body),
         model: "claude-sonnet-4-5",
@@ -62,11 +62,12 @@ fn bedrock_bodies_lose_what_aws_refuses_and_say_so() {
     );
     assert_eq!(
         sent.json(),
-        json!({"max_tokens": 5, "messages": [], "anthropic_version": "bedrock-2023-05-31", "anthropic_beta": ["interleaved-thinking-2025-05-14"]})
+        json!({"max_tokens": 5, "messages": [], "output_config": {"format": {"type": "json_schema", "schema": {}}},
+               "anthropic_version": "bedrock-2023-05-31", "anthropic_beta": ["interleaved-thinking-2025-05-14"]})
     );
     assert_eq!(
         sent.dropped,
-        ["context_management", "output_config", "thread", "service_tier", "anthropic-beta: other-2026-01-01"]
+        ["context_management", "service_tier", "output_config.effort", "anthropic-beta: other-2026-01-01"]
     );
     assert_eq!(
         (sent.header("anthropic-version"), sent.header("anthropic-beta"), sent.header("x-amz-security-token")),
@@ -76,10 +77,23 @@ fn bedrock_bodies_lose_what_aws_refuses_and_say_so() {
         sent.header("authorization").contains("SignedHeaders=accept;content-type;host;x-amz-date;x-amz-security-token")
     );
 
+    let older = r#"{"max_tokens":5,"messages":[],"output_format":{"type":"json_schema","schema":{}}}"#;
+    let older = Attempt {
+        body: Some(older),
+        model: "claude-sonnet-4-5",
+        ..attempt(Kind::Bedrock, Operation::Generate, Dialect::Messages)
+    };
+    let older = older.send();
+    assert_eq!(older.json()["output_config"], json!({"format": {"type": "json_schema", "schema": {}}}));
+    assert!(older.json().get("output_format").is_none() && older.dropped.is_empty());
+
+    let begun = r#"{"thread":{"type":"create"},"messages":[]}"#;
     let going_on = r#"{"thread":{"type":"continue","previous_message_id":"m"},"messages":[]}"#;
-    for kind in [Kind::Bedrock, Kind::Vertex] {
+    for (kind, thread) in
+        [(Kind::Bedrock, begun), (Kind::Bedrock, going_on), (Kind::Vertex, begun), (Kind::Vertex, going_on)]
+    {
         let refused = Attempt {
-            body: Some(going_on),
+            body: Some(thread),
             model: "claude-sonnet-4-5",
             ..attempt(kind, Operation::Generate, Dialect::Messages)
         }
@@ -149,11 +163,19 @@ fn google_addresses_and_envelopes() {
         assert_eq!(sent.url, format!("https://generativelanguage.googleapis.com/v1beta/{wanted}"));
         assert_eq!(sent.body, r#"{"contents":[ ]}"#);
     }
-    let door = attempt(Kind::GeminiKey, O::Embed, Dialect::Embeddings).send();
+    let door = attempt(Kind::GeminiKey, O::ImageGenerate, Dialect::Images).send();
     assert_eq!(
         (door.url.as_str(), door.header("authorization")),
-        ("https://generativelanguage.googleapis.com/v1beta/openai/embeddings", "Bearer k-secret")
+        ("https://generativelanguage.googleapis.com/v1beta/openai/images/generations", "Bearer k-secret")
     );
+    let predicted = Attempt {
+        model: "text-embedding-005",
+        body: Some(r#"{"instances":[]}"#),
+        ..attempt(Kind::Vertex, O::Embed, Dialect::Predict)
+    }
+    .send();
+    assert!(predicted.url.ends_with("/publishers/google/models/text-embedding-005:predict"), "{}", predicted.url);
+    assert_eq!(predicted.body, r#"{"instances":[]}"#);
 
     let project = AccountOptions { project: Some("own".into()), ..AccountOptions::default() };
     let inner = r#"{"contents":[ ], "odd":1}"#;

@@ -81,6 +81,12 @@ fn cut_and_failed_streams_are_told_apart() {
     assert_eq!(cut.end(), End::Open);
     let bill = cut.usage_or_estimate(0);
     assert_eq!((bill.input, bill.output, bill.estimated), (9, 7, true));
+    let why = format!(
+        "{messages}event: message_delta\ndata: {{\"type\":\"message_delta\",\"delta\":{{\"stop_reason\":\"end_turn\"}},\"usage\":{{\"output_tokens\":30}}}}\n\n"
+    );
+    let (_, told) = run(Tap::new(Kind::Messages), &[why.as_bytes()]);
+    assert_eq!((told.end(), told.missing_end().is_some()), (End::Done, true), "all is said but the last event");
+    assert_eq!((told.usage_or_estimate(0).output, told.usage_or_estimate(0).estimated), (30, false));
     let stop = format!("{messages}data: {{\"type\":\"message_stop\"}}\n\n");
     assert_eq!(run(Tap::new(Kind::Messages), &[stop.as_bytes()]).1.end(), End::Done);
     let failed = format!("{messages}event: error\ndata: {{\"type\":\"error\",\"error\":{{}}}}\n\n");

@@ -119,17 +119,24 @@ pub(in crate::fake_upstream) fn check(body: &Value, host: Host) -> Option<Reply>
     {
         return bad("tool_choice: Input should be a valid dictionary or object to extract fields from");
     }
-    check_messages(body["messages"].as_array())
+    let going_on = body["thread"]["type"] == "continue";
+    if let Some(repeated) = ["system", "tools"].into_iter().find(|field| going_on && !body[*field].is_null()) {
+        return bad(&format!("{repeated}: cannot be set when continuing a thread"));
+    }
+    check_messages(body["messages"].as_array(), going_on)
 }
 
-fn check_messages(messages: Option<&Vec<Value>>) -> Option<Reply> {
+/// A thread that goes on begins behind what is known already, with the results of calls that were made there.
+fn check_messages(messages: Option<&Vec<Value>>, going_on: bool) -> Option<Reply> {
     let Some(messages) = messages else {
         return bad("messages: Input should be a valid list");
     };
-    if messages.is_empty() {
+    if messages.is_empty() && !going_on {
         return bad("messages: at least one message is required");
     }
-    let mut calls: Vec<String> = Vec::new();
+    let first = messages.first().filter(|_| going_on).and_then(|first| first["content"].as_array());
+    let known = first.into_iter().flatten().filter_map(|block| block["tool_use_id"].as_str().map(str::to_owned));
+    let mut calls: Vec<String> = known.collect();
     for (at, message) in messages.iter().enumerate() {
         let role = message["role"].as_str().unwrap_or_default();
         if !["user", "assistant", "system"].contains(&role) {

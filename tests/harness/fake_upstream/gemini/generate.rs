@@ -293,11 +293,18 @@ pub(in crate::fake_upstream) fn embed_batch(body: &Value) -> Reply {
     Reply::json(200, &json!({ "embeddings": all }))
 }
 
-/// Imagen.
+/// Imagen, and at Vertex the embedding models that are no Gemini.
 pub(in crate::fake_upstream) fn predict(body: &Value) -> Reply {
     let Some(instances) = body["instances"].as_array() else {
         return invalid("instances is required");
     };
-    let prediction = |_: &Value| json!({ "mimeType": "image/png", "bytesBase64Encoded": "iVBORw0KGgo=" });
+    let dimensions = body["parameters"]["outputDimensionality"].as_u64().unwrap_or(16).clamp(1, 3072);
+    let prediction = |instance: &Value| match instance["content"].as_str() {
+        Some(text) => json!({ "embeddings": {
+            "values": embedding(text, usize::try_from(dimensions).unwrap_or(16)),
+            "statistics": { "token_count": text.split_whitespace().count(), "truncated": false }
+        }}),
+        None => json!({ "mimeType": "image/png", "bytesBase64Encoded": "iVBORw0KGgo=" }),
+    };
     Reply::json(200, &json!({ "predictions": instances.iter().map(prediction).collect::<Vec<_>>() }))
 }

@@ -28,14 +28,27 @@ pub(in crate::fake_upstream) fn answer(seen: &Seen, shared: &Shared, rest: &[&st
             let tokens = seen.json()["input"].to_string().len() / 4;
             Reply::json(200, &json!({ "object": "response.input_tokens", "input_tokens": tokens }))
         }
-        ("GET", [id]) => match shared.memory().responses.get(*id) {
-            Some(stored) => Reply::json(200, stored),
-            None => missing(id),
-        },
+        ("GET", [id]) if seen.query_param("stream").as_deref() == Some("true") => {
+            let Some(stored) = shared.memory().responses.get(*id).cloned() else { return missing(id) };
+            let opened = unfinished(stored.clone(), "in_progress");
+            let events = [("response.created", opened), ("response.completed", stored)];
+            let event = |(at, (kind, response)): (usize, (&str, Value))| {
+                named_event(&json!({ "type": kind, "sequence_number": at, "response": response }))
+            };
+            Reply::sse(events.into_iter().enumerate().map(event).collect())
+        }
+        ("GET", [id]) => stored(id, shared),
         ("GET", [id, "input_items"]) => match shared.memory().responses.get(*id) {
             Some(_) => Reply::json(200, &json!({ "object": "list", "data": [], "has_more": false })),
             None => missing(id),
         },
+        ("POST", [id, "cancel"]) if shared.memory().working.remove(*id).is_some() => {
+            let mut memory = shared.memory();
+            let Some(stored) = memory.responses.get_mut(*id) else { return missing(id) };
+            stored["status"] = json!("cancelled");
+            stored["usage"] = Value::Null;
+            Reply::json(200, stored)
+        }
         ("POST", [id, "cancel"]) => match shared.memory().responses.get(*id) {
             Some(_) => bad("Cannot cancel a synchronous response.", "response_id", None),
             None => missing(id),
@@ -84,12 +97,43 @@ fn missing(id: &str) -> Reply {
     super::error(404, &format!("Response with id '{id}' not found."), "invalid_request_error", None, None)
 }
 
+/// A stored response; one that is made in the background is not ready at once.
+fn stored(id: &str, shared: &Shared) -> Reply {
+    let mut memory = shared.memory();
+    let left = memory.working.get_mut(id).map(|left| {
+        *left = left.saturating_sub(1);
+        *left
+    });
+    let Some(stored) = memory.responses.get(id).cloned() else { return missing(id) };
+    match left {
+        Some(left) if left > 0 => Reply::json(200, &unfinished(stored, "in_progress")),
+        _ => {
+            memory.working.remove(id);
+            Reply::json(200, &stored)
+        }
+    }
+}
+
+fn unfinished(mut response: Value, status: &str) -> Value {
+    response["status"] = json!(status);
+    response["output"] = json!([]);
+    response["usage"] = Value::Null;
+    response
+}
+
 fn create(seen: &Seen, shared: &Shared) -> Reply {
     let body = seen.json();
     if let Some(refused) = check(&body, shared) {
         return refused;
     }
     let (events, done) = run(&body, shared);
+    if body["background"] == json!(true) {
+        let id = done["id"].as_str().unwrap_or_default().to_owned();
+        shared.memory().working.insert(id, 2);
+        if body["stream"] != json!(true) {
+            return Reply::json(200, &unfinished(done, "queued"));
+        }
+    }
     if body["stream"] == json!(true) {
         return Reply::sse(events);
     }
@@ -237,7 +281,8 @@ fn skeleton(body: &Value, id: &str) -> Value {
         value => value.clone(),
     };
     json!({
-        "id": id, "object": "response", "created_at": 1_750_000_000, "status": "in_progress", "background": false,
+        "id": id, "object": "response", "created_at": 1_750_000_000, "status": "in_progress",
+        "background": or("background", json!(false)),
         "error": null, "incomplete_details": null, "instructions": body["instructions"],
         "max_output_tokens": body["max_output_tokens"], "max_tool_calls": null, "model": body["model"], "output": [],
         "parallel_tool_calls": or("parallel_tool_calls", json!(true)),
