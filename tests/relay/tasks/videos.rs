@@ -4,7 +4,7 @@ use harness::fake_upstream::{FakeUpstream, Vendor};
 use http::Method;
 use serde_json::{Value, json};
 
-use super::{account, balance, finish, row, served, set, text, world};
+use super::{account, balance, finish, row, served, set, text};
 use crate::world::{Caller, World};
 
 /// A product with an account, where models without a price are free.
@@ -192,7 +192,7 @@ async fn refusals_are_in_openais_words() {
     let fetched = ann.http.get(&format!("/v1/videos/{id}/content")).await;
     assert_eq!(fetched.status, 409, "{}", fetched.text);
 
-    let world = world().await;
+    let world = super::world().await;
     set(&world, "unpriced_models", "free").await;
     let ann = world.caller("ann").await;
     let nobody = create(&ann, &[("prompt", "a cat")], None).await;
