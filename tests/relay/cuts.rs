@@ -251,7 +251,10 @@ fn message_events() -> Vec<String> {
         json!({"type": "message_delta", "delta": why, "usage": {"output_tokens": 9}}),
         json!({"type": "message_stop"}),
     ];
-    events.iter().map(|event| format!("event: {}\ndata: {event}\n\n", event["type"].as_str().unwrap())).collect()
+    events
+        .iter()
+        .map(|event| format!("event: {}\ndata: {event}\n\n", event["type"].as_str().unwrap_or_default()))
+        .collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -71,7 +71,7 @@ async fn each_client_reads_its_own_list_of_models() {
     let fake = FakeUpstream::start(Vendor::OpenAi).await;
     world
         .account_with(&fake, AccountKind::OpenaiCompatible, Vendor::OpenAi, |draft| {
-            draft.models = vec!["gpt-4o".into()]
+            draft.models = vec!["gpt-4o".into(), "text-embedding-3-small".into()]
         })
         .await;
     let ann = world.caller("ann").await;
@@ -81,6 +81,8 @@ async fn each_client_reads_its_own_list_of_models() {
     assert_eq!((anthropic["data"][0]["type"].as_str(), anthropic["has_more"].as_bool()), (Some("model"), Some(false)));
     let gemini = ann.http.get("/v1beta/models").await.json();
     assert_eq!(gemini["models"][0]["name"], "models/gpt-4o");
+    let verbs = |at: usize| gemini["models"][at]["supportedGenerationMethods"][0].clone();
+    assert_eq!((verbs(0), verbs(1)), (json!("generateContent"), json!("embedContent")));
     assert_eq!(ann.http.get("/v1/models/gpt-4o").await.json()["id"], "gpt-4o");
     assert_eq!(ann.http.get("/v1/models/nothing").await.status, 404);
 }

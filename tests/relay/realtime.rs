@@ -13,12 +13,15 @@ use crate::world::{Caller, World};
 
 const MODEL: &str = "gpt-realtime";
 
-async fn open(
-    world: &World,
-    headers: &[(&'static str, String)],
-) -> Result<(WebSocketStream<TcpStream>, http::Response<Option<Vec<u8>>>), Error> {
+type Opened = Result<(WebSocketStream<TcpStream>, http::Response<Option<Vec<u8>>>), Error>;
+
+async fn open(world: &World, headers: &[(&'static str, String)]) -> Opened {
+    open_at(world, &format!("/v1/realtime?model={MODEL}"), headers).await
+}
+
+async fn open_at(world: &World, path: &str, headers: &[(&'static str, String)]) -> Opened {
     let address = world.t.url.strip_prefix("http://").expect("an address").to_owned();
-    let mut request = format!("ws://{address}/v1/realtime?model={MODEL}").into_client_request().expect("a request");
+    let mut request = format!("ws://{address}{path}").into_client_request().expect("a request");
     for (name, value) in headers {
         request.headers_mut().insert(*name, value.parse().expect("a value"));
     }
@@ -52,6 +55,17 @@ async fn one() -> (World, FakeUpstream, Caller) {
     world.account(&fake, AccountKind::OpenaiKey, Vendor::OpenAi).await;
     let ann = world.caller("ann").await;
     (world, fake, ann)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn azures_clients_name_a_deployment() {
+    let (world, fake, ann) = one().await;
+    let key = ann.http.token.clone().expect("a key");
+    let path = format!("/azure/openai/realtime?api-version=2025-04-01-preview&deployment={MODEL}");
+    let (mut socket, _) = open_at(&world, &path, &[("api-key", key)]).await.expect("it opens");
+    until(&mut socket, "session.created").await;
+    assert_eq!((fake.last().path.as_str(), fake.last().query), ("/v1/realtime", format!("model={MODEL}")));
+    socket.close(None).await.expect("closed");
 }
 
 #[tokio::test(flavor = "multi_thread")]

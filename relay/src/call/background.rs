@@ -67,7 +67,11 @@ impl Life {
         let until = Instant::now() + PATIENCE;
         let mut wait = FIRST;
         while Instant::now() < until {
-            sleep(wait).await;
+            tokio::select! {
+                () = sleep(wait) => {}
+                // A process that ends asks no more.
+                () = self.app.stop.cancelled() => return Outcome::Unknown,
+            }
             wait = (wait * 2).min(LONGEST);
             let Ok(Some((status, body))) = timeout(TIME, self.ask_after(place, key, id)).await else { continue };
             if status == StatusCode::NOT_FOUND {

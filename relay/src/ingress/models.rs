@@ -3,6 +3,7 @@
 use axum::body::Body;
 use http::{HeaderMap, Response, StatusCode};
 use schema::App;
+use schema::model::catalog::Category;
 use schema::service::directory::{self, KeyView, ModelView};
 use schema::service::routing;
 use serde_json::{Value, json};
@@ -66,6 +67,7 @@ pub struct Available {
     owner: String,
     context: Option<i64>,
     output: Option<i64>,
+    embeds: bool,
 }
 
 /// Every model that an enabled account serves and the key may call, by name.
@@ -115,6 +117,16 @@ fn describe(name: &str, known: Option<&std::sync::Arc<ModelView>>) -> Available 
         owner: owner.or(family).unwrap_or_else(|| "custom".to_owned()),
         context: known.and_then(|model| model.context_window),
         output: known.and_then(|model| model.max_output),
+        embeds: known.is_some_and(|model| model.category == Category::Embedding) || name.contains("embedding"),
+    }
+}
+
+/// What Google's clients may ask of a model.
+fn methods(model: &Available) -> &'static [&'static str] {
+    if model.embeds {
+        &["embedContent", "batchEmbedContents", "countTokens"]
+    } else {
+        &["generateContent", "countTokens"]
     }
 }
 
@@ -128,7 +140,7 @@ fn one(dialect: Dialect, model: &Available) -> Value {
             "description": "",
             "inputTokenLimit": model.context.unwrap_or(1_048_576),
             "outputTokenLimit": model.output.unwrap_or(65_536),
-            "supportedGenerationMethods": ["generateContent", "countTokens"],
+            "supportedGenerationMethods": methods(model),
         }),
         // Anthropic's form, with what OpenAI's clients look for beside it.
         Dialect::Messages => json!({

@@ -100,7 +100,8 @@ async fn film(app: &App, engine: &Engine, id: &str, request: &Request, key: &Key
     let wanted = Wanted { url, what: "film", most: SIZE, fits: is_film, range };
     let mut response = download::fetch(app, engine, &task, wanted).await?;
     let headers = response.headers_mut();
-    if !headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"video/")) {
+    let said = headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"video/"));
+    if !said {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("video/mp4"));
     }
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, max-age=3600"));

@@ -134,6 +134,10 @@ pub fn from_video(order: Order) -> Result<Order, Fault> {
     {
         body.insert("image".into(), first);
     }
+    // The same in another word.
+    if let Some(seconds) = body.remove("seconds") {
+        body.entry("duration").or_insert(seconds);
+    }
     let size = text(&body, "size");
     body.remove("size");
     if let Some((width, height)) = size.as_deref().and_then(sides)
