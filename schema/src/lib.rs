@@ -18,6 +18,7 @@ pub mod mail;
 pub mod metrics;
 pub mod model;
 pub mod money;
+pub mod net;
 pub mod page;
 pub mod payment;
 pub mod seal;

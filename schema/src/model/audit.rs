@@ -97,6 +97,9 @@ impl AuditEntry {
     pub async fn find(conn: &mut Conn, id: i64) -> QueryResult<Option<Self>> {
         on!(conn, |c| audit_log::table.find(id).select(Self::as_select()).first(c).await.optional())
     }
+    pub async fn by_ids(conn: &mut Conn, ids: &[i64]) -> QueryResult<Vec<Self>> {
+        on!(conn, |c| audit_log::table.filter(audit_log::id.eq_any(ids)).select(Self::as_select()).load(c).await)
+    }
     pub async fn count(conn: &mut Conn, filter: &AuditFilter) -> QueryResult<i64> {
         on!(conn, |c| filtered!(audit_log::table.into_boxed(), filter).count().get_result(c).await)
     }

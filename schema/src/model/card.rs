@@ -1,17 +1,19 @@
-//! Cards: codes that are worth money or a plan, and who redeemed them.
+//! Cards: codes that are worth money or a plan; who redeemed them is in `redemption`.
 
-use diesel::dsl::count_star;
+mod redemption;
+
 use diesel::prelude::*;
-use diesel::sql_types::BigInt;
 use diesel_async::RunQueryDsl;
 
 use crate::clock::Time;
-use crate::db::{Conn, Together};
+use crate::db::Conn;
 use crate::money::Micros;
 use crate::page::{CursorKey, Direction, Seek, Window};
-use crate::table::{card_redemptions, cards};
+use crate::table::cards;
 use crate::value::escape_like;
 use crate::{on, text_enum};
+
+pub use redemption::{NewRedemption, Redemption, RedemptionFilter};
 
 text_enum! {
     /// What a card gives.
@@ -307,150 +309,4 @@ pub struct KindStats {
     pub disabled: i64,
     #[diesel(sql_type = diesel::sql_types::BigInt)]
     pub expired: i64,
-}
-
-/// One person redeeming one card.
-#[derive(Clone, Debug, Queryable, Selectable, Identifiable)]
-#[diesel(table_name = card_redemptions)]
-pub struct Redemption {
-    pub id: i64,
-    pub card_id: i64,
-    pub user_id: i64,
-    pub value: Micros,
-    pub plan_id: Option<i64>,
-    pub created_at: Time,
-}
-
-/// A redemption to be written.
-#[derive(Debug, Insertable)]
-#[diesel(table_name = card_redemptions)]
-pub struct NewRedemption {
-    pub card_id: i64,
-    pub user_id: i64,
-    pub value: Micros,
-    pub plan_id: Option<i64>,
-    pub created_at: Time,
-}
-
-/// Which redemptions.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct RedemptionFilter {
-    pub user_id: Option<i64>,
-    pub card_id: Option<i64>,
-    pub from: Option<Time>,
-    pub until: Option<Time>,
-}
-
-macro_rules! filtered_redemptions {
-    ($query:expr, $filter:expr) => {{
-        let mut query = $query;
-        let filter: &RedemptionFilter = $filter;
-        if let Some(id) = filter.user_id {
-            query = query.filter(card_redemptions::user_id.eq(id));
-        }
-        if let Some(id) = filter.card_id {
-            query = query.filter(card_redemptions::card_id.eq(id));
-        }
-        if let Some(from) = filter.from {
-            query = query.filter(card_redemptions::created_at.ge(from));
-        }
-        if let Some(until) = filter.until {
-            query = query.filter(card_redemptions::created_at.lt(until));
-        }
-        query
-    }};
-}
-
-impl Redemption {
-    /// What kind of card it was.
-    pub fn kind(&self) -> CardKind {
-        if self.plan_id.is_some() { CardKind::Plan } else { CardKind::Credit }
-    }
-    pub async fn find(conn: &mut Conn, id: i64) -> QueryResult<Option<Self>> {
-        on!(conn, |c| card_redemptions::table.find(id).select(Self::as_select()).first(c).await.optional())
-    }
-    pub async fn by_ids(conn: &mut Conn, ids: &[i64]) -> QueryResult<Vec<Self>> {
-        on!(conn, |c| card_redemptions::table
-            .filter(card_redemptions::id.eq_any(ids))
-            .select(Self::as_select())
-            .load(c)
-            .await)
-    }
-    /// Writes it; false when this person redeemed this card before.
-    pub async fn insert(conn: &mut Conn, new: &NewRedemption) -> QueryResult<bool> {
-        let n = on!(conn, |c| diesel::insert_into(card_redemptions::table)
-            .values(new)
-            .on_conflict((card_redemptions::card_id, card_redemptions::user_id))
-            .do_nothing()
-            .execute(c)
-            .await)?;
-        Ok(n == 1)
-    }
-    pub async fn exists(conn: &mut Conn, card_id: i64, user_id: i64) -> QueryResult<bool> {
-        on!(conn, |c| diesel::select(diesel::dsl::exists(
-            card_redemptions::table
-                .filter(card_redemptions::card_id.eq(card_id))
-                .filter(card_redemptions::user_id.eq(user_id))
-        ))
-        .get_result(c)
-        .await)
-    }
-    pub async fn count(conn: &mut Conn, filter: &RedemptionFilter) -> QueryResult<i64> {
-        on!(conn, |c| filtered_redemptions!(card_redemptions::table.into_boxed(), filter).count().get_result(c).await)
-    }
-    /// How many rows each of several lists has, by its owner, in one statement.
-    pub async fn count_each(conn: &mut Conn, filters: &[RedemptionFilter]) -> QueryResult<Vec<(i64, i64)>> {
-        on!(conn, |c| {
-            let mut counts = Vec::with_capacity(filters.len());
-            for filter in filters {
-                let owner = filter.user_id.unwrap_or_default().into_sql::<BigInt>();
-                counts.push(
-                    filtered_redemptions!(card_redemptions::table.into_boxed(), filter).select((owner, count_star())),
-                );
-            }
-            Together(counts).load(c).await
-        })
-    }
-    /// Newest first, one numbered page.
-    pub async fn window(conn: &mut Conn, filter: &RedemptionFilter, window: Window) -> QueryResult<Vec<Self>> {
-        on!(conn, |c| filtered_redemptions!(card_redemptions::table.select(Self::as_select()).into_boxed(), filter)
-            .order((card_redemptions::created_at.desc(), card_redemptions::id.desc()))
-            .limit(window.limit)
-            .offset(window.offset)
-            .load(c)
-            .await)
-    }
-    /// By their time, one keyset page and one row more.
-    pub async fn seek(
-        conn: &mut Conn,
-        filter: &RedemptionFilter,
-        direction: Direction,
-        seek: &Seek,
-    ) -> QueryResult<Vec<Self>> {
-        Self::seek_each(conn, std::slice::from_ref(filter), direction, seek).await
-    }
-    /// The same page of several lists, in one statement.
-    pub async fn seek_each(
-        conn: &mut Conn,
-        filters: &[RedemptionFilter],
-        direction: Direction,
-        seek: &Seek,
-    ) -> QueryResult<Vec<Self>> {
-        use crate::seek_by;
-        on!(conn, |c| {
-            let mut lists = Vec::with_capacity(filters.len());
-            for filter in filters {
-                let query =
-                    filtered_redemptions!(card_redemptions::table.select(Self::as_select()).into_boxed(), filter);
-                let query =
-                    seek_by!(query, card_redemptions::created_at, card_redemptions::id, Number, Time, direction, seek);
-                lists.push(query.limit(seek.take + 1));
-            }
-            Together(lists).load(c).await
-        })
-    }
-    /// The sort value of a row, for its cursor.
-    pub fn cursor_key(&self) -> CursorKey {
-        CursorKey::Number(self.created_at.0)
-    }
 }

@@ -237,6 +237,9 @@ impl Order {
     pub async fn by_ids(conn: &mut Conn, ids: &[i64]) -> QueryResult<Vec<Self>> {
         on!(conn, |c| orders::table.filter(orders::id.eq_any(ids)).select(Self::as_select()).load(c).await)
     }
+    pub async fn by_numbers(conn: &mut Conn, numbers: &[String]) -> QueryResult<Vec<Self>> {
+        on!(conn, |c| orders::table.filter(orders::no.eq_any(numbers)).select(Self::as_select()).load(c).await)
+    }
     pub async fn by_no(conn: &mut Conn, no: &str) -> QueryResult<Option<Self>> {
         on!(conn, |c| orders::table.filter(orders::no.eq(no)).select(Self::as_select()).first(c).await.optional())
     }

@@ -213,6 +213,9 @@ impl UsageRow {
             .await
             .optional())
     }
+    pub async fn by_call_ids(conn: &mut Conn, ids: &[String]) -> QueryResult<Vec<Self>> {
+        on!(conn, |c| usage::table.filter(usage::call_id.eq_any(ids)).select(Self::as_select()).load(c).await)
+    }
     pub async fn count(conn: &mut Conn, filter: &UsageFilter) -> QueryResult<i64> {
         on!(conn, |c| filtered!(usage::table.into_boxed(), filter).count().get_result(c).await)
     }

@@ -33,7 +33,9 @@ pub use draft::{AccountChange, AccountDraft};
 pub use health::{
     Mark, Rests, events, mark, quota_start, recover_due, reset_all_usage, reset_status, reset_usage, rests,
 };
-pub use read::{all, bound_keys, count, credentials_of, get, get_by_uid, groups_of, list, pages, proxy_of, tags};
+pub use read::{
+    all, bound_keys, count, credentials_of, get, get_by_uid, groups_of, list, pages, proxy_of, several, tags,
+};
 
 /// A view of an account for the audit log.
 fn shown(account: &Account) -> serde_json::Value {

@@ -174,6 +174,13 @@ pub async fn get(app: &App, actor: &Actor, group_id: i64) -> Result<AccountGroup
     found(AccountGroup::find(&mut conn, group_id).await?)
 }
 
+/// Those of several groups that there are.
+pub async fn several(app: &App, actor: &Actor, ids: &[i64]) -> Result<Vec<AccountGroup>> {
+    actor.may(Act::ViewAll)?;
+    let mut conn = app.db.conn().await?;
+    Ok(AccountGroup::by_ids(&mut conn, ids).await?)
+}
+
 /// One group by its public id.
 pub async fn get_by_uid(app: &App, actor: &Actor, uid: &str) -> Result<AccountGroup> {
     actor.may(Act::ViewAll)?;

@@ -4,7 +4,6 @@ mod bulk;
 mod check;
 mod draft;
 mod life;
-mod net;
 mod read;
 #[cfg(test)]
 mod tests;
@@ -29,9 +28,8 @@ use crate::{App, id};
 pub use bulk::{Batch, TagChange, change_many, delete_many, issue_many, remove_tag, rename_tag, tags};
 pub use draft::{Expiry, IssuedKey, KeyChange, KeyPrefix, LimitsChange, NewKey, RulesChange};
 pub use life::{activate_now, delete, first_use, purge, purge_all_deleted, restore, rotate, rotate_once, set_expiry};
-pub use net::Net;
 pub(super) use read::seen_by;
-pub use read::{count, find_by_secret, get, get_by_uid, list, pages, remembered};
+pub use read::{count, find_by_secret, get, get_by_uid, list, pages, remembered, several};
 
 /// A view of a key for the audit log.
 fn shown(key: &ApiKey) -> serde_json::Value {

@@ -70,6 +70,13 @@ pub async fn get(app: &App, actor: &Actor, id: i64) -> Result<AuditEntry> {
     AuditEntry::find(&mut conn, id).await?.ok_or(Error::NotFound { what: "audit entry" })
 }
 
+/// Those of several entries that there are.
+pub async fn several(app: &App, actor: &Actor, ids: &[i64]) -> Result<Vec<AuditEntry>> {
+    actor.may(Act::ViewAll)?;
+    let mut conn = app.db.conn().await?;
+    Ok(AuditEntry::by_ids(&mut conn, ids).await?)
+}
+
 fn masked(value: impl Serialize) -> String {
     let mut value = serde_json::to_value(value).unwrap_or(serde_json::Value::Null);
     mask(&mut value);

@@ -45,6 +45,13 @@ pub async fn get(app: &App, actor: &Actor, card_id: i64) -> Result<Card> {
     Card::find(&mut conn, card_id).await?.ok_or(NOT_FOUND)
 }
 
+/// Those of several cards that there are.
+pub async fn several(app: &App, actor: &Actor, ids: &[i64]) -> Result<Vec<Card>> {
+    actor.may(Act::ViewAll)?;
+    let mut conn = app.db.conn().await?;
+    Ok(Card::by_ids(&mut conn, ids).await?)
+}
+
 /// Cards by keyset.
 pub async fn entries(
     app: &App,

@@ -74,6 +74,11 @@ pub async fn seed(app: &App) -> Result<()> {
     drop(conn);
     let now = app.clock.now();
     let mut tx = app.db.begin().await?;
+    // Of several that start together, the others need not do it again.
+    crate::model::lock::take(&mut tx, "models").await?;
+    if !Model::none_known(&mut tx).await? {
+        return tx.rollback().await;
+    }
     for model in price::defaults()? {
         Model::insert_unknown(&mut tx, &fresh(model, now)).await?;
     }
@@ -292,6 +297,12 @@ pub async fn get_by_id(app: &App, actor: &Actor, model_id: i64) -> Result<Model>
     let mut conn = app.db.conn().await?;
     let model = Model::find(&mut conn, model_id).await?.filter(|m| m.enabled || actor.is_admin());
     model.ok_or(Error::NotFound { what: "model" })
+}
+
+/// Those of several models that the caller may see.
+pub async fn several(app: &App, actor: &Actor, ids: &[i64]) -> Result<Vec<Model>> {
+    let mut conn = app.db.conn().await?;
+    Ok(Model::by_ids(&mut conn, ids).await?.into_iter().filter(|m| m.enabled || actor.is_admin()).collect())
 }
 
 /// Models by cursor; anybody may ask.

@@ -63,6 +63,14 @@ pub async fn get(app: &App, actor: &Actor, no: &str) -> Result<Placed> {
     Ok(Placed { order, plan })
 }
 
+/// Those of several orders, by their numbers, that the caller may see.
+pub async fn several(app: &App, actor: &Actor, numbers: &[String]) -> Result<Vec<Order>> {
+    let mut conn = app.db.conn().await?;
+    let mut found = Order::by_numbers(&mut conn, numbers).await?;
+    found.retain(|order| actor.owns_or_admin(order.user_id, "order").is_ok());
+    Ok(found)
+}
+
 /// What anybody with the order's number may see: enough to pay, nothing about who pays.
 #[derive(Clone, Debug)]
 pub struct PayPage {

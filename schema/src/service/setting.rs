@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::model::setting::StoredSetting;
 use crate::service::audit::{self, Target};
 
-pub use catalogue::{CATALOGUE, names};
+pub use catalogue::{all, names};
 
 /// What kind of value a setting takes.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -107,7 +107,7 @@ impl Settings {
 
 /// The definition of a known setting.
 pub fn definition(name: &str) -> Option<&'static Definition> {
-    CATALOGUE.iter().find(|d| d.name == name)
+    all().find(|d| d.name == name)
 }
 
 /// The settings of the moment.
@@ -134,7 +134,7 @@ pub async fn reload(app: &App) -> Result<()> {
 pub fn list(app: &App, actor: &Actor, category: Option<&str>) -> Result<Vec<Shown>> {
     actor.may(Act::Configure)?;
     let settings = current(app);
-    Ok(CATALOGUE.iter().filter(|d| category.is_none_or(|c| d.category == c)).map(|d| show(&settings, d)).collect())
+    Ok(all().filter(|d| category.is_none_or(|c| d.category == c)).map(|d| show(&settings, d)).collect())
 }
 
 /// One setting by its name; secrets masked.

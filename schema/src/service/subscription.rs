@@ -127,6 +127,14 @@ pub async fn get(app: &App, actor: &Actor, id: i64) -> Result<Subscription> {
     Ok(found)
 }
 
+/// Those of several subscriptions that the caller may see.
+pub async fn several(app: &App, actor: &Actor, ids: &[i64]) -> Result<Vec<Subscription>> {
+    let mut conn = app.db.conn().await?;
+    let mut found = Subscription::by_ids(&mut conn, ids).await?;
+    found.retain(|one| actor.owns_or_admin(one.user_id, "subscription").is_ok());
+    Ok(found)
+}
+
 fn visible(actor: &Actor, filter: &SubscriptionFilter) -> Result<()> {
     match filter.user_id {
         Some(id) => actor.owns_or_admin(id, "user"),

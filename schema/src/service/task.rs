@@ -18,7 +18,7 @@ use crate::money::Micros;
 use crate::service::setting::{self, names};
 use crate::service::wallet::{self, Movement};
 
-pub use read::{by_uid, count, get, get_by_id, list, many_of_user, of_user, pages};
+pub use read::{by_uid, count, get, get_by_id, list, many_of_user, of_user, pages, several};
 
 /// What a new task is.
 #[derive(Clone, Debug)]

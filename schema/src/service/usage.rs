@@ -112,6 +112,14 @@ pub async fn get(app: &App, actor: &Actor, call_id: &str) -> Result<UsageRow> {
     Ok(row)
 }
 
+/// Those of several calls that the caller may see.
+pub async fn several(app: &App, actor: &Actor, call_ids: &[String]) -> Result<Vec<UsageRow>> {
+    let mut conn = app.db.conn().await?;
+    let mut found = UsageRow::by_call_ids(&mut conn, call_ids).await?;
+    found.retain(|row| actor.owns_or_admin(row.user_id, "call").is_ok());
+    Ok(found)
+}
+
 /// The last client program whose name begins so (of those that one account served, where one is named), and when
 /// it called.
 pub async fn latest_client(

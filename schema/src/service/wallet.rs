@@ -138,8 +138,8 @@ pub async fn adjust(
 }
 
 fn check_note(note: &str) -> Result<()> {
-    if note.chars().count() > 500 {
-        return Err(Error::invalid("note", "a note has at most 500 characters"));
+    if note.chars().count() > 500 || note.contains('\0') {
+        return Err(Error::invalid("note", "a note has at most 500 characters, none of them NUL"));
     }
     Ok(())
 }
@@ -234,6 +234,14 @@ pub async fn entry(app: &App, actor: &Actor, id: i64) -> Result<LedgerEntry> {
     let entry = LedgerEntry::find(&mut conn, id).await?.ok_or(Error::NotFound { what: "ledger entry" })?;
     actor.owns_or_admin(entry.user_id, "ledger entry")?;
     Ok(entry)
+}
+
+/// Those of several entries that the caller may see.
+pub async fn several(app: &App, actor: &Actor, ids: &[i64]) -> Result<Vec<LedgerEntry>> {
+    let mut conn = app.db.conn().await?;
+    let mut found = LedgerEntry::by_ids(&mut conn, ids).await?;
+    found.retain(|entry| actor.owns_or_admin(entry.user_id, "ledger entry").is_ok());
+    Ok(found)
 }
 
 /// How many entries there are.

@@ -25,6 +25,13 @@ pub async fn get(app: &App, actor: &Actor, account_id: i64) -> Result<Account> {
     account.ok_or(Error::NotFound { what: "account" })
 }
 
+/// Those of several accounts that there are.
+pub async fn several(app: &App, actor: &Actor, ids: &[i64]) -> Result<Vec<Account>> {
+    actor.may(Act::ViewAll)?;
+    let mut conn = app.db.conn().await?;
+    Ok(Account::by_ids(&mut conn, ids).await?.into_iter().filter(|a| a.deleted_at.is_none()).collect())
+}
+
 /// One account by its public id.
 pub async fn get_by_uid(app: &App, actor: &Actor, uid: &str) -> Result<Account> {
     actor.may(Act::ViewAll)?;

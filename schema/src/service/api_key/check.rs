@@ -7,9 +7,8 @@ use crate::model::account::Account;
 use crate::model::account_group::AccountGroup;
 use crate::model::api_key::{Binding, BoundTo, KeyLimits, KeyRules, Service, Slot};
 use crate::money::{MAX, Micros};
+use crate::net::Net;
 use crate::service::field;
-
-use super::Net;
 
 /// No window or wait is longer.
 const LONGEST: i64 = 3_660 * DAY;

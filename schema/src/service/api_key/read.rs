@@ -13,6 +13,13 @@ pub async fn get(app: &App, actor: &Actor, key_id: i64) -> Result<ApiKey> {
     visible(actor, ApiKey::find(&mut conn, key_id).await?)
 }
 
+/// Those of several keys that the caller may see.
+pub async fn several(app: &App, actor: &Actor, ids: &[i64]) -> Result<Vec<ApiKey>> {
+    let mut conn = app.db.conn().await?;
+    let found = ApiKey::by_ids(&mut conn, ids).await?;
+    Ok(found.into_iter().filter_map(|key| visible(actor, Some(key)).ok()).collect())
+}
+
 /// One key by its public id.
 pub async fn get_by_uid(app: &App, actor: &Actor, uid: &str) -> Result<ApiKey> {
     let mut conn = app.db.conn().await?;

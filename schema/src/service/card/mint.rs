@@ -12,6 +12,7 @@ use crate::model::card::{Card, CardKind, NewCard};
 use crate::model::plan::Plan;
 use crate::money::{DOLLAR, Micros};
 use crate::service::audit::{self, Target};
+use crate::service::field;
 use crate::service::plan::NOT_FOUND as NO_PLAN;
 
 /// Most cards in one call.
@@ -199,15 +200,10 @@ fn check(app: &App, order: &Mint) -> Result<()> {
     Ok(())
 }
 
-/// Refuses names and notes that are too long.
+/// Refuses names and notes that cannot be.
 pub(super) fn check_words(name: &str, note: &str) -> Result<()> {
-    if name.chars().count() > 100 {
-        return Err(Error::invalid("name", "a name has at most 100 characters"));
-    }
-    if note.chars().count() > 500 {
-        return Err(Error::invalid("note", "a note has at most 500 characters"));
-    }
-    Ok(())
+    field::text("name", name, 100)?;
+    field::text("note", note, 500)
 }
 
 /// Refuses values that a card cannot have.

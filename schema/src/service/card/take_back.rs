@@ -7,6 +7,7 @@ use crate::model::card::{CardKind, Redemption};
 use crate::model::ledger::{EntryKind, LedgerEntry};
 use crate::money::Micros;
 use crate::service::audit::{self, Target};
+use crate::service::field;
 use crate::service::wallet::{self, Movement};
 
 /// Under which key of the ledger it is written.
@@ -19,9 +20,7 @@ fn key(redemption_id: i64) -> String {
 /// Refused with `QUOTA_EXCEEDED` when it is spent already, and with `CARD_REVOKED` the second time.
 pub async fn take_back(app: &App, actor: &Actor, redemption_id: i64, note: &str) -> Result<LedgerEntry> {
     actor.may(Act::ManagePeople)?;
-    if note.chars().count() > 500 {
-        return Err(Error::invalid("note", "a note has at most 500 characters"));
-    }
+    field::text("note", note, 500)?;
     let mut tx = app.db.begin().await?;
     let redemption = Redemption::find(&mut tx, redemption_id).await?.ok_or(Error::NotFound { what: "redemption" })?;
     if redemption.kind() == CardKind::Plan {

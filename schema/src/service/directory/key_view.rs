@@ -8,7 +8,7 @@ use crate::clock::Time;
 use crate::error::{Error, Result};
 use crate::model::api_key::{ApiKey, KeyState, Service};
 use crate::model::user::User;
-use crate::service::api_key::Net;
+use crate::net::Net;
 use crate::service::plan::{self, PlanLimits};
 
 use super::Terms;

@@ -41,6 +41,14 @@ pub async fn get_by_id(app: &App, actor: &Actor, task_id: i64) -> Result<Task> {
     Ok(task)
 }
 
+/// Those of several tasks that the caller may see.
+pub async fn several(app: &App, actor: &Actor, ids: &[i64]) -> Result<Vec<Task>> {
+    let mut conn = app.db.conn().await?;
+    let mut found = Task::by_ids(&mut conn, ids).await?;
+    found.retain(|task| actor.owns_or_admin(task.user_id, "task").is_ok());
+    Ok(found)
+}
+
 /// One task of a user, for the relay: nobody learns of another's tasks.
 pub async fn of_user(app: &App, user_id: i64, uid: &str) -> Result<Task> {
     let mut conn = app.db.conn().await?;

@@ -3,7 +3,8 @@
 use super::{check_name, check_password, doubled, shown};
 use crate::App;
 use crate::actor::{Actor, Role};
-use crate::error::Result;
+use crate::config::AdminConfig;
+use crate::error::{Error, Result};
 use crate::id;
 use crate::model::user::{NewUser, User, UserStatus, fold};
 use crate::service::audit::{self, Target};
@@ -16,10 +17,10 @@ pub async fn ensure_first_admin(app: &App) -> Result<Option<FirstAdmin>> {
         tx.rollback().await?;
         return Ok(None);
     }
+    check_wish(&app.config.admin)?;
     let username = check_name(&app.config.admin.username)?;
     let given = app.config.admin.password.as_ref().map(|p| p.reveal().clone());
     let password = given.clone().unwrap_or_else(|| id::code(id::TOKEN_ALPHABET, 20));
-    check_password(&password)?;
     let now = app.clock.now();
     let new = NewUser {
         uid: id::uuid(),
@@ -44,6 +45,14 @@ pub async fn ensure_first_admin(app: &App) -> Result<Option<FirstAdmin>> {
     audit::record(app, &mut tx, &Actor::system(), "user.first_admin", target, (), shown(&user)).await?;
     tx.commit().await?;
     Ok(Some(FirstAdmin { username, made_up: given.is_none().then_some(password) }))
+}
+
+/// Refuses a name or a password that no administrator can have; says by which variable it was given.
+pub fn check_wish(admin: &AdminConfig) -> Result<()> {
+    let named = |variable: &str, e: Error| Error::invalid(variable, format!("{variable}: {e}"));
+    check_name(&admin.username).map_err(|e| named("ADMIN_USERNAME", e))?;
+    let password = admin.password.as_ref().map(|password| check_password(password.reveal()));
+    password.transpose().map(drop).map_err(|e| named("ADMIN_PASSWORD", e))
 }
 
 /// The first administrator, just made.

@@ -27,6 +27,13 @@ pub async fn by_ids(app: &App, actor: &Actor, user_ids: &[i64]) -> Result<Vec<Us
     Ok(User::by_ids(&mut conn, user_ids).await?)
 }
 
+/// Those of several people that the caller may see.
+pub async fn several(app: &App, actor: &Actor, ids: &[i64]) -> Result<Vec<User>> {
+    let ids: Vec<i64> = ids.iter().copied().filter(|id| actor.owns_or_admin(*id, "user").is_ok()).collect();
+    let mut conn = app.db.conn().await?;
+    Ok(User::by_ids(&mut conn, &ids).await?.into_iter().filter(|u| u.deleted_at.is_none()).collect())
+}
+
 /// People by keyset.
 pub async fn list(
     app: &App,

@@ -118,3 +118,5 @@ pub const EPAY_ADDRESS: &str = "epay_address";
 pub const EPAY_MERCHANT: &str = "epay_merchant";
 pub const EPAY_KEY: &str = "epay_key";
 pub const EPAY_METHODS: &str = "epay_methods";
+pub const GRAPHQL_POINTS: &str = "graphql_points";
+pub const GRAPHQL_POINTS_PER_SECOND: &str = "graphql_points_per_second";
