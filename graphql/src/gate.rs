@@ -1,6 +1,11 @@
 //! Lets callers into the graph: bearer tokens to actors, and what each may do before any resolver runs.
 
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
 use async_graphql::Request;
+use schema::metrics::catalogue::{GRAPHQL_MS, GRAPHQL_OPERATIONS, GRAPHQL_POINTS};
+use schema::service::setting::{self, names};
 use schema::service::token;
 use schema::{Actor, App, Face};
 
@@ -8,7 +13,7 @@ use crate::live::Live;
 use crate::loader;
 use crate::progress::Progress;
 use crate::transport::bucket::Budget;
-use crate::transport::{AuthError, Credentials, Gate, OperationInfo, Policy, Roots};
+use crate::transport::{AuthError, Credentials, Gate, OperationInfo, Outcome, Policy, Roots, note_end};
 
 /// The gate of the management plane.
 #[derive(Clone)]
@@ -25,9 +30,6 @@ pub struct Guest {
     version: i64,
 }
 
-/// Points of one caller: some fifty ordinary pages at once, refilled within half a minute.
-const BUDGET: Budget = Budget { max: 50_000, restore_rate: 2_000 };
-
 /// Root fields for people who have not signed in.
 const PUBLIC: &[&str] =
     &["__typename", "publicPlans", "publicModels", "publicSettings", "signIn", "register", "refreshSession"];
@@ -35,6 +37,13 @@ const PUBLIC: &[&str] =
 impl Door {
     pub fn new(app: &App) -> Self {
         Self { app: app.clone(), live: Live::new(app) }
+    }
+
+    /// Points of one caller: as delivered, some fifty ordinary pages at once, refilled within half a minute.
+    fn budget(&self) -> Budget {
+        let settings = setting::current(&self.app);
+        let points = |name: &str| u64::try_from(settings.int(name)).unwrap_or(0).max(1);
+        Budget { max: points(names::GRAPHQL_POINTS), restore_rate: points(names::GRAPHQL_POINTS_PER_SECOND) }
     }
 }
 
@@ -65,13 +74,13 @@ impl Gate for Door {
                 roots: Roots::Only(PUBLIC),
                 introspection: false,
                 bucket: format!("ip:{}", actor.ip),
-                budget: BUDGET,
+                budget: self.budget(),
             },
             Some(id) => Policy {
                 roots: Roots::All,
                 introspection: actor.is_admin(),
                 bucket: format!("user:{id}"),
-                budget: BUDGET,
+                budget: self.budget(),
             },
         }
     }
@@ -83,8 +92,48 @@ impl Gate for Door {
         request.data(self.app.clone()).data(actor).data(loaders).data(progress).data(self.live.clone())
     }
 
+    fn on_finish(&self, info: &OperationInfo, outcome: &Outcome) {
+        let outcome_word = match outcome.refused {
+            Some(code) => code.as_str(),
+            None if outcome.errors > 0 => "ERRORS",
+            None => "OK",
+        };
+        let name = known_name(info.name.as_deref().unwrap_or(""));
+        GRAPHQL_OPERATIONS.add(&[&info.kind.to_string(), &name, outcome_word]);
+        GRAPHQL_MS.note(u64::try_from(outcome.took.as_millis()).unwrap_or(u64::MAX));
+        GRAPHQL_POINTS.add(info.cost);
+        note_end(info, outcome);
+    }
+
     async fn still_valid(&self, guest: &Guest) -> bool {
         // A database that is away for a moment ends no connection.
         token::still_valid(&self.app, &guest.actor, guest.version).await.unwrap_or(true)
+    }
+}
+
+/// An operation's name as metrics know it: callers invent names, and only so many are told apart.
+fn known_name(name: &str) -> String {
+    const MOST: usize = 200;
+    static NAMES: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+    if !names.contains(name) {
+        if names.len() >= MOST || name.len() > 64 {
+            return "other".to_owned();
+        }
+        names.insert(name.to_owned());
+    }
+    name.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_so_many_names_are_told_apart() {
+        let told: BTreeSet<String> = (0..1_000).map(|n| known_name(&format!("Name{n}"))).collect();
+        assert!(told.len() <= 201 && told.contains("other"));
+        assert_eq!(known_name("Name0"), "Name0");
+        assert_eq!(known_name(&"x".repeat(65)), "other");
     }
 }

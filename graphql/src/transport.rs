@@ -220,17 +220,22 @@ pub trait Gate: Clone + Send + Sync + 'static {
 
     /// Hears of the end of every operation.
     fn on_finish(&self, info: &OperationInfo, outcome: &Outcome) {
-        tracing::debug!(
-            request_id = &*info.request_id,
-            operation = info.name.as_deref(),
-            kind = %info.kind,
-            document = info.document,
-            cost = info.cost,
-            errors = outcome.errors,
-            took_ms = outcome.took.as_secs_f64() * 1e3,
-            "operation"
-        );
+        note_end(info, outcome);
     }
+}
+
+/// A line in the log for the end of an operation.
+pub fn note_end(info: &OperationInfo, outcome: &Outcome) {
+    tracing::debug!(
+        request_id = &*info.request_id,
+        operation = info.name.as_deref(),
+        kind = %info.kind,
+        document = info.document,
+        cost = info.cost,
+        errors = outcome.errors,
+        took_ms = outcome.took.as_secs_f64() * 1e3,
+        "operation"
+    );
 }
 
 /// Sixteen random hexadecimal digits.

@@ -95,6 +95,15 @@ pub mod catalogue {
     pub static HTTP_REQUESTS: Family =
         Family::new("tollgate_http_requests_total", "Requests answered, by face and status class", &["face", "status"]);
     pub static HTTP_MS: Histogram = Histogram::new("tollgate_http_request_ms", "Time to answer a management request");
+    pub static GRAPHQL_OPERATIONS: Family = Family::new(
+        "tollgate_graphql_operations_total",
+        "GraphQL operations that ran, by type, name and outcome",
+        &["type", "name", "outcome"],
+    );
+    pub static GRAPHQL_MS: Histogram =
+        Histogram::new("tollgate_graphql_operation_ms", "Time from an operation's admission to its end");
+    pub static GRAPHQL_POINTS: Counter =
+        Counter::new("tollgate_graphql_points_total", "Points that GraphQL operations were charged");
     pub static CALLS: Counter = Counter::new("tollgate_calls_total", "Model calls relayed");
     pub static CALL_ERRORS: Counter = Counter::new("tollgate_call_errors_total", "Model calls that ended in an error");
     pub static CALLS_OPEN: Gauge = Gauge::new("tollgate_calls_open", "Model calls under way");
@@ -109,10 +118,10 @@ pub mod catalogue {
         Counter::new("tollgate_subscribers_dropped_total", "Subscribers dropped for reading too slowly");
 
     pub(super) static COUNTERS: &[&Counter] =
-        &[&CALLS, &CALL_ERRORS, &FAILOVERS, &USAGE_WRITTEN, &LOGS_DROPPED, &SUBSCRIBERS_DROPPED];
+        &[&CALLS, &CALL_ERRORS, &FAILOVERS, &USAGE_WRITTEN, &LOGS_DROPPED, &SUBSCRIBERS_DROPPED, &GRAPHQL_POINTS];
     pub(super) static GAUGES: &[&Gauge] = &[&CALLS_OPEN, &JOURNAL_BYTES];
-    pub(super) static FAMILIES: &[&Family] = &[&HTTP_REQUESTS];
-    pub(super) static HISTOGRAMS: &[&Histogram] = &[&HTTP_MS, &FIRST_BYTE_MS];
+    pub(super) static FAMILIES: &[&Family] = &[&HTTP_REQUESTS, &GRAPHQL_OPERATIONS];
+    pub(super) static HISTOGRAMS: &[&Histogram] = &[&HTTP_MS, &GRAPHQL_MS, &FIRST_BYTE_MS];
 }
 
 /// All of it as text.

@@ -100,6 +100,9 @@ start "$WORK/scaled" "postgres://postgres@127.0.0.1:$PG_PORT/postgres" JWT_SECRE
 ask() { curl -fsS -H 'content-type: application/json' ${token:+-H "authorization: Bearer $token"} "$@"; }
 field() { python3 -c 'import json,sys; print(json.load(sys.stdin)[sys.argv[1]])' "$1"; }
 token=$(ask "$BASE/web/auth/login" -d '{"username":"admin","password":"bench-password-1"}' | field token)
+# One caller asks for more here than any caller should: wider buckets of points.
+wider='{"query":"mutation { settingsPut(input: { settings: [{ name: \"graphql_points\", value: \"1000000000000\" }, { name: \"graphql_points_per_second\", value: \"1000000000000\" }] }) { userErrors { message } } }"}'
+ask "$BASE/graphql" -d "$wider" | grep -q '"userErrors":\[\]'
 for ((made = 0; made < KEYS; made += 500)); do
   ask "$BASE/admin/api-keys/batch" -d '{"baseName":"bench","count":500}' >/dev/null
 done

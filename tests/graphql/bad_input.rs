@@ -216,6 +216,11 @@ async fn values_beyond_sense_are_refused_and_change_nothing() {
         let query = format!("mutation ($i: {kind}!) {{ {field}(input: $i) {{ userErrors {{ code message }} }} }}");
         refuses(&admin, &query, json!({ "i": input }), INPUT).await;
     }
+    // The words are for people: what was wrong, not which types led there.
+    let query = "{ users(filter: { createdAt: { gte: \"0000-00-00\" } }) { totalCount } }";
+    let told = admin.graphql(query, json!({})).await;
+    let message = at(&told, "errors.0.message").as_str().unwrap_or("").to_owned();
+    assert!(message.contains("no moment such as 2026-01-31T12:00:00Z") && !message.contains("Filter"), "{message}");
     assert_eq!(admin.data(STATE, json!({})).await, before);
 }
 

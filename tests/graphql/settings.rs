@@ -76,3 +76,31 @@ async fn every_change_is_in_the_audit_log_with_who_and_where() {
     assert_eq!(entry["after"]["displayName"], json!("Ann B."));
     assert!(!entry.to_string().contains("a-password-new"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_points_of_a_caller_are_what_the_operator_says() {
+    let app = TestApp::new().await;
+    let admin = app.admin().await;
+    let throttle = async || {
+        let answer = admin.graphql("{ viewer { id } }", json!({})).await;
+        let throttle = at(&answer, "extensions.cost.throttle").clone();
+        (throttle["max"].clone(), throttle["restoreRate"].clone())
+    };
+    assert_eq!(throttle().await, (json!(50_000), json!(2_000)));
+    let wide = json!({ "i": { "settings": [
+        { "name": "graphql_points", "value": "10000" }, { "name": "graphql_points_per_second", "value": "1" } ] } });
+    admin.data(PUT, wide).await;
+    assert_eq!(throttle().await, (json!(10_000), json!(1)));
+    // A bucket that could never hold the dearest operation is refused.
+    let small = json!({ "i": { "settings": [{ "name": "graphql_points", "value": "9999" }] } });
+    let refused = admin.data(PUT, small).await;
+    assert_eq!(at(&refused, "settingsPut.userErrors.0.code"), &json!("INVALID"));
+    // What is spent is missing, and whoever has spent it all is told to wait.
+    let dear = "{ users(first: 100) { nodes { apiKeys(first: 80) { nodes { id } } } } }";
+    let mut last = admin.graphql(dear, json!({})).await;
+    for _ in 0..3 {
+        last = admin.graphql(dear, json!({})).await;
+    }
+    assert_eq!(at(&last, "errors.0.extensions.code"), &json!("RATE_LIMITED"), "{last}");
+    assert!(at(&last, "errors.0.extensions.retryAfter").is_number(), "{last}");
+}

@@ -1,6 +1,9 @@
 //! Anything by its opaque id. Each kind goes through the same service, and so the same rules, as its own
 //! root field.
 
+use std::collections::{BTreeMap, HashMap};
+use std::hash::Hash;
+
 use async_graphql::{Context, ID, Interface, Object};
 use schema::Error;
 use schema::service::{
@@ -55,7 +58,7 @@ pub struct NodeQuery;
 impl NodeQuery {
     /// The thing of an id; null when there is none, or none for you.
     async fn node(&self, ctx: &Context<'_>, #[graphql(desc = "Its id.")] id: ID) -> Result<Option<Node>> {
-        find(ctx, &id).await
+        Ok(find(ctx, &[id]).await?.pop().flatten())
     }
 
     /// The things of several ids, in the order given; null where there is none, or none for you.
@@ -67,38 +70,98 @@ impl NodeQuery {
         if ids.len() > 100 {
             return Err(Error::invalid("ids", "at most 100 ids at once").into());
         }
-        futures_util::future::try_join_all(ids.iter().map(|id| find(ctx, id))).await
+        find(ctx, &ids).await
     }
 }
 
-async fn find(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>> {
+/// The places of an answer that wait for things of one kind, and the names these have.
+#[derive(Default)]
+struct Wanted {
+    places: Vec<usize>,
+    names: Vec<String>,
+}
+
+impl Wanted {
+    /// The names as numbers of rows.
+    fn rows(&self) -> Result<Vec<i64>> {
+        self.names.iter().map(|name| number(name).ok_or_else(|| bad().into())).collect()
+    }
+
+    /// Puts what was found where it was asked for. Whoever may not see a kind at all learns no more than from
+    /// things that are not there.
+    fn put<K: Eq + Hash, R: Clone>(
+        &self,
+        found: schema::Result<Vec<R>>,
+        keys: &[K],
+        key: impl Fn(&R) -> K,
+        wrap: impl Fn(R) -> Node,
+        out: &mut [Option<Node>],
+    ) -> Result<()> {
+        let rows = match found {
+            Ok(rows) => rows,
+            Err(Error::NotFound { .. } | Error::Forbidden { .. }) => return Ok(()),
+            Err(e) => return Err(e.into()),
+        };
+        let rows: HashMap<K, R> = rows.into_iter().map(|row| (key(&row), row)).collect();
+        for (place, key) in self.places.iter().zip(keys) {
+            out[*place] = rows.get(key).cloned().map(&wrap);
+        }
+        Ok(())
+    }
+}
+
+fn bad() -> Error {
+    Error::invalid("id", "this is no id")
+}
+
+/// The things of some ids: one question a kind, whatever their number.
+async fn find(ctx: &Context<'_>, ids: &[ID]) -> Result<Vec<Option<Node>>> {
     let (app, actor) = (ctx.app(), ctx.actor());
     actor.signed_in()?;
-    let bad = || Error::invalid("id", "this is no id");
-    let (kind, name) = split(id).ok_or_else(bad)?;
-    let row = || number(&name).ok_or_else(bad);
-    let found = match kind.as_str() {
-        "Account" => account::get(app, actor, row()?).await.map(|r| Node::Account(r.into())),
-        "AccountGroup" => account_group::get(app, actor, row()?).await.map(|r| Node::AccountGroup(r.into())),
-        "Announcement" => announcement::get(app, actor, row()?).await.map(|r| Node::Announcement(r.into())),
-        "ApiKey" => api_key::get(app, actor, row()?).await.map(|r| Node::ApiKey(r.into())),
-        "AuditEntry" => audit::get(app, actor, row()?).await.map(|r| Node::AuditEntry(r.into())),
-        "Card" => card::get(app, actor, row()?).await.map(|r| Node::Card(r.into())),
-        "LedgerEntry" => wallet::entry(app, actor, row()?).await.map(|r| Node::LedgerEntry(r.into())),
-        "Model" => catalog::get_by_id(app, actor, row()?).await.map(|r| Node::Model(r.into())),
-        "Order" => order::get(app, actor, &name).await.map(|placed| Node::Order(placed.order.into())),
-        "Plan" => plan::get_by_id(app, actor, row()?).await.map(|r| Node::Plan(r.into())),
-        "PlanSubscription" => subscription::get(app, actor, row()?).await.map(|r| Node::PlanSubscription(r.into())),
-        "Setting" => setting::get(app, actor, &name).map(|s| Node::Setting(s.into())),
-        "Task" => task::get_by_id(app, actor, row()?).await.map(|r| Node::Task(r.into())),
-        "UsageRecord" => usage::get(app, actor, &name).await.map(|r| Node::UsageRecord(r.into())),
-        "User" => user::get(app, actor, row()?).await.map(|r| Node::User(r.into())),
-        _ => return Err(bad().into()),
-    };
-    match found {
-        Ok(node) => Ok(Some(node)),
-        // Whoever may not see a kind at all learns no more than from a thing that is not there.
-        Err(Error::NotFound { .. } | Error::Forbidden { .. }) => Ok(None),
-        Err(e) => Err(e.into()),
+    let mut asked: BTreeMap<String, Wanted> = BTreeMap::new();
+    for (place, id) in ids.iter().enumerate() {
+        let (kind, name) = split(id).ok_or_else(bad)?;
+        let wanted = asked.entry(kind).or_default();
+        wanted.places.push(place);
+        wanted.names.push(name);
     }
+    let mut out: Vec<Option<Node>> = ids.iter().map(|_| None).collect();
+    for (kind, wanted) in &asked {
+        macro_rules! by_row {
+            ($several:path, $node:ident) => {{
+                let rows = wanted.rows()?;
+                wanted.put($several(app, actor, &rows).await, &rows, |r| r.id, |r| Node::$node(r.into()), &mut out)?
+            }};
+        }
+        let names = &wanted.names;
+        match kind.as_str() {
+            "Account" => by_row!(account::several, Account),
+            "AccountGroup" => by_row!(account_group::several, AccountGroup),
+            "Announcement" => by_row!(announcement::several, Announcement),
+            "ApiKey" => by_row!(api_key::several, ApiKey),
+            "AuditEntry" => by_row!(audit::several, AuditEntry),
+            "Card" => by_row!(card::several, Card),
+            "LedgerEntry" => by_row!(wallet::several, LedgerEntry),
+            "Model" => by_row!(catalog::several, Model),
+            "Plan" => by_row!(plan::several, Plan),
+            "PlanSubscription" => by_row!(subscription::several, PlanSubscription),
+            "Task" => by_row!(task::several, Task),
+            "User" => by_row!(user::several, User),
+            "Order" => {
+                let found = order::several(app, actor, names).await;
+                wanted.put(found, names, |r| r.no.clone(), |r| Node::Order(r.into()), &mut out)?;
+            }
+            "UsageRecord" => {
+                let found = usage::several(app, actor, names).await;
+                wanted.put(found, names, |r| r.call_id.clone(), |r| Node::UsageRecord(r.into()), &mut out)?;
+            }
+            "Setting" => {
+                let found = names.iter().filter_map(|name| setting::get(app, actor, name).ok()).collect();
+                let name = |shown: &setting::Shown| shown.definition.name.to_owned();
+                wanted.put(Ok(found), names, name, |shown| Node::Setting(shown.into()), &mut out)?;
+            }
+            _ => return Err(bad().into()),
+        }
+    }
+    Ok(out)
 }

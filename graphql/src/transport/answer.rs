@@ -187,8 +187,13 @@ fn shape<G: Gate>(gate: &G, info: &OperationInfo, mut error: ServerError) -> (Co
     if code == Code::Internal {
         error.message = "Internal error.".to_owned();
         error.extensions = None;
-    } else if let Some(hint) = error.message.find(" Did you mean") {
-        error.message.truncate(hint);
+    } else {
+        // Neither corrections, which tell the schema, nor the executor's way through the types.
+        for end in [" Did you mean", " (occurred while parsing "] {
+            if let Some(end) = error.message.find(end) {
+                error.message.truncate(end);
+            }
+        }
     }
     let extensions = error.extensions.get_or_insert_default();
     extensions.set("code", code.as_str());

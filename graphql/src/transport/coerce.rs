@@ -19,6 +19,7 @@ pub fn variables(operation: &OperationDefinition, given: &Variables, catalogue: 
         let name = &declared.name.node;
         let ty = &declared.var_type.node;
         let outcome = match given.get(name) {
+            Some(value) if holds_nul(value) => Err("a text may not hold a NUL character".to_owned()),
             Some(value) => check(value, ty, catalogue, &mut Vec::new()),
             None if ty.nullable || declared.default_value.is_some() => Ok(()),
             None => Err(format!("a value of type {ty} is required")),
@@ -28,6 +29,16 @@ pub fn variables(operation: &OperationDefinition, given: &Variables, catalogue: 
         }
     }
     Ok(())
+}
+
+/// Whether a text in it holds what no column and no header can.
+fn holds_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::List(items) => items.iter().any(holds_nul),
+        Value::Object(members) => members.iter().any(|(name, value)| name.contains('\0') || holds_nul(value)),
+        _ => false,
+    }
 }
 
 fn check(value: &Value, ty: &Type, catalogue: &Catalogue, path: &mut Vec<String>) -> Result<(), String> {

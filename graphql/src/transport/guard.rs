@@ -99,13 +99,24 @@ impl Document {
 /// Parses `source` and holds it against the limits.
 pub fn read(source: &str, limits: &Limits) -> Result<Document, Fault> {
     let tokens = super::scan::tokens(source, limits)?;
+    if source.contains("\\u0000") {
+        return Err(Fault::new(Code::BadUserInput, "A text in the document holds a NUL character, which none may."));
+    }
     let ast = async_graphql::parser::parse_query(source).map_err(|error| {
-        let mut fault = Fault::new(Code::ParseFailed, error.to_string());
+        let mut fault = Fault::new(Code::ParseFailed, sentence(&error.to_string()));
         fault.locations = error.positions().collect();
         fault
     })?;
     let operations = inspect(&ast, limits)?;
     Ok(Document { ast, operations, weight: source.len() + tokens * 160 + 512 })
+}
+
+/// The parser's drawing of the place as one sentence; the place itself is told as `locations`.
+fn sentence(drawing: &str) -> String {
+    match drawing.lines().last().and_then(|line| line.trim_start().strip_prefix("= ")) {
+        Some(what) => format!("Syntax error: {}.", what.trim().replace('_', " ")),
+        None => drawing.to_owned(),
+    }
 }
 
 fn inspect(ast: &ExecutableDocument, limits: &Limits) -> Result<Vec<Operation>, Fault> {

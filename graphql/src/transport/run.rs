@@ -9,6 +9,8 @@ use futures_util::{
     stream::{self, BoxStream},
 };
 
+use tracing::Instrument;
+
 use super::{
     Gate, Outcome, Plane,
     admit::Admitted,
@@ -55,12 +57,21 @@ pub async fn once<G: Gate>(plane: Arc<Plane<G>>, admitted: Admitted) -> Answer {
 async fn to_the_end<G: Gate>(plane: &Plane<G>, admitted: Admitted) -> Answer {
     let Admitted { request, info, throttle, since } = admitted;
     let limits = plane.limits();
-    let running = AssertUnwindSafe(plane.engine.execute(request)).catch_unwind();
+    let span = tracing::info_span!(
+        "graphql",
+        "graphql.operation.type" = %info.kind,
+        "graphql.operation.name" = info.name.as_deref(),
+        "graphql.document.hash" = info.document,
+        cost = info.cost,
+        errors = tracing::field::Empty,
+    );
+    let running = AssertUnwindSafe(plane.engine.execute(request)).catch_unwind().instrument(span.clone());
     let mut answer = match tokio::time::timeout(limits.operation_time, running).await {
         Ok(Ok(response)) => Answer::executed(&plane.gate, limits, &info, response),
         Ok(Err(_)) => Answer::refusal(&plane.gate, &info.request_id, internal()),
         Err(_) => Answer::refusal(&plane.gate, &info.request_id, overdue(plane)),
     };
+    span.record("errors", answer.errors.len());
     answer.tell_cost(info.cost, throttle);
     plane
         .gate

@@ -108,3 +108,31 @@ async fn json_clients_are_told_refusals_of_documents_with_200() {
         assert!(told.json().get("data").is_none());
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_syntax_error_is_a_sentence_with_a_place() {
+    let site = site(Limits::default()).await;
+    for query in ["{", "{ greeting", "query ($a) { greeting }", "}"] {
+        let told = site.query(query).await;
+        refused(&told, 400, "GRAPHQL_PARSE_FAILED");
+        let error = told.json()["errors"][0].clone();
+        let message = error["message"].as_str().unwrap();
+        assert!(message.starts_with("Syntax error: ") && !message.contains('\n'), "{message}");
+        assert!(error["locations"][0]["line"].is_number(), "{error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_text_holds_a_nul() {
+    let site = site(Limits::default()).await;
+    refused(&site.query("{ greeting(name: \"a\\u0000b\") }").await, 400, "BAD_USER_INPUT");
+    let headers = [
+        ("content-type", "application/json"),
+        ("accept", "application/graphql-response+json"),
+        ("authorization", "Bearer admin"),
+    ];
+    let body = json!({ "query": "query ($n: String!) { greeting(name: $n) }", "variables": { "n": "a\0b" } });
+    let told = site.send(Method::POST, "/graphql", &headers, body.to_string()).await;
+    refused(&told, 400, "BAD_USER_INPUT");
+    assert!(told.json()["errors"][0]["message"].as_str().unwrap().contains("NUL"));
+}
