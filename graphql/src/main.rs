@@ -14,20 +14,22 @@ async fn main() {
     let Some(app) = start::run(command, config).await else { return };
     let listener = match edge::bind(app.config.listen).await {
         Ok(listener) => listener,
-        Err(e) => start::fail(&[e.to_string()]),
+        Err(e) => start::fail(&[start::sentence(&e)]),
     };
-    if let Err(e) = graphql::process::welcome(&app).await {
-        start::fail(&[e.to_string()]);
-    }
-    if let Err(e) = graphql::process::start(&app).await {
-        start::fail(&[e.to_string()]);
-    }
-    let stop = app.stop.clone();
+    let at = edge::place(&listener, app.config.listen);
+    let (stop, stopped) = (app.stop.clone(), start::stopped());
     tokio::spawn(async move {
-        start::stopped().await;
+        stopped.await;
         tracing::info!("stopping");
         stop.cancel();
     });
+    // What is said at the terminal holds: a second process on one file has been refused before.
+    if let Err(e) = graphql::process::start(&app).await {
+        start::fail(&[start::sentence(&e)]);
+    }
+    if let Err(e) = graphql::process::welcome(&app, at).await {
+        start::give_up(&app, &e).await;
+    }
     edge::serve(&app, listener, graphql::process::router(&app)).await;
     app.shut_down().await;
 }

@@ -1,5 +1,6 @@
 //! The all-in-one process: what is mounted on the one port, and in which order.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
@@ -53,10 +54,11 @@ fn graph(app: &App) -> Router<()> {
     transport::router(api::graph(), Door::new(app), settings).merge(transport::graphiql::router())
 }
 
-/// Makes the first administrator when there is none, and tells the operator where to go.
-pub async fn welcome(app: &App) -> schema::Result<()> {
+/// Makes the first administrator when there is none, and tells the operator where to go: the address that is
+/// really listened on.
+pub async fn welcome(app: &App, at: SocketAddr) -> schema::Result<()> {
     let first = schema::service::user::ensure_first_admin(app).await?;
-    let url = app.config.public_url();
+    let url = app.config.public_url.clone().unwrap_or_else(|| format!("http://{at}"));
     if let Some(first) = first {
         relay::edge::start::say(&format!("first administrator: {}", first.username));
         if let Some(password) = first.made_up {
@@ -66,7 +68,7 @@ pub async fn welcome(app: &App) -> schema::Result<()> {
             relay::edge::start::say(&format!("password: {password}   (also in {})", file.display()));
         }
     }
-    relay::edge::start::say(&format!("serving on http://{}", app.config.listen));
+    relay::edge::start::say(&format!("serving on http://{at}"));
     if app.config.roles.management {
         relay::edge::start::say(&format!("GraphiQL: {url}/graphiql"));
     }

@@ -8,4 +8,4 @@ pub mod start;
 pub mod telemetry;
 
 pub use origin::Origin;
-pub use serve::{bind, serve};
+pub use serve::{bind, place, serve};

@@ -12,23 +12,24 @@ async fn main() {
         start::fail(&[fault]);
     }
     let Some(app) = start::run(command, config).await else { return };
+    let listener = match edge::bind(app.config.listen).await {
+        Ok(listener) => listener,
+        Err(e) => start::fail(&[start::sentence(&e)]),
+    };
+    let at = edge::place(&listener, app.config.listen);
+    let (stop, stopped) = (app.stop.clone(), start::stopped());
+    tokio::spawn(async move {
+        stopped.await;
+        tracing::info!("stopping");
+        stop.cancel();
+    });
     if let Err(e) = schema::service::settle::start(&app).await {
-        start::fail(&[e.to_string()]);
+        start::fail(&[start::sentence(&e)]);
     }
     // Leases decide which of several processes does what is due.
     schema::service::sweep::start(&app);
     relay::start(&app);
-    let listener = match edge::bind(app.config.listen).await {
-        Ok(listener) => listener,
-        Err(e) => start::fail(&[e.to_string()]),
-    };
-    start::say(&format!("serving model calls on http://{}", app.config.listen));
-    let stop = app.stop.clone();
-    tokio::spawn(async move {
-        start::stopped().await;
-        tracing::info!("stopping");
-        stop.cancel();
-    });
+    start::say(&format!("serving model calls on http://{at}"));
     let router = health::router().merge(relay::router(&app));
     let router = router.layer(axum::middleware::from_fn_with_state(app.clone(), origin::note)).with_state(app.clone());
     edge::serve(&app, listener, router).await;

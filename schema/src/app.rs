@@ -140,8 +140,11 @@ impl App {
         if tokio::time::timeout(limit, self.tasks.wait()).await.is_err() {
             tracing::warn!(open = self.tasks.len(), "stopped before every task had ended");
         }
-        // Last, because the calls that ended just now are in it.
+        // Late, because the calls that ended just now are in it.
         crate::service::settle::stop(self).await;
+        if let Err(error) = crate::service::guard::release(self).await {
+            tracing::debug!(cause = error.cause(), "the claim to the database was not given back");
+        }
     }
 }
 

@@ -100,6 +100,7 @@ impl Db {
             return Ok(Self::Pg(postgres::pool(url, size).await?));
         }
         let path = sqlite::path(url)?;
+        sqlite::prepare(&path).await?;
         let mut log = path.clone().into_os_string();
         log.push("-wal");
         Ok(Self::Lite {
@@ -206,6 +207,19 @@ impl std::ops::DerefMut for Tx {
     fn deref_mut(&mut self) -> &mut Conn {
         &mut self.0
     }
+}
+
+/// Refuses a URL that names neither a PostgreSQL server nor a file.
+pub fn check_url(url: &str) -> Result<()> {
+    if is_postgres(url) { postgres::check_url(url) } else { sqlite::path(url).map(drop) }
+}
+
+/// Whether the database can be used: a server is asked, a file that exists is opened. Nothing is made or changed.
+pub async fn check(url: &str) -> Result<()> {
+    if is_postgres(url) {
+        return Db::connect(url, PoolSize(1)).await?.ping().await;
+    }
+    sqlite::check(&sqlite::path(url)?).await
 }
 
 /// True for URLs that name a PostgreSQL server.

@@ -4,6 +4,7 @@ mod limits;
 mod logins;
 mod months;
 mod settling;
+mod starts;
 
 use std::path::PathBuf;
 

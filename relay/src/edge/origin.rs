@@ -7,6 +7,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue};
+use schema::net::Net;
 use schema::{Actor, App, Face};
 use tracing::Instrument;
 
@@ -57,8 +58,14 @@ pub async fn note(State(app): State<App>, mut request: Request, next: Next) -> R
     let peer = request.extensions().get::<Peer>().map(|p| p.0.ip());
     let ip = caller_ip(headers, peer, &app.config.trusted_proxies);
     let origin = Origin { ip, agent: agent(headers), request_id: request_id.clone() };
-    let span =
-        tracing::info_span!("request", id = %request_id, method = %request.method(), path = request.uri().path());
+    let traceparent = headers.get("traceparent").and_then(|v| v.to_str().ok());
+    let span = tracing::info_span!(
+        "request",
+        id = %request_id,
+        method = %request.method(),
+        path = request.uri().path(),
+        traceparent
+    );
     request.extensions_mut().insert(origin);
     let mut response = next.run(request).instrument(span).await;
     if let Ok(value) = HeaderValue::from_str(&request_id) {
@@ -77,9 +84,9 @@ fn agent(headers: &HeaderMap) -> String {
 }
 
 /// The caller's address: the last hop that is no trusted proxy, reading `X-Forwarded-For` from the right.
-fn caller_ip(headers: &HeaderMap, peer: Option<IpAddr>, trusted: &[String]) -> String {
+fn caller_ip(headers: &HeaderMap, peer: Option<IpAddr>, trusted: &[Net]) -> String {
     let Some(peer) = peer else { return String::new() };
-    let is_trusted = |ip: &IpAddr| trusted.iter().any(|t| t == &ip.to_string());
+    let is_trusted = |ip: &IpAddr| trusted.iter().any(|net| net.contains(*ip));
     if !is_trusted(&peer) {
         return peer.to_string();
     }
@@ -96,9 +103,11 @@ mod tests {
     fn only_trusted_proxies_are_believed() {
         let mut headers = HeaderMap::new();
         headers.insert("x-forwarded-for", HeaderValue::from_static("6.6.6.6, 9.9.9.9"));
-        let trusted = vec!["127.0.0.1".to_owned()];
+        let trusted = ["127.0.0.1", "10.0.0.0/8"].map(|net| Net::parse(net).expect("a network"));
         let ip = |peer: &str| caller_ip(&headers, peer.parse().ok(), &trusted);
         assert_eq!(ip("127.0.0.1"), "9.9.9.9");
+        assert_eq!(ip("10.1.2.3"), "9.9.9.9");
+        assert_eq!(ip("::ffff:127.0.0.1"), "9.9.9.9");
         assert_eq!(ip("8.8.8.8"), "8.8.8.8");
         assert!(is_id("abc-1_2.3") && !is_id("a b") && !is_id(""));
     }

@@ -25,7 +25,12 @@ const HEADERS: usize = 128;
 pub async fn bind(listen: SocketAddr) -> Result<TcpListener> {
     TcpListener::bind(listen)
         .await
-        .map_err(|e| Error::unavailable(format!("LISTEN: the address {listen} cannot be served on ({e})"), &e))
+        .map_err(|e| Error::unavailable(format!("LISTEN: the address {listen} cannot be served on"), &e))
+}
+
+/// Where a listener listens: as it was told, with the port that the system chose where it was told none.
+pub fn place(listener: &TcpListener, told: SocketAddr) -> SocketAddr {
+    listener.local_addr().unwrap_or(told)
 }
 
 /// Serves until the application is told to stop, then lets open requests end within the limit.

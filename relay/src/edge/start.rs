@@ -15,7 +15,7 @@ pub enum Command {
 
 /// Reads the command line and the environment; ends the process on `--help` or a fault.
 pub fn read(binary: &str, default_listen: &str) -> (Command, Config) {
-    let mut args = std::env::args().skip(1);
+    let mut args = std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned());
     let command = match args.next().as_deref() {
         None | Some("serve") => Command::Serve,
         Some("check") => Command::Check,
@@ -31,6 +31,9 @@ pub fn read(binary: &str, default_listen: &str) -> (Command, Config) {
         }
         Some(other) => fail(&[format!("there is no command {other:?}; see {binary} --help")]),
     };
+    if let Some(more) = args.next() {
+        fail(&[format!("{binary} takes one command; {more:?} is one too many")]);
+    }
     match Config::read(&Env::load(), default_listen) {
         Ok(config) => (command, config),
         Err(faults) => fail(&faults),
@@ -41,7 +44,7 @@ fn help(binary: &str) -> String {
     let mut text = format!(
         "Usage: {binary} [serve | check | migrate | check-ledger | --help | --version]\n\n\
          serve         serve (also without a command)\n\
-         check         validate the configuration and reach everything it names\n\
+         check         validate the configuration and reach everything it names; changes nothing\n\
          migrate       apply pending migrations and stop\n\
          check-ledger  prove that every wallet is the sum of its ledger entries\n\n\
          Variables (from the environment, or a file .env in the working folder):\n"
@@ -67,9 +70,9 @@ pub async fn run(command: Command, config: Config) -> Option<App> {
             }
             fail(&faults)
         }
-        Command::Migrate => match App::connect(config).await {
-            Ok(_) => {
-                say("the database is up to date");
+        Command::Migrate => match migrate(&config).await {
+            Ok(done) => {
+                say(&format!("{done} migrations applied; the database is up to date"));
                 std::process::exit(0);
             }
             Err(e) => fail(&[sentence(&e)]),
@@ -102,40 +105,37 @@ pub async fn run(command: Command, config: Config) -> Option<App> {
     }
 }
 
+/// Applies what is pending; neither Redis nor any secret is needed for it.
+async fn migrate(config: &Config) -> schema::Result<usize> {
+    schema::app::install_crypto();
+    let db = schema::db::Db::connect(config.database.url.reveal(), schema::db::PoolSize(2)).await?;
+    db.migrate().await
+}
+
 /// One sentence per thing that is wrong; nothing is changed.
 async fn check(config: Config) -> Vec<String> {
+    schema::app::install_crypto();
     let mut faults = Vec::new();
-    // Opening a SQLite file would make it, so only its folder is looked at.
-    if config.embedded() {
-        let dir = &config.data_dir;
-        let probe = dir.join(".check");
-        let made = std::fs::create_dir_all(dir)
-            .and_then(|()| std::fs::write(&probe, b""))
-            .and_then(|()| std::fs::remove_file(&probe));
-        if let Err(e) = made {
-            faults.push(format!("DATA_DIR: {} cannot be written ({e})", dir.display()));
-        }
-    } else {
-        schema::app::install_crypto();
-        let size = schema::db::PoolSize(1);
-        match schema::db::Db::connect(config.database.url.reveal(), size).await {
-            Ok(db) => {
-                if let Err(e) = db.ping().await {
-                    faults.push(format!("DATABASE_URL: {}", sentence(&e)));
-                }
-            }
-            Err(e) => faults.push(format!("DATABASE_URL: {}", sentence(&e))),
-        }
+    let dir = config.data_dir.display();
+    if let Err(e) = schema::config::can_write(&config.data_dir) {
+        faults.push(format!("DATA_DIR: {dir} cannot be written ({e})"));
+    } else if let Err(e) = config.check_secrets() {
+        faults.push(format!("DATA_DIR: the secrets in {dir} cannot be used ({e})"));
+    }
+    if let Err(e) = schema::db::check(config.database.url.reveal()).await {
+        faults.push(sentence(&e));
     }
     if let Some(url) = &config.redis_url {
-        match schema::kv::Kv::redis(url.reveal(), &config.redis_prefix).await {
-            Ok(kv) => {
-                if let Err(e) = kv.ping().await {
-                    faults.push(format!("REDIS_URL: {}", sentence(&e)));
-                }
-            }
-            Err(e) => faults.push(format!("REDIS_URL: {}", sentence(&e))),
+        let reached = match schema::kv::Kv::redis(url.reveal(), &config.redis_prefix).await {
+            Ok(kv) => kv.ping().await,
+            Err(e) => Err(e),
+        };
+        if let Err(e) = reached {
+            faults.push(sentence(&e));
         }
+    }
+    if let Err(e) = schema::service::user::check_wish(&config.admin) {
+        faults.push(sentence(&e));
     }
     if let Err(e) = std::net::TcpListener::bind(config.listen) {
         faults.push(format!("LISTEN: the address {} cannot be served on ({e})", config.listen));
@@ -143,26 +143,37 @@ async fn check(config: Config) -> Vec<String> {
     faults
 }
 
-fn sentence(e: &schema::Error) -> String {
+/// An error for the operator, with what is otherwise only logged.
+pub fn sentence(e: &schema::Error) -> String {
     match e.cause() {
         Some(cause) => format!("{e}: {cause}"),
         None => e.to_string(),
     }
 }
 
-/// Waits for the signal to stop: SIGTERM or Ctrl-C.
-pub async fn stopped() {
-    let terminate = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+/// Ends the process because of a fault met after its background work began: what it holds is given back first.
+pub async fn give_up(app: &App, e: &schema::Error) -> ! {
+    app.shut_down().await;
+    fail(&[sentence(e)])
+}
+
+/// Listens for the signal to stop, SIGTERM or Ctrl-C, from this moment on; what is answered ends when it came.
+pub fn stopped() -> impl Future<Output = ()> {
+    use tokio::signal::unix::{Signal, SignalKind, signal};
+    async fn heard(signal: std::io::Result<Signal>) {
+        match signal {
             Ok(mut signal) => {
                 signal.recv().await;
             }
             Err(_) => std::future::pending().await,
         }
-    };
-    tokio::select! {
-        () = terminate => {}
-        _ = tokio::signal::ctrl_c() => {}
+    }
+    let (terminate, interrupt) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
+    async move {
+        tokio::select! {
+            () = heard(terminate) => {}
+            () = heard(interrupt) => {}
+        }
     }
 }
 

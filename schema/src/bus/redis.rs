@@ -29,7 +29,7 @@ pub async fn connect(
     let mut out = client
         .get_connection_manager()
         .await
-        .map_err(|e| Error::unavailable("the Redis server is not reachable", e))?;
+        .map_err(|e| Error::unavailable("REDIS_URL: the Redis server is not reachable", e))?;
     let me = crate::id::uuid();
     let channel = format!("{prefix}events");
     let (sender, mut queue) = mpsc::channel::<Arc<Event>>(QUEUE);

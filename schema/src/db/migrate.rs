@@ -16,6 +16,11 @@ const LOCK: i64 = 0x746f_6c6c_6761_7465;
 
 /// Applies what is pending; returns how many migrations ran.
 pub async fn migrate(db: &Db) -> Result<usize> {
+    // On SQLite a lock of the folder does what the advisory lock does on PostgreSQL.
+    let _turn = match db {
+        Db::Lite { log, .. } => Some(super::sqlite::turn(log).await?),
+        Db::Pg(_) => None,
+    };
     match db.conn().await? {
         Conn::Pg(mut c) => {
             c.batch_execute(&format!("SET statement_timeout = 0; SELECT pg_advisory_lock({LOCK})")).await?;

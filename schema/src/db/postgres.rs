@@ -13,47 +13,109 @@ use crate::error::{Error, Result};
 const SETUP: &str =
     "SET statement_timeout = '30s'; SET idle_in_transaction_session_timeout = '60s'; SET timezone = 'UTC'";
 
-/// A pool on the server.
+/// How long a server that does not answer yet is waited for at start-up.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Refuses what is no address of a server.
+pub fn check_url(url: &str) -> Result<()> {
+    let why = "DATABASE_URL is no PostgreSQL address such as postgres://user:password@host/database";
+    // What the parser says may hold a piece of the password.
+    url.parse::<tokio_postgres::Config>().map(drop).map_err(|_| Error::invalid("DATABASE_URL", why))
+}
+
+/// A pool on the server, which must answer.
 pub async fn pool(url: &str, size: PoolSize) -> Result<PgPool> {
-    url.parse::<tokio_postgres::Config>()
-        .map_err(|e| Error::invalid("DATABASE_URL", format!("DATABASE_URL is no PostgreSQL address: {e}")))?;
+    check_url(url)?;
+    wait_for(url).await?;
     let mut config = ManagerConfig::<Pg>::default();
     config.recycling_method = RecyclingMethod::Fast;
-    config.custom_setup = Box::new(|url| establish(url.to_owned()).boxed());
+    config.custom_setup = Box::new(|url| {
+        let url = url.to_owned();
+        async move { establish(&url).await.map_err(|no| diesel::ConnectionError::BadConnection(no.why)) }.boxed()
+    });
     let manager = AsyncDieselConnectionManager::<Pg>::new_with_config(url, config);
     bb8::Pool::builder()
         .max_size(size.0)
-        .connection_timeout(Duration::from_secs(10))
+        .connection_timeout(PATIENCE)
         .build(manager)
         .await
-        .map_err(|e| Error::unavailable("the PostgreSQL server is not reachable", e))
+        .map_err(|e| Error::unavailable("DATABASE_URL: the PostgreSQL server is not reachable", e))
 }
 
-async fn establish(url: String) -> diesel::ConnectionResult<Pg> {
-    let bad = |e: &dyn std::fmt::Display| diesel::ConnectionError::BadConnection(e.to_string());
-    let config = url.parse::<tokio_postgres::Config>().map_err(|e| bad(&e))?;
-    let mut conn = if config.get_ssl_mode() == tokio_postgres::config::SslMode::Disable {
+/// Connects once, so that what the server says is told (a pool only says that it waited in vain). A server that
+/// is just starting is given time; one that refuses is taken at its word.
+async fn wait_for(url: &str) -> Result<()> {
+    let away = |why: String| Error::unavailable("DATABASE_URL: the PostgreSQL server is not reachable", why);
+    let until = tokio::time::Instant::now() + PATIENCE;
+    let mut last = format!("no answer within {} s", PATIENCE.as_secs());
+    loop {
+        match tokio::time::timeout_at(until, establish(url)).await {
+            Ok(Ok(_)) => return Ok(()),
+            Ok(Err(no)) if no.last_word => {
+                return Err(Error::unavailable("DATABASE_URL: the PostgreSQL server refuses this connection", no.why));
+            }
+            Ok(Err(no)) => last = no.why,
+            Err(_) => return Err(away(last)),
+        }
+        if tokio::time::Instant::now() + PAUSE >= until {
+            return Err(away(last));
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// Why there is no connection.
+struct Refused {
+    why: String,
+    /// The server has spoken, and would say the same again.
+    last_word: bool,
+}
+
+impl From<tokio_postgres::Error> for Refused {
+    fn from(error: tokio_postgres::Error) -> Self {
+        use tokio_postgres::error::SqlState;
+        let passing = [SqlState::CANNOT_CONNECT_NOW, SqlState::TOO_MANY_CONNECTIONS];
+        let last_word = error.code().is_some_and(|code| !passing.contains(code));
+        let mut why = error.to_string();
+        let mut cause = std::error::Error::source(&error);
+        while let Some(deeper) = cause {
+            why = format!("{why}: {deeper}");
+            cause = deeper.source();
+        }
+        Self { why, last_word }
+    }
+}
+
+impl From<diesel::ConnectionError> for Refused {
+    fn from(error: diesel::ConnectionError) -> Self {
+        Self { why: error.to_string(), last_word: false }
+    }
+}
+
+async fn establish(url: &str) -> std::result::Result<Pg, Refused> {
+    use tokio_postgres::config::SslMode;
+    let config = url.parse::<tokio_postgres::Config>()?;
+    let mut conn = if config.get_ssl_mode() == SslMode::Disable {
         plain(&config).await?
     } else {
         // libpq's meaning of the default, `prefer`: encrypted when the server can, plain when it cannot.
         let tls = tokio_postgres_rustls::MakeRustlsConnect::new(tls_config());
         match config.connect(tls).await {
             Ok((client, connection)) => AsyncPgConnection::try_from_client_and_connection(client, connection).await?,
-            Err(_) if config.get_ssl_mode() == tokio_postgres::config::SslMode::Prefer => plain(&config).await?,
-            Err(e) => return Err(bad(&e)),
+            Err(_) if config.get_ssl_mode() == SslMode::Prefer => plain(&config).await?,
+            Err(e) => return Err(e.into()),
         }
     };
     conn.batch_execute(SETUP).await.map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;
-    conn.set_instrumentation(statements::counter(&url));
+    conn.set_instrumentation(statements::counter(url));
     Ok(conn)
 }
 
-async fn plain(config: &tokio_postgres::Config) -> diesel::ConnectionResult<Pg> {
-    let (client, connection) = config
-        .connect(tokio_postgres::NoTls)
-        .await
-        .map_err(|e| diesel::ConnectionError::BadConnection(e.to_string()))?;
-    AsyncPgConnection::try_from_client_and_connection(client, connection).await
+async fn plain(config: &tokio_postgres::Config) -> std::result::Result<Pg, Refused> {
+    let (client, connection) = config.connect(tokio_postgres::NoTls).await?;
+    Ok(AsyncPgConnection::try_from_client_and_connection(client, connection).await?)
 }
 
 fn tls_config() -> rustls::ClientConfig {

@@ -10,10 +10,13 @@ use diesel_async::sync_connection_wrapper::SyncConnectionWrapper;
 use futures_util::FutureExt;
 
 use super::{Lite, LitePool, PoolSize, statements};
+use crate::config::{can_write, private_file, private_folder};
 use crate::error::{Error, Result};
 
 const PRAGMAS: &str = "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; \
      PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8000;";
+/// Reads the file's head, which a file that is no database does not have.
+const LOOK: &str = "PRAGMA busy_timeout = 10000; SELECT count(*) FROM sqlite_master";
 
 /// The file behind `sqlite://data/tollgate.db`.
 pub fn path(url: &str) -> Result<PathBuf> {
@@ -27,12 +30,60 @@ pub fn path(url: &str) -> Result<PathBuf> {
     }
 }
 
-/// A pool on the file, which is made when its folder exists or can be made.
-pub async fn pool(path: &Path, size: PoolSize) -> Result<LitePool> {
-    if let Some(folder) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
-        std::fs::create_dir_all(folder)
-            .map_err(|e| Error::unavailable(format!("the folder {} cannot be made", folder.display()), e))?;
+/// Makes the file, for its owner alone, when its folder exists or can be made; and opens it once, so that a file
+/// that is no database is told by its own words and at once.
+pub async fn prepare(path: &Path) -> Result<()> {
+    if let Some(folder) = path.parent() {
+        private_folder(folder).map_err(|e| {
+            Error::unavailable(format!("DATABASE_URL: the folder {} cannot be made", folder.display()), e)
+        })?;
     }
+    private_file(path).map_err(|e| shut(path, e))?;
+    let _turn = turn(path).await?;
+    let file = path.to_string_lossy().into_owned();
+    tokio::task::spawn_blocking(move || open(&file)).await.map_err(Error::internal)?.map_err(|e| shut(path, e))?;
+    Ok(())
+}
+
+/// Waits until no other process makes or migrates a database in this folder; the turn ends with what is answered.
+/// (The file itself must not be locked: to close it would end the locks of its connections.)
+pub async fn turn(path: &Path) -> Result<std::fs::File> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = std::fs::File::open(folder).map_err(|e| shut(path, e))?;
+    let lock = move || folder.lock().map(|()| folder);
+    tokio::task::spawn_blocking(lock).await.map_err(Error::internal)?.map_err(|e| shut(path, e))
+}
+
+/// Whether [`prepare`] would succeed; makes nothing.
+pub async fn check(path: &Path) -> Result<()> {
+    if !path.exists() {
+        let folder = path.parent().unwrap_or(Path::new(""));
+        return can_write(folder).map_err(|e| {
+            Error::unavailable(format!("DATABASE_URL: the folder {} cannot be written", folder.display()), e)
+        });
+    }
+    std::fs::OpenOptions::new().write(true).open(path).map_err(|e| shut(path, e))?;
+    let file = path.to_string_lossy().into_owned();
+    let look = move || SqliteConnection::establish(&file)?.batch_execute(LOOK).map_err(unusable);
+    tokio::task::spawn_blocking(look).await.map_err(Error::internal)?.map_err(|e| shut(path, e))
+}
+
+fn shut(path: &Path, cause: impl std::fmt::Display) -> Error {
+    Error::unavailable(format!("DATABASE_URL: the database file {} does not open", path.display()), cause)
+}
+
+fn unusable(cause: diesel::result::Error) -> diesel::ConnectionError {
+    diesel::ConnectionError::CouldntSetupConfiguration(cause)
+}
+
+fn open(file: &str) -> diesel::ConnectionResult<SqliteConnection> {
+    let mut conn = SqliteConnection::establish(file)?;
+    conn.batch_execute(PRAGMAS).map_err(unusable)?;
+    Ok(conn)
+}
+
+/// A pool on a file that [`prepare`] made.
+pub async fn pool(path: &Path, size: PoolSize) -> Result<LitePool> {
     let mut config = ManagerConfig::<Lite>::default();
     // The default check is a SELECT on another thread at every check-out; a file does not go away.
     config.recycling_method = RecyclingMethod::Fast;
@@ -40,8 +91,7 @@ pub async fn pool(path: &Path, size: PoolSize) -> Result<LitePool> {
         let url = url.to_owned();
         async move {
             tokio::task::spawn_blocking(move || {
-                let mut conn = SqliteConnection::establish(&url)?;
-                conn.batch_execute(PRAGMAS).map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;
+                let mut conn = open(&url)?;
                 conn.set_instrumentation(statements::counter(&url));
                 Ok(SyncConnectionWrapper::new(conn))
             })
@@ -56,7 +106,7 @@ pub async fn pool(path: &Path, size: PoolSize) -> Result<LitePool> {
         .connection_timeout(Duration::from_secs(20))
         .build(manager)
         .await
-        .map_err(|e| Error::unavailable(format!("the database file {} does not open", path.display()), e))
+        .map_err(|e| shut(path, e))
 }
 
 /// `BEGIN IMMEDIATE`: a deferred transaction that reads and then writes fails at once when another

@@ -51,7 +51,8 @@ impl Redis {
     pub async fn connect(url: &str, space: &str) -> Result<Self> {
         let client =
             redis::Client::open(url).map_err(|_| Error::invalid("REDIS_URL", "REDIS_URL is no Redis address"))?;
-        let conn = client.get_connection_manager().await.map_err(away)?;
+        let told = |e| Error::unavailable("REDIS_URL: the Redis server is not reachable", e);
+        let conn = client.get_connection_manager().await.map_err(told)?;
         Ok(Self { conn, space: space.to_owned() })
     }
 

@@ -33,6 +33,8 @@ struct Open {
     span: String,
     parent: Option<String>,
     started: u128,
+    /// Part of another span of this process.
+    inside: bool,
     fields: Vec<Value>,
 }
 
@@ -42,25 +44,27 @@ where
 {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
         let Some(span) = context.span(id) else { return };
+        let mut fields = Fields::default();
+        attributes.record(&mut fields);
         let inherited =
             span.parent().and_then(|p| p.extensions().get::<Open>().map(|o| (o.trace.clone(), o.span.clone())));
-        let (trace, parent) = match inherited {
+        let inside = inherited.is_some();
+        let (trace, parent) = match inherited.or(fields.caller.take()) {
             Some((trace, parent)) => (trace, Some(parent)),
             None => (schema::id::hex(&schema::id::random::<16>()), None),
         };
-        let mut fields = Fields(Vec::new());
-        attributes.record(&mut fields);
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let open = Open { trace, span: format!("{number:016x}"), parent, started: nanos(), fields: fields.0 };
+        let open =
+            Open { trace, span: format!("{number:016x}"), parent, started: nanos(), inside, fields: fields.list };
         span.extensions_mut().insert(open);
     }
 
     fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
         let Some(span) = context.span(id) else { return };
-        let mut fields = Fields(Vec::new());
+        let mut fields = Fields::default();
         values.record(&mut fields);
         if let Some(open) = span.extensions_mut().get_mut::<Open>() {
-            open.fields.append(&mut fields.0);
+            open.fields.append(&mut fields.list);
         }
     }
 
@@ -71,7 +75,8 @@ where
             "traceId": open.trace,
             "spanId": open.span,
             "name": span.name(),
-            "kind": 2,
+            // INTERNAL, or SERVER.
+            "kind": if open.inside { 1 } else { 2 },
             "startTimeUnixNano": open.started.to_string(),
             "endTimeUnixNano": nanos().to_string(),
             "attributes": open.fields,
@@ -84,23 +89,44 @@ where
     }
 }
 
-struct Fields(Vec<Value>);
+#[derive(Default)]
+struct Fields {
+    list: Vec<Value>,
+    /// The trace and the span that a caller named as `traceparent`.
+    caller: Option<(String, String)>,
+}
+
+/// The trace and the span of a W3C `traceparent`; `None` for what is none.
+fn caller(text: &str) -> Option<(String, String)> {
+    let mut parts = text.split('-');
+    let (version, trace, span, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    let hex = |part: &str, length: usize| {
+        part.len() == length && part.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+    };
+    let set = |part: &str| part.bytes().any(|b| b != b'0');
+    let sound = hex(version, 2) && hex(trace, 32) && hex(span, 16) && hex(flags, 2) && set(trace) && set(span);
+    sound.then(|| (trace.to_owned(), span.to_owned()))
+}
 
 impl Visit for Fields {
     fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
-        self.0.push(json!({ "key": field.name(), "value": { "stringValue": format!("{value:?}") } }));
+        self.list.push(json!({ "key": field.name(), "value": { "stringValue": format!("{value:?}") } }));
     }
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.0.push(json!({ "key": field.name(), "value": { "stringValue": value } }));
+        if field.name() == "traceparent" {
+            self.caller = caller(value);
+            return;
+        }
+        self.list.push(json!({ "key": field.name(), "value": { "stringValue": value } }));
     }
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.0.push(json!({ "key": field.name(), "value": { "intValue": value.to_string() } }));
+        self.list.push(json!({ "key": field.name(), "value": { "intValue": value.to_string() } }));
     }
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.0.push(json!({ "key": field.name(), "value": { "intValue": value.to_string() } }));
+        self.list.push(json!({ "key": field.name(), "value": { "intValue": value.to_string() } }));
     }
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.0.push(json!({ "key": field.name(), "value": { "boolValue": value } }));
+        self.list.push(json!({ "key": field.name(), "value": { "boolValue": value } }));
     }
 }
 
@@ -117,5 +143,20 @@ async fn send(url: String, mut queue: mpsc::Receiver<Value>) {
             "scopeSpans": [{ "scope": { "name": "tollgate" }, "spans": std::mem::take(&mut spans) }],
         }] });
         let _ = client.post(&url).json(&body).send().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_caller_names_its_trace_or_nothing() {
+        let (trace, span) = ("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7");
+        assert_eq!(caller(&format!("00-{trace}-{span}-01")), Some((trace.to_owned(), span.to_owned())));
+        let nothing = "0".repeat(32);
+        for bad in ["", "00", &format!("00-{trace}-{span}"), &format!("00-{nothing}-{span}-01"), "00-x-y-z"] {
+            assert_eq!(caller(bad), None, "{bad}");
+        }
     }
 }

@@ -29,7 +29,7 @@ pub struct Slot {
 
 /// Claims a folder under `dir` for this process, and those that dead processes left with records in them.
 pub fn claim(dir: &Path) -> io::Result<(Slot, Vec<Slot>)> {
-    fs::create_dir_all(dir)?;
+    crate::config::private_folder(dir)?;
     let mut taken = Vec::new();
     let mut number = 0;
     loop {
@@ -56,7 +56,7 @@ pub fn claim(dir: &Path) -> io::Result<(Slot, Vec<Slot>)> {
 
 impl Slot {
     fn lock(dir: PathBuf) -> io::Result<Option<Self>> {
-        fs::create_dir_all(&dir)?;
+        crate::config::private_folder(&dir)?;
         let file = OpenOptions::new().create(true).write(true).truncate(false).open(dir.join("lock"))?;
         match file.try_lock() {
             Ok(()) => Ok(Some(Self { dir, _lock: file })),
