@@ -49,7 +49,7 @@ fn path_in(span: &str) -> Option<&str> {
     let kinds = [".rs", ".md", ".sh", ".toml", ".graphql", ".txt"];
     let rooted = ["schema/", "relay/", "graphql/", "tests/", "migrations/", "docs/", ".ci/"];
     let path = kinds.iter().any(|kind| span.ends_with(kind)) || rooted.iter().any(|start| span.starts_with(start));
-    (plain && path).then_some(span)
+    (plain && path).then(|| span.trim_start_matches("../").trim_start_matches("./"))
 }
 
 /// The names of a piece of code such as `service::card::redeem` or `ON_CONFLICT`; none for ordinary words.
