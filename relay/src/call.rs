@@ -128,6 +128,7 @@ struct Life {
 }
 
 impl Life {
+    /// What few calls come to is boxed, so that a call is not as large as the largest of them.
     async fn run(mut self, mut answer: Answer) {
         let Some(view) = self.meter.as_ref().map(|meter| meter.view().clone()) else { return };
         let conversation = session::name(&self.call.headers, self.call.dialect, self.json());
@@ -151,7 +152,9 @@ impl Life {
             let account = place.ready.id();
             tried.push(account);
             attempts += 1;
-            if let Err(no) = self.note_task(&place).await {
+            if self.task.is_some()
+                && let Err(no) = Box::pin(self.note_task(&place)).await
+            {
                 return self.refuse(answer, *no, "task_not_kept");
             }
             let (tried_it, place, key, model) = match self.try_at(place, &mut answer).await {
@@ -167,7 +170,7 @@ impl Life {
                     self.works(&view, &place, conversation.as_deref());
                     if let Some(task) = self.task.take() {
                         let key = place.ready.key_name(key);
-                        return self.handed_in(answer, task, &body, key).await;
+                        return Box::pin(self.handed_in(answer, task, &body, key)).await;
                     }
                     if let Some(held) = pins::made(&self.call, &body) {
                         self.pin(&view, held, &place, key);
@@ -185,7 +188,7 @@ impl Life {
                     if let Some(held) = begun.ready.first().and_then(|first| pins::made(&self.call, first)) {
                         self.pin(&view, held, &place, key);
                     }
-                    return self.stream(answer, *begun, &place, key).await;
+                    return Box::pin(self.stream(answer, begun, &place, key)).await;
                 }
                 Tried::Caller { status, headers, body, fault } => {
                     self.works(&view, &place, None);
@@ -234,7 +237,7 @@ impl Life {
             return Ok(chosen);
         }
         let Some(held) = pins::named(&self.call) else { return Ok(None) };
-        match self.engine.pins.find(&self.app, view.key.id, &held).await {
+        match Box::pin(self.engine.pins.find(&self.app, view.key.id, &held)).await {
             Ok(Some(keeper)) => Ok(Some(keeper)),
             // Where only one account could know it, its vendor may say whether it does.
             Ok(None) if self.call.operation != Operation::Stored => Ok(None),
@@ -277,7 +280,7 @@ impl Life {
                 return Ok((tried, place, key, model));
             }
             self.engine.tokens.forget(place.ready.id());
-            place = match tokens::renew(&self.app, &self.engine, place.ready.clone()).await {
+            place = match Box::pin(tokens::renew(&self.app, &self.engine, place.ready.clone())).await {
                 Ok(Armed { ready, bought }) => Place { ready, bought, ..place },
                 Err(no) => return Err(Some(self.tokenless(&place, no))),
             };

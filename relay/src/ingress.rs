@@ -93,7 +93,8 @@ const fn own_name(dialect: Dialect) -> Option<HeaderName> {
     }
 }
 
-/// Answers a request that is the relay's.
+/// Answers a request that is the relay's. The rare ways are boxed: a future is as large as its largest branch, and
+/// every call would carry the room of all of them about.
 async fn serve(
     app: App,
     route: Route<'_>,
@@ -105,7 +106,7 @@ async fn serve(
     path: &str,
 ) -> Response<Body> {
     if route.target == Target::Health {
-        return own::health(&app, route.mount).await;
+        return Box::pin(own::health(&app, route.mount)).await;
     }
     let engine = Engine::of(&app);
     let rules = engine.rules.current(&app);
@@ -124,7 +125,7 @@ async fn serve(
         )
         .await
         {
-            Ok(heard) => task::open(&app, &engine, task, heard).await,
+            Ok(heard) => Box::pin(task::open(&app, &engine, task, heard)).await,
             Err(no) => *no,
         };
     }
@@ -138,7 +139,7 @@ async fn serve(
     match route.target {
         Target::Call(call) if call.operation == Operation::Realtime => {
             let wish = Wish::of(&mut parts);
-            realtime(&app, &engine, call, ear, parts, origin, query, view, wish, account).await
+            Box::pin(realtime(&app, &engine, call, ear, parts, origin, query, view, wish, account)).await
         }
         Target::Call(call) => {
             let limit = bounds(&view, &rules);
@@ -156,11 +157,11 @@ async fn serve(
         }
         Target::Models { id, .. } => models::answer(&app, &view, ear, &Sought { id: id.as_deref(), query: &query }),
         Target::Own(Own::Telemetry) => plain(StatusCode::OK, b"{}".to_vec()),
-        Target::Own(own) => own::answer(&app, &view, ear, own, &query).await,
+        Target::Own(own) => Box::pin(own::answer(&app, &view, ear, own, &query)).await,
         Target::Task(task) => {
             let limit = bounds(&view, &rules);
             match heard(&app, parts, body, origin, query, ear, limit, account).await {
-                Ok(heard) => task::answer(&app, &engine, &task, heard, view).await,
+                Ok(heard) => Box::pin(task::answer(&app, &engine, &task, heard, view)).await,
                 Err(no) => *no,
             }
         }
@@ -218,7 +219,7 @@ fn nothing_there(ear: Ear, method: &Method, path: &str) -> Response<Body> {
 /// Gives the relay what is the relay's before the rest of the process sees it.
 pub async fn front(State(app): State<App>, request: Request, next: Next) -> Response<Body> {
     if claims(request.method(), request.uri().path(), request.headers()) {
-        handle(State(app), request).await
+        Box::pin(handle(State(app), request)).await
     } else {
         next.run(request).await
     }

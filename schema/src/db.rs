@@ -3,6 +3,7 @@
 //! A query is written once and compiled for both with [`on!`]. Transactions are values: [`Db::begin`],
 //! then [`Tx::commit`]; dropping a `Tx` rolls back by losing its connection.
 
+mod kept;
 mod migrate;
 mod postgres;
 mod sqlite;

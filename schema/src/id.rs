@@ -1,6 +1,10 @@
 //! Randomness and identifiers: all from the system's CSPRNG.
 
+use std::cell::Cell;
+
 use ring::rand::{SecureRandom, SystemRandom};
+
+use crate::Time;
 
 /// Fills an array with random bytes.
 pub fn random<const N: usize>() -> [u8; N] {
@@ -9,6 +13,28 @@ pub fn random<const N: usize>() -> [u8; N] {
     // would hand out guessable secrets.
     SystemRandom::new().fill(&mut bytes).expect("the system's random generator");
     bytes
+}
+
+/// A number that is nobody's secret: for drawing lots, not for names that must not be guessed.
+pub fn lot() -> u64 {
+    thread_local! {
+        static STATE: Cell<u64> = Cell::new(u64::from_le_bytes(random::<8>()));
+    }
+    // SplitMix64: one addition and a good stir.
+    let state = STATE.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
+    STATE.set(state);
+    let mut z = state;
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+/// A new name for something that happens at a moment: unique, and in the order of the moments, so that an index of
+/// millions of them grows at its end alone.
+pub fn timely(at: Time) -> String {
+    let mut name = hex(at.0.to_be_bytes().get(2..).unwrap_or_default());
+    name.push_str(&hex(&random::<9>()));
+    name
 }
 
 /// Lower-case hex.
@@ -59,6 +85,15 @@ pub fn digest(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn timely_names_are_in_the_order_of_their_moments() {
+        let (earlier, later) = (timely(Time(1_700_000_000_000)), timely(Time(1_700_000_000_001)));
+        assert!(earlier < later);
+        assert_eq!(earlier.len(), 30);
+        assert_ne!(timely(Time(0)), timely(Time(0)));
+        assert_ne!(lot(), lot());
+    }
 
     #[test]
     fn codes_have_the_asked_length_and_letters() {

@@ -191,7 +191,7 @@ impl Life {
         self.settle(End { status: status.as_u16(), error: "", units, estimated, said });
     }
 
-    pub(super) async fn stream(mut self, answer: Answer, begun: Begun, place: &Place, key: usize) {
+    pub(super) async fn stream(mut self, answer: Answer, begun: Box<Begun>, place: &Place, key: usize) {
         let working_on = begun.ready.first().filter(|_| background::is_wanted(&self.call));
         let working_on = working_on.and_then(|first| pins::made(&self.call, first)).map(|held| held.name);
         if let Some(meter) = &mut self.meter {

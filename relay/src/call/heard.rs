@@ -126,7 +126,7 @@ impl Call {
         let array =
             stream && route.dialect == Dialect::Gemini && percent::query_value(&query, "alt").as_deref() != Some("sse");
         Ok(Self {
-            id: schema::id::hex(&schema::id::random::<12>()),
+            id: schema::id::timely(at),
             at,
             began: Instant::now(),
             origin,

@@ -37,7 +37,7 @@ impl Life {
             let now = self.app.clock.now();
             let accounts = directory::accounts(&self.app);
             let wanted = Wanted { call: &self.call, view, terms: meter.bill().terms(), tried, sticky, pinned };
-            let random = u64::from_le_bytes(schema::id::random::<8>());
+            let random = schema::id::lot();
             let choice = choose::choose(&self.engine, &accounts, &wanted, now, random);
             let Some(picked) = choice.picked else {
                 return Err(choose::nobody(&self.engine, &accounts, &choice, &wanted, now));

@@ -43,8 +43,8 @@ pub enum Ended {
 }
 
 /// Carries a stream to its end.
-pub async fn run(begun: Begun, client: Sender, pace: Pace) -> (Carry, Ended) {
-    let Begun { mut answer, mut carry, ready, ended, .. } = begun;
+pub async fn run(begun: Box<Begun>, client: Sender, pace: Pace) -> (Carry, Ended) {
+    let Begun { mut answer, mut carry, ready, ended, .. } = *begun;
     let mut line = Line { client, there: true, patience: pace.idle };
     line.send(ready).await;
     if !ended {

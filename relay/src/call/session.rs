@@ -77,25 +77,36 @@ fn elements(array: &[u8]) -> impl Iterator<Item = &[u8]> {
         if array.get(start) == Some(&b']') {
             return None;
         }
-        let (mut depth, mut text, mut escaped) = (0usize, false, false);
-        for (offset, byte) in array.get(start..)?.iter().enumerate() {
+        let (mut depth, mut end) = (0usize, start);
+        while let Some(byte) = array.get(end) {
             match byte {
-                _ if escaped => escaped = false,
-                b'\\' if text => escaped = true,
-                b'"' => text = !text,
-                _ if text => {}
+                b'"' => end += text(array.get(end..)?),
                 b'{' | b'[' => depth += 1,
                 b'}' | b']' if depth > 0 => depth -= 1,
                 b',' | b']' if depth == 0 => {
-                    at = start + offset;
-                    return array.get(start..at);
+                    at = end;
+                    return array.get(start..end);
                 }
                 _ => {}
             }
+            end += 1;
         }
         at = array.len();
         None
     })
+}
+
+/// How far the closing quote of the string is that begins here.
+fn text(string: &[u8]) -> usize {
+    let mut at = 1;
+    while let Some(found) = string.get(at..).and_then(|rest| memchr::memchr2(b'"', b'\\', rest)) {
+        at += found;
+        if string.get(at) == Some(&b'"') {
+            return at;
+        }
+        at += 2;
+    }
+    string.len()
 }
 
 fn digest(kind: &[u8], parts: &[&[u8]]) -> String {

@@ -47,7 +47,7 @@ impl Sticky {
         // In one process nobody else knows more.
         app.config.redis_url.as_ref()?;
         // Without the store the conversation just begins anew.
-        let account = admission::stuck(app, key_id, conversation).await.ok().flatten()?;
+        let account = Box::pin(admission::stuck(app, key_id, conversation)).await.ok().flatten()?;
         self.note(key_id, conversation, Place { account, used: now, told: now });
         Some(account)
     }

@@ -63,10 +63,10 @@ pub async fn arm(app: &App, engine: &Engine, ready: Arc<Ready>) -> Result<Armed,
     match &opened.credentials {
         Credentials::ServiceAccount { .. } => match engine.tokens.bought(ready.id(), now + EARLY) {
             Some(token) => Ok(Armed { ready, bought: Some(token) }),
-            None => renew(app, engine, ready).await,
+            None => Box::pin(renew(app, engine, ready)).await,
         },
         Credentials::Oauth(tokens) if tokens.refresh_token.is_some() && dies(tokens, now + EARLY) => {
-            renew(app, engine, ready).await
+            Box::pin(renew(app, engine, ready)).await
         }
         _ => Ok(Armed { ready, bought: None }),
     }

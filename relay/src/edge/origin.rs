@@ -45,7 +45,7 @@ impl<S: Sync> FromRequestParts<S> for Origin {
 pub fn of(parts: &Parts) -> Origin {
     parts.extensions.get::<Origin>().cloned().unwrap_or_else(|| Origin {
         ip: parts.extensions.get::<Peer>().map(|p| p.0.ip().to_string()).unwrap_or_default(),
-        request_id: schema::id::hex(&schema::id::random::<8>()),
+        request_id: schema::id::hex(&schema::id::lot().to_be_bytes()),
         agent: agent(&parts.headers),
     })
 }
@@ -54,7 +54,7 @@ pub fn of(parts: &Parts) -> Origin {
 pub async fn note(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let headers = request.headers();
     let given = headers.get(REQUEST_ID).and_then(|v| v.to_str().ok()).filter(|v| is_id(v)).map(str::to_owned);
-    let request_id = given.unwrap_or_else(|| schema::id::hex(&schema::id::random::<8>()));
+    let request_id = given.unwrap_or_else(|| schema::id::hex(&schema::id::lot().to_be_bytes()));
     let peer = request.extensions().get::<Peer>().map(|p| p.0.ip());
     let ip = caller_ip(headers, peer, &app.config.trusted_proxies);
     let origin = Origin { ip, agent: agent(headers), request_id: request_id.clone() };

@@ -51,7 +51,7 @@ pub async fn run(
     match prepare(app, engine, route, action, of, &request, &view).await {
         Ok((handing, content)) => {
             let call = Call {
-                id: schema::id::hex(&schema::id::random::<12>()),
+                id: schema::id::timely(request.at),
                 at: request.at,
                 began: Instant::now(),
                 origin: request.origin,

@@ -1,87 +1,142 @@
 //! A batch on SQLite: prepared statements one after another, in one visit to the writer's thread.
 
-use diesel::dsl::sql;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Nullable};
-use diesel::upsert::excluded;
+use diesel::sql_types::{BigInt, Bool, Text};
 
-use super::{Booked, Moves, Paid, Settlement, Sums, distinct, entry_key, note};
+use super::{Booked, HourKey, Moves, Paid, Settlement, SpentSum, Sums, distinct, entry_key, note};
 use crate::clock::Time;
+use crate::kept;
 use crate::model::ledger::EntryKind;
-use crate::table::{accounts, api_keys, call_contents, ledger_entries, usage, usage_hourly, usage_totals, users};
+use crate::table::{call_contents, ledger_entries, users};
 
-#[derive(Insertable)]
-#[diesel(table_name = usage)]
-struct Row<'a> {
-    call_id: &'a str,
-    at: Time,
-    user_id: i64,
-    key_id: i64,
-    account_id: i64,
-    model: &'a str,
-    upstream_model: &'a str,
-    dialect: &'a str,
-    operation: &'a str,
-    stream: bool,
-    status: i64,
-    error_code: &'a str,
-    input: i64,
-    cache_read: i64,
-    cache_write_5m: i64,
-    cache_write_1h: i64,
-    output: i64,
-    reasoning: i64,
-    audio: i64,
-    images: i64,
-    cost: i64,
-    raw_cost: i64,
-    estimated: bool,
-    first_byte_ms: i64,
-    duration_ms: i64,
-    ip: &'a str,
-    client: &'a str,
-    meta: &'a str,
+kept! {
+    /// A call's row, if it is not there yet.
+    InsertUsage<'a>(&'a Settlement) |call|
+    "INSERT INTO usage (call_id, at, user_id, key_id, account_id, model, upstream_model, dialect, operation, stream, \
+     status, error_code, input, cache_read, cache_write_5m, cache_write_1h, output, reasoning, audio, images, cost, \
+     raw_cost, estimated, first_byte_ms, duration_ms, ip, client, meta) VALUES ("
+    <Text> call.call_id,
+    ", " <BigInt> call.at,
+    ", " <BigInt> call.user_id,
+    ", " <BigInt> call.key_id,
+    ", " <BigInt> call.account_id,
+    ", " <Text> call.model,
+    ", " <Text> call.upstream_model,
+    ", " <Text> call.dialect,
+    ", " <Text> call.operation,
+    ", " <Bool> call.stream,
+    ", " <BigInt> call.status,
+    ", " <Text> call.error_code,
+    ", " <BigInt> call.counts.input,
+    ", " <BigInt> call.counts.cache_read,
+    ", " <BigInt> call.counts.cache_write_5m,
+    ", " <BigInt> call.counts.cache_write_1h,
+    ", " <BigInt> call.counts.output,
+    ", " <BigInt> call.counts.reasoning,
+    ", " <BigInt> call.counts.audio,
+    ", " <BigInt> call.counts.images,
+    ", " <BigInt> call.cost,
+    ", " <BigInt> call.raw_cost,
+    ", " <Bool> call.estimated,
+    ", " <BigInt> call.first_byte_ms,
+    ", " <BigInt> call.duration_ms,
+    ", " <Text> call.ip,
+    ", " <Text> call.client,
+    ", " <Text> call.meta,
+    ") ON CONFLICT DO NOTHING"
 }
 
-impl<'a> Row<'a> {
-    fn of(call: &'a Settlement) -> Self {
-        Self {
-            call_id: &call.call_id,
-            at: call.at,
-            user_id: call.user_id,
-            key_id: call.key_id,
-            account_id: call.account_id,
-            model: &call.model,
-            upstream_model: &call.upstream_model,
-            dialect: &call.dialect,
-            operation: &call.operation,
-            stream: call.stream,
-            status: call.status,
-            error_code: &call.error_code,
-            input: call.counts.input,
-            cache_read: call.counts.cache_read,
-            cache_write_5m: call.counts.cache_write_5m,
-            cache_write_1h: call.counts.cache_write_1h,
-            output: call.counts.output,
-            reasoning: call.counts.reasoning,
-            audio: call.counts.audio,
-            images: call.counts.images,
-            cost: call.cost,
-            raw_cost: call.raw_cost,
-            estimated: call.estimated,
-            first_byte_ms: call.first_byte_ms,
-            duration_ms: call.duration_ms,
-            ip: &call.ip,
-            client: &call.client,
-            meta: &call.meta,
-        }
-    }
+kept! {
+    /// An hour's sums of one key at one account.
+    GrowHour<'a>((&'a HourKey, &'a Sums)) |row|
+    "INSERT INTO usage_hourly AS t (hour, key_id, account_id, user_id, model, dialect, requests, errors, input, \
+     cache_read, cache_write_5m, cache_write_1h, output, reasoning, audio, images, cost, raw_cost, first_byte_ms, \
+     duration_ms) VALUES ("
+    <BigInt> row.0.0,
+    ", " <BigInt> row.0.1,
+    ", " <BigInt> row.0.2,
+    ", " <BigInt> row.0.3,
+    ", " <Text> row.0.4,
+    ", " <Text> row.0.5,
+    ", " <BigInt> row.1.requests,
+    ", " <BigInt> row.1.errors,
+    ", " <BigInt> row.1.counts.input,
+    ", " <BigInt> row.1.counts.cache_read,
+    ", " <BigInt> row.1.counts.cache_write_5m,
+    ", " <BigInt> row.1.counts.cache_write_1h,
+    ", " <BigInt> row.1.counts.output,
+    ", " <BigInt> row.1.counts.reasoning,
+    ", " <BigInt> row.1.counts.audio,
+    ", " <BigInt> row.1.counts.images,
+    ", " <BigInt> row.1.cost,
+    ", " <BigInt> row.1.raw_cost,
+    ", " <BigInt> row.1.first_byte_ms,
+    ", " <BigInt> row.1.duration_ms,
+    ") ON CONFLICT (hour, key_id, account_id, user_id, model, dialect) DO UPDATE SET \
+     requests = t.requests + excluded.requests, errors = t.errors + excluded.errors, \
+     input = t.input + excluded.input, cache_read = t.cache_read + excluded.cache_read, \
+     cache_write_5m = t.cache_write_5m + excluded.cache_write_5m, \
+     cache_write_1h = t.cache_write_1h + excluded.cache_write_1h, output = t.output + excluded.output, \
+     reasoning = t.reasoning + excluded.reasoning, audio = t.audio + excluded.audio, \
+     images = t.images + excluded.images, cost = t.cost + excluded.cost, raw_cost = t.raw_cost + excluded.raw_cost, \
+     first_byte_ms = t.first_byte_ms + excluded.first_byte_ms, duration_ms = t.duration_ms + excluded.duration_ms"
+}
+
+kept! {
+    /// An hour's sums over everybody.
+    GrowTotal<'a>((&'a (Time, String, String), &'a Sums)) |row|
+    "INSERT INTO usage_totals AS t (hour, model, dialect, requests, errors, input, cache_read, cache_write_5m, \
+     cache_write_1h, output, reasoning, audio, images, cost, raw_cost, first_byte_ms, duration_ms) VALUES ("
+    <BigInt> row.0.0,
+    ", " <Text> row.0.1,
+    ", " <Text> row.0.2,
+    ", " <BigInt> row.1.requests,
+    ", " <BigInt> row.1.errors,
+    ", " <BigInt> row.1.counts.input,
+    ", " <BigInt> row.1.counts.cache_read,
+    ", " <BigInt> row.1.counts.cache_write_5m,
+    ", " <BigInt> row.1.counts.cache_write_1h,
+    ", " <BigInt> row.1.counts.output,
+    ", " <BigInt> row.1.counts.reasoning,
+    ", " <BigInt> row.1.counts.audio,
+    ", " <BigInt> row.1.counts.images,
+    ", " <BigInt> row.1.cost,
+    ", " <BigInt> row.1.raw_cost,
+    ", " <BigInt> row.1.first_byte_ms,
+    ", " <BigInt> row.1.duration_ms,
+    ") ON CONFLICT (hour, model, dialect) DO UPDATE SET \
+     requests = t.requests + excluded.requests, errors = t.errors + excluded.errors, \
+     input = t.input + excluded.input, cache_read = t.cache_read + excluded.cache_read, \
+     cache_write_5m = t.cache_write_5m + excluded.cache_write_5m, \
+     cache_write_1h = t.cache_write_1h + excluded.cache_write_1h, output = t.output + excluded.output, \
+     reasoning = t.reasoning + excluded.reasoning, audio = t.audio + excluded.audio, \
+     images = t.images + excluded.images, cost = t.cost + excluded.cost, raw_cost = t.raw_cost + excluded.raw_cost, \
+     first_byte_ms = t.first_byte_ms + excluded.first_byte_ms, duration_ms = t.duration_ms + excluded.duration_ms"
+}
+
+kept! {
+    /// What a key has spent.
+    SpendKey<'a>((&'a i64, &'a SpentSum)) |row|
+    "UPDATE api_keys SET spent = spent + " <BigInt> row.1.cost,
+    ", request_count = request_count + " <BigInt> row.1.requests,
+    ", last_used_at = max(coalesce(last_used_at, 0), " <BigInt> row.1.last,
+    ") WHERE id = " <BigInt> row.0,
+    ""
+}
+
+kept! {
+    /// What was spent at an account.
+    SpendAccount<'a>((&'a i64, &'a SpentSum)) |row|
+    "UPDATE accounts SET spent = spent + " <BigInt> row.1.cost,
+    ", last_used_at = max(coalesce(last_used_at, 0), " <BigInt> row.1.last,
+    ") WHERE id = " <BigInt> row.0,
+    ""
 }
 
 pub fn book(c: &mut SqliteConnection, calls: &[Settlement], now: Time) -> QueryResult<Booked> {
     let mut fresh = Vec::with_capacity(calls.len());
     for call in distinct(calls) {
-        let n = diesel::insert_into(usage::table).values(Row::of(call)).on_conflict_do_nothing().execute(c)?;
+        let n = InsertUsage(call).execute(c)?;
         if n == 1 {
             fresh.push(call);
         }
@@ -109,110 +164,22 @@ pub fn book(c: &mut SqliteConnection, calls: &[Settlement], now: Time) -> QueryR
     Ok(Booked { moves, wallets, fresh })
 }
 
-/// The later of what a row holds and a moment.
-macro_rules! later {
-    ($at:expr) => {
-        sql::<Nullable<BigInt>>("max(coalesce(last_used_at, 0), ").bind::<BigInt, _>($at).sql(")")
-    };
-}
-
 fn spend(c: &mut SqliteConnection, moves: &Moves) -> QueryResult<()> {
-    for (id, spent) in &moves.keys {
-        diesel::update(api_keys::table.find(id))
-            .set((
-                api_keys::spent.eq(api_keys::spent + spent.cost),
-                api_keys::request_count.eq(api_keys::request_count + spent.requests),
-                api_keys::last_used_at.eq(later!(spent.last)),
-            ))
-            .execute(c)?;
+    for row in &moves.keys {
+        SpendKey(row).execute(c)?;
     }
-    for (id, spent) in &moves.accounts {
-        diesel::update(accounts::table.find(id))
-            .set((accounts::spent.eq(accounts::spent + spent.cost), accounts::last_used_at.eq(later!(spent.last))))
-            .execute(c)?;
+    for row in &moves.accounts {
+        SpendAccount(row).execute(c)?;
     }
     Ok(())
 }
 
-macro_rules! sums {
-    ($table:ident, $sums:expr) => {{
-        let s: &Sums = $sums;
-        (
-            $table::requests.eq(s.requests),
-            $table::errors.eq(s.errors),
-            $table::input.eq(s.counts.input),
-            $table::cache_read.eq(s.counts.cache_read),
-            $table::cache_write_5m.eq(s.counts.cache_write_5m),
-            $table::cache_write_1h.eq(s.counts.cache_write_1h),
-            $table::output.eq(s.counts.output),
-            $table::reasoning.eq(s.counts.reasoning),
-            $table::audio.eq(s.counts.audio),
-            $table::images.eq(s.counts.images),
-            $table::cost.eq(s.cost),
-            $table::raw_cost.eq(s.raw_cost),
-            $table::first_byte_ms.eq(s.first_byte_ms),
-            $table::duration_ms.eq(s.duration_ms),
-        )
-    }};
-}
-
-macro_rules! grown {
-    ($table:ident) => {
-        (
-            $table::requests.eq($table::requests + excluded($table::requests)),
-            $table::errors.eq($table::errors + excluded($table::errors)),
-            $table::input.eq($table::input + excluded($table::input)),
-            $table::cache_read.eq($table::cache_read + excluded($table::cache_read)),
-            $table::cache_write_5m.eq($table::cache_write_5m + excluded($table::cache_write_5m)),
-            $table::cache_write_1h.eq($table::cache_write_1h + excluded($table::cache_write_1h)),
-            $table::output.eq($table::output + excluded($table::output)),
-            $table::reasoning.eq($table::reasoning + excluded($table::reasoning)),
-            $table::audio.eq($table::audio + excluded($table::audio)),
-            $table::images.eq($table::images + excluded($table::images)),
-            $table::cost.eq($table::cost + excluded($table::cost)),
-            $table::raw_cost.eq($table::raw_cost + excluded($table::raw_cost)),
-            $table::first_byte_ms.eq($table::first_byte_ms + excluded($table::first_byte_ms)),
-            $table::duration_ms.eq($table::duration_ms + excluded($table::duration_ms)),
-        )
-    };
-}
-
 fn roll_up(c: &mut SqliteConnection, moves: &Moves) -> QueryResult<()> {
-    for ((hour, key, account, user, model, dialect), sums) in &moves.hourly {
-        diesel::insert_into(usage_hourly::table)
-            .values((
-                usage_hourly::hour.eq(*hour),
-                usage_hourly::key_id.eq(key),
-                usage_hourly::account_id.eq(account),
-                usage_hourly::user_id.eq(user),
-                usage_hourly::model.eq(model),
-                usage_hourly::dialect.eq(dialect),
-                sums!(usage_hourly, sums),
-            ))
-            .on_conflict((
-                usage_hourly::hour,
-                usage_hourly::key_id,
-                usage_hourly::account_id,
-                usage_hourly::user_id,
-                usage_hourly::model,
-                usage_hourly::dialect,
-            ))
-            .do_update()
-            .set(grown!(usage_hourly))
-            .execute(c)?;
+    for row in &moves.hourly {
+        GrowHour(row).execute(c)?;
     }
-    for ((hour, model, dialect), sums) in &moves.totals {
-        diesel::insert_into(usage_totals::table)
-            .values((
-                usage_totals::hour.eq(*hour),
-                usage_totals::model.eq(model),
-                usage_totals::dialect.eq(dialect),
-                sums!(usage_totals, sums),
-            ))
-            .on_conflict((usage_totals::hour, usage_totals::model, usage_totals::dialect))
-            .do_update()
-            .set(grown!(usage_totals))
-            .execute(c)?;
+    for row in &moves.totals {
+        GrowTotal(row).execute(c)?;
     }
     Ok(())
 }
