@@ -166,11 +166,11 @@ async fn statements_do_not_grow_with_the_page() {
     }
     fill(&app, 40).await;
     let mut grown = Vec::new();
-    println!("| operation | statements for 8 rows | for 40 |\n|---|--:|--:|");
+    eprintln!("| operation | statements for 8 rows | for 40 |\n|---|--:|--:|");
     for ((name, query), admin) in LISTS.iter().zip(&admins) {
         let few = statements(&app, admin, query, 8, 0).await;
         let many = statements(&app, admin, query, 40, few).await;
-        println!("| {name} | {few} | {many} |");
+        eprintln!("| {name} | {few} | {many} |");
         if many > few {
             grown.push(format!("{name}: {few} statements for 8 rows, {many} for 40"));
         }
