@@ -4,6 +4,7 @@ use harness::Client;
 use harness::fake_upstream::{FakeUpstream, Vendor};
 use schema::model::account::AccountKind;
 use schema::service::account::Credentials;
+use schema::{Micros, Role};
 use serde_json::{Value, json};
 
 use crate::world::{CHAT, CLAUDE, Caller, World, chat, messages};
@@ -246,7 +247,8 @@ async fn administrators_name_an_account_behind_their_key() {
         let account = world.account(&fake, AccountKind::OpenaiKey, Vendor::OpenAi).await;
         fakes.push((fake, account.id));
     }
-    let (ann, root) = (world.caller("ann").await, world.key_of(1, |_| {}).await);
+    let chief = world.t.person("chief", Role::Admin, Micros(10_000_000)).await;
+    let (ann, root) = (world.caller("ann").await, world.key_of(chief.id, |_| {}).await);
     let naming = |caller: &Caller, account: i64| {
         caller.http.bearer(&format!("{}-{account}", caller.http.token.as_deref().unwrap()))
     };
@@ -265,5 +267,5 @@ async fn administrators_name_an_account_behind_their_key() {
     let stranger = Client::new(&world.t.url, Some("sk-nobody-has-this-key-1"));
     assert_eq!(stranger.post("/v1/chat/completions", chat(false)).await.status, 401);
     let nowhere = naming(&root, 999_999).post("/v1/chat/completions", chat(false)).await;
-    assert_eq!(nowhere.status, 503, "{}", nowhere.text);
+    assert_eq!(nowhere.status, 404, "{}", nowhere.text);
 }

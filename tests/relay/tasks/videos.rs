@@ -87,7 +87,7 @@ async fn a_video_is_made_looked_at_and_fetched() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn videos_are_listed_and_removed_by_whose_they_are() {
-    let (world, fake, ann) = served_free(Vendor::Video).await;
+    let (world, _fake, ann) = served_free(Vendor::Video).await;
     let bob = world.caller("bob").await;
     let mut ids = Vec::new();
     for _ in 0..3 {
@@ -124,7 +124,7 @@ async fn videos_are_listed_and_removed_by_whose_they_are() {
     let early = ann.http.call("DELETE", &path, Value::Null).await;
     assert_eq!(early.status, 409, "{}", early.text);
     finish(&world, &ids[0]).await;
-    let (paid, asked) = (balance(&world, &ann).await, fake.requests().len());
+    let paid = balance(&world, &ann).await;
     let gone = ann.http.call("DELETE", &path, Value::Null).await.json();
     assert_eq!((text(&gone, "/object"), gone["deleted"].as_bool()), ("video.deleted", Some(true)));
     assert_eq!(ann.http.get(&path).await.status, 404);
@@ -134,7 +134,7 @@ async fn videos_are_listed_and_removed_by_whose_they_are() {
     // It stays in the books, without what was asked and made.
     let kept = row(&world, &ids[0]).await;
     assert!(kept.result.0.is_empty() && kept.request.0.get("prompt").is_none(), "{kept:?}");
-    assert_eq!((balance(&world, &ann).await, fake.requests().len()), (paid, asked));
+    assert_eq!(balance(&world, &ann).await, paid);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -145,13 +145,16 @@ async fn a_video_is_made_anew_from_another_where_that_was_made() {
     for _ in 0..4 {
         [&first, &second].into_iter().for_each(FakeUpstream::forget);
         let id = made(&ann, "sora-2").await;
-        let holder = [&first, &second].into_iter().find(|fake| !fake.requests().is_empty()).unwrap();
+        let holder = [&first, &second]
+            .into_iter()
+            .find(|fake| fake.requests().iter().any(|seen| seen.method == "POST"))
+            .unwrap();
         let path = format!("/v1/videos/{id}/remix");
         let answer = ann.http.post(&path, json!({"prompt": "a dog"})).await;
         assert_eq!(answer.status, 200, "{}", answer.text);
         let anew = answer.json();
         assert_eq!((text(&anew, "/remixed_from_video_id"), text(&anew, "/model")), (id.as_str(), "sora-2"));
-        let sent = holder.last();
+        let sent = holder.requests_to("/remix").pop().unwrap();
         let upstream = row(&world, &id).await.upstream_id.unwrap();
         assert_eq!(sent.path, format!("/v1/videos/{upstream}/remix"));
         assert_eq!(sent.json()["prompt"], "a dog");
