@@ -124,6 +124,7 @@ async fn videos_are_listed_and_removed_by_whose_they_are() {
     let early = ann.http.call("DELETE", &path, Value::Null).await;
     assert_eq!(early.status, 409, "{}", early.text);
     finish(&world, &ids[0]).await;
+    world.booked_when(3).await;
     let paid = balance(&world, &ann).await;
     let gone = ann.http.call("DELETE", &path, Value::Null).await.json();
     assert_eq!((text(&gone, "/object"), gone["deleted"].as_bool()), ("video.deleted", Some(true)));
