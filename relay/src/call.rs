@@ -8,6 +8,7 @@ pub mod admit;
 pub mod attached;
 pub mod attempt;
 mod background;
+mod bind;
 pub mod bridge;
 pub mod carry;
 pub mod choose;
@@ -32,6 +33,7 @@ pub mod socket;
 pub mod stick;
 mod task;
 pub mod tokens;
+pub mod turn;
 pub mod units;
 pub mod words;
 
@@ -46,6 +48,7 @@ use tokio::sync::oneshot;
 pub use heard::{Call, Content, Request, Unheard};
 
 use self::attempt::{Means, Miss, Tried, attempt};
+use self::bind::Bound;
 use self::choose::Nobody;
 use self::engine::Engine;
 use self::health::Found;
@@ -101,7 +104,17 @@ async fn begin(
         response = forwarded;
     }
     let (size, meter) = (admitted.size, Some(meter));
-    let life = Life { app: app.clone(), engine: engine.clone(), rules, call, size, meter, task, keeper: None };
+    let life = Life {
+        app: app.clone(),
+        engine: engine.clone(),
+        rules,
+        call,
+        size,
+        meter,
+        task,
+        keeper: None,
+        bound: Bound::Free,
+    };
     app.spawn(life.run(answer));
     let lost = || ear.refuse(&Fault::new(Kind::Server, "The call was aborted."), None);
     match early {
@@ -125,6 +138,8 @@ struct Life {
     task: Option<Handing>,
     /// Who holds what the call builds on.
     keeper: Option<Keeper>,
+    /// Its session, where sessions are bound to accounts.
+    bound: Bound,
 }
 
 impl Life {
@@ -140,6 +155,9 @@ impl Life {
             Ok(keeper) => keeper,
             Err(no) => return self.refuse(answer, *no, "pin_not_found"),
         };
+        if let Err(no) = self.bind(&view).await {
+            return self.refuse(answer, *no, "pin_not_read");
+        }
         let mut tried: Vec<i64> = Vec::new();
         let mut refused: Option<Refusal> = None;
         let mut missed: Option<Miss> = None;
@@ -157,7 +175,20 @@ impl Life {
             {
                 return self.refuse(answer, *no, "task_not_kept");
             }
-            let (tried_it, place, key, model) = match self.try_at(place, &mut answer).await {
+            let turn = match self.turn(&place, &mut answer).await {
+                Ok(turn) => turn,
+                Err(None) => return self.client_gone(),
+                Err(Some(why)) => {
+                    missed.get_or_insert(why);
+                    if attempts >= self.rules.tries {
+                        return self.give_up(answer, Nobody::NotNow(None), refused, missed);
+                    }
+                    continue;
+                }
+            };
+            let outcome = self.try_at(place, &mut answer).await;
+            drop(turn);
+            let (tried_it, place, key, model) = match outcome {
                 Ok(done) => done,
                 Err(None) => return self.client_gone(),
                 Err(Some(why)) => {
@@ -224,7 +255,7 @@ impl Life {
 
     fn pin(&self, view: &KeyView, held: Held, place: &Place, key: usize) {
         let keeper = Keeper { account: place.ready.id(), key: place.ready.key_name(key) };
-        self.engine.pins.pin(&self.app, view.key.id, held, keeper);
+        self.engine.pins.pin(&self.app, view.key.id, held, keeper, pins::LIFE);
     }
 
     /// Who holds what the call builds on.
@@ -353,6 +384,11 @@ impl Life {
     fn works(&self, view: &KeyView, place: &Place, conversation: Option<&str>) {
         self.engine.accounts.works(&place.ready.view, self.app.clock.now());
         if let Some(name) = conversation {
+            if let (Bound::ToBe(held), Some(binding)) = (&self.bound, &self.rules.binding) {
+                // Any of the account's keys will do.
+                let keeper = Keeper { account: place.ready.id(), key: String::new() };
+                self.engine.pins.pin(&self.app, view.key.id, held.clone(), keeper, binding.life);
+            }
             self.engine.sticky.stay(&self.app, view.key.id, name, place.ready.id());
         }
     }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use schema::clock::{SECOND, Time};
-use schema::model::account::{Account, AccountKind, Health};
+use schema::model::account::{Account, AccountKind, AccountOptions, Health};
 use schema::service::account::{self, Opened, Proxy};
 use schema::service::sweep::Job;
 use schema::{Act, Actor, App, Error, Result};
@@ -258,6 +258,30 @@ pub async fn models(app: &App, actor: &Actor, account_id: i64) -> Result<Vec<Str
     // Asked without a model, a probe of these vendors is the question for their list.
     let (_, body) = ask(app, actor, account, |up| provider(kind).probe(up, None, now)).await?;
     probe::names(&body).ok_or_else(|| Error::invalid("account", "the vendor of this account tells no list of models"))
+}
+
+/// The models a vendor lists for credentials that are no account's yet.
+pub async fn models_of(
+    app: &App,
+    actor: &Actor,
+    kind: AccountKind,
+    base_url: Option<&str>,
+    credentials: &account::Credentials,
+    options: &AccountOptions,
+) -> Result<Vec<String>> {
+    actor.may(Act::Manage)?;
+    credentials.check(kind)?;
+    base_url.map(account::check::base_url).transpose()?;
+    let credentials = Credentials::of(credentials, 0, None);
+    let upstream = Upstream { kind, base_url, credentials, options, account_id: None };
+    let request = provider(kind).probe(&upstream, None, app.clock.now().0).map_err(refused)?;
+    let heard = send(app, None, request).await?.map_err(|why| Error::upstream(kind.as_str(), 0, why))?;
+    if !heard.status.is_success() {
+        let status = heard.status.as_u16();
+        let words = probe::message(&heard.body).unwrap_or_else(|| format!("the vendor answered {status}"));
+        return Err(Error::upstream(kind.as_str(), status, scrubbed(&upstream, &words)));
+    }
+    probe::names(&heard.body).ok_or_else(|| Error::invalid("type", "this vendor tells no list of models"))
 }
 
 /// Really asks an account's vendor whether the account works, with one of its models when named.

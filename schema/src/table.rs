@@ -167,6 +167,9 @@ diesel::table! {
         value -> BigInt,
         plan_id -> Nullable<BigInt>,
         created_at -> BigInt,
+        key_id -> Nullable<BigInt>,
+        key_ms -> BigInt,
+        taken_back_at -> Nullable<BigInt>,
     }
 }
 
@@ -192,6 +195,7 @@ diesel::table! {
         last_redeemed_at -> Nullable<BigInt>,
         last_redeemed_by -> Nullable<BigInt>,
         version -> BigInt,
+        key_ms -> BigInt,
     }
 }
 

@@ -1,6 +1,7 @@
 //! Model calls through the whole product: real router, real database, fake vendors that check what they are sent.
 
 mod background;
+mod bindings;
 mod bounds;
 mod cuts;
 mod dialects;

@@ -234,12 +234,21 @@ async fn the_relays_switches_do_what_they_say() {
     let one = w.step("GET", "/admin/request-details/{requestId}", &[&call], Value::Null).await;
     assert!(at(&one, "data.record.requestBody.user").to_string().contains("Say hello."), "{one}");
 
-    for switch in ["globalSessionBindingEnabled", "userMessageQueueEnabled"] {
-        let refused = w.call("PUT", "/admin/claude-relay-config", &[], json!({ switch: true })).await;
-        assert_eq!(refused.status, 400, "{}", refused.text);
-        let kept = w.call("PUT", "/admin/claude-relay-config", &[], json!({ switch: false })).await;
-        assert_eq!(kept.status, 200, "{}", kept.text);
+    let body = json!({
+        "globalSessionBindingEnabled": true, "sessionBindingTtlDays": 7, "sessionBindingErrorMessage": "Anew, please.",
+        "userMessageQueueEnabled": true, "userMessageQueueDelayMs": 300, "userMessageQueueTimeoutMs": 5000,
+    });
+    let kept = w.step("PUT", "/admin/claude-relay-config", &[], body.clone()).await;
+    for (name, value) in body.as_object().expect("switches") {
+        assert_eq!(&kept["config"][name], value, "{name}");
     }
+    let settings = schema::service::setting::current(&w.t.app);
+    assert!(settings.bool("session_binding") && settings.bool("user_turns"), "the relay's own settings");
+    let health = "concurrentRequestQueueHealthCheckEnabled";
+    let refused = w.call("PUT", "/admin/claude-relay-config", &[], json!({ health: true })).await;
+    assert!(refused.status == 400 && refused.text.contains("concurrentRequestQueueMaxSize"), "{}", refused.text);
+    let kept = w.call("PUT", "/admin/claude-relay-config", &[], json!({ health: false })).await;
+    assert_eq!(kept.status, 200, "{}", kept.text);
     let refused = w.call("PUT", "/admin/claude-relay-config", &[], json!({ "concurrentRequestQueueMaxSize": 0 })).await;
     assert_eq!(refused.status, 400, "{}", refused.text);
 }

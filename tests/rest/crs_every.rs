@@ -14,7 +14,7 @@ use crate::world::{World, text};
 use accounts::{accounts, logins};
 
 /// Has all of these members, as far down as the dots lead.
-fn has(value: &Value, paths: &[&str]) {
+pub fn has(value: &Value, paths: &[&str]) {
     for path in paths {
         let mut here = value;
         for step in path.split('.') {
@@ -66,8 +66,10 @@ async fn keys(w: &mut World) -> (String, String) {
     assert_eq!(at(&updated, "data.successCount"), &json!(3));
     let list = w.step("GET", "/admin/api-keys", &[], Value::Null).await;
     has(&list, &["data.0.id", "data.0.usage.total.requests", "data.0.tags"]);
-    let paged = w.step("GET", "/admin/api-keys?page=1&pageSize=2&sortBy=cost&costTimeRange=today", &[], Value::Null);
-    assert_eq!(at(&paged.await, "data.pagination.totalPages"), &json!(2));
+    let paged = "/admin/api-keys?page=1&pageSize=2&sortBy=cost&costTimeRange=today";
+    let paged = w.step("GET", paged, &[], Value::Null).await;
+    assert_eq!(at(&paged, "data.pagination.totalPages"), &json!(2));
+    assert_eq!(at(&paged, "data.items.0.currentConcurrency"), &json!(0));
     w.step("PUT", "/admin/api-keys/{keyId}", &[&id], json!({ "tags": ["t", "v"] })).await;
     let body = json!({ "expiresAt": "2099-01-01T00:00:00.000Z" });
     w.step("PATCH", "/admin/api-keys/{keyId}/expiration", &[&id], body).await;
@@ -137,6 +139,15 @@ async fn public_pages(w: &mut World, id: &str, secret: &str) {
     ] {
         let answer = w.call_as(&nobody, method, &path, &[], body).await;
         assert_eq!(answer.status, 200, "{path}: {}", answer.text);
+    }
+}
+
+/// Its console offers a login by the cookie of a browser; what to do instead is said.
+async fn cookies(w: &mut World) {
+    for path in ["/admin/claude-accounts/oauth-with-cookie", "/admin/claude-accounts/setup-token-with-cookie"] {
+        let refused = w.call("POST", path, &[], json!({ "sessionKey": "sk-ant-sid01-x" })).await;
+        assert!(refused.status == 400 && refused.text.contains("generate-auth-url"), "{path}: {}", refused.text);
+        assert!(!refused.text.contains("sid01"), "{}", refused.text);
     }
 }
 
@@ -284,6 +295,7 @@ async fn every_endpoint_answers_what_it_promises() {
     groups(&mut w).await;
     let (id, secret) = keys(&mut w).await;
     logins(&mut w).await;
+    cookies(&mut w).await;
     accounts(&mut w).await;
     w.console_account("at work").await;
     let said = w.say_hello(&secret).await;

@@ -2,9 +2,11 @@
 
 mod commercial;
 mod crs;
+mod crs_cards;
 mod crs_console;
 mod crs_every;
 mod crs_oauth;
+mod every;
 mod ledger;
 mod mail;
 mod massrouter;

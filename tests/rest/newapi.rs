@@ -3,6 +3,7 @@
 mod channel;
 mod log;
 mod mail;
+mod option;
 mod people;
 mod token;
 mod topup;
@@ -89,6 +90,7 @@ fn needed(method: &str, path: &str) -> Option<Role> {
         "/api/user/models",
         "/api/user/self/groups",
         "/api/user/aff",
+        "/api/user/aff_transfer",
         "/api/user/setting",
         "/api/user/topup",
         "/api/user/topup/info",
@@ -110,7 +112,8 @@ fn needed(method: &str, path: &str) -> Option<Role> {
     if own.contains(&path) || path.starts_with("/api/token") {
         return Some(Role::User);
     }
-    let root = path == "/api/option" || path == "/api/ratio_config" || (method, path) == ("DELETE", "/api/log");
+    let root =
+        path.starts_with("/api/option") || path == "/api/ratio_config" || (method, path) == ("DELETE", "/api/log");
     Some(if root { Role::SuperAdmin } else { Role::Admin })
 }
 
@@ -164,7 +167,7 @@ async fn bodies_that_do_not_fit_and_paths_nobody_has_are_refused_in_this_systems
     let c = cast().await;
     for row in TABLE.iter().filter(|r| matches!(r.method, "POST" | "PUT") && !r.path.ends_with('/')) {
         // These take no body.
-        if ["/api/channel/fix", "/api/channel/copy/{id}"].contains(&row.path) {
+        if ["/api/channel/fix", "/api/channel/copy/{id}", "/api/option/rest_model_ratio"].contains(&row.path) {
             continue;
         }
         let path = row.path.replace("{id}", "1");

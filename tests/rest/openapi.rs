@@ -110,7 +110,7 @@ fn each<'a>(node: &'a Value, look: &mut impl FnMut(&'a Value)) {
 }
 
 /// Why a value does not fit a schema, as far as the description uses JSON Schema.
-fn misfit(api: &Value, schema: &Value, value: &Value) -> Option<String> {
+pub fn misfit(api: &Value, schema: &Value, value: &Value) -> Option<String> {
     if let Some(reference) = schema.get("$ref").and_then(Value::as_str) {
         return misfit(api, api.pointer(&reference[1..]).expect("a sound reference"), value);
     }

@@ -33,6 +33,8 @@ pub struct Card {
     pub value: Decimal,
     /// Days on the plan it gives.
     pub plan_days: BigInt,
+    /// By how many milliseconds it makes the life of the key longer that it is redeemed for.
+    pub key_ms: BigInt,
     /// By how many people it can be redeemed.
     pub uses_allowed: BigInt,
     /// By how many more.
@@ -66,6 +68,7 @@ impl From<model::Card> for Card {
             kind: row.kind.into(),
             value: Decimal(row.value),
             plan_days: BigInt(row.plan_days),
+            key_ms: BigInt(row.key_ms),
             uses_allowed: BigInt(row.uses_allowed),
             uses_left: BigInt(row.uses_left),
             enabled: row.enabled,
@@ -125,6 +128,8 @@ pub enum CardKind {
     Credit,
     /// Time on a plan.
     Plan,
+    /// A longer life of a key, and perhaps money as well.
+    Time,
 }
 
 /// How a card stands.

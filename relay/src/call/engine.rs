@@ -14,6 +14,7 @@ use super::ready::Ready;
 use super::rules;
 use super::stick::Sticky;
 use super::tokens::Tokens;
+use super::turn::Turns;
 use crate::upstream::Upstreams;
 
 /// The relay of one process.
@@ -28,6 +29,8 @@ pub struct Engine {
     pub sticky: Sticky,
     /// Who waits for a turn.
     pub queue: Queue,
+    /// Whose turn it is at an account.
+    pub turns: Turns,
     /// Access tokens.
     pub tokens: Tokens,
     /// The settings.
@@ -46,6 +49,7 @@ impl Engine {
                 pins: Pins::start(app),
                 sticky: Sticky::default(),
                 queue: Queue::default(),
+                turns: Turns::default(),
                 tokens: Tokens::default(),
                 rules: rules::Kept::default(),
                 ready: Mutex::default(),

@@ -10,7 +10,7 @@ use super::background::{self, Outcome};
 use super::choose::Nobody;
 use super::meter::End;
 use super::pump::{self, Ended};
-use super::{Answer, Life, Place, admit, pins, said, units};
+use super::{Answer, Bound, Life, Place, admit, pins, said, units};
 use crate::convert::fault::{Kind, NO_SUCH_THREAD};
 use crate::convert::usage::Usage;
 use crate::convert::{Fault, rules as losses};
@@ -38,7 +38,13 @@ impl Life {
         }
         let now = self.app.clock.now().0;
         let model = &self.call.model;
-        let held = self.keeper.is_some() && self.call.account.is_none();
+        let binding = self.rules.binding.as_ref().filter(|_| matches!(self.bound, Bound::Kept));
+        if let (Some(binding), None, None) = (binding, &refused, &missed) {
+            let fault = Fault::new(Kind::Permission, &binding.message).with_code("session_binding_error");
+            let no = self.call.ear.refuse(&fault, None);
+            return self.refuse(answer, no, "session_binding_error");
+        }
+        let held = self.keeper.is_some() && self.call.account.is_none() && !matches!(self.bound, Bound::Kept);
         if held && self.call.dialect == Dialect::Messages {
             // Anthropic's SDKs then send the whole conversation, which any account can go on with.
             let text = "The account that holds this thread cannot be asked right now; send the whole conversation.";

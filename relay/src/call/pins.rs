@@ -17,13 +17,15 @@ use tokio::sync::mpsc;
 use super::{Call, Content};
 use crate::provider::{Dialect, Operation};
 
-/// How long a pin lives.
-const LIFE: i64 = 30 * DAY;
+/// How long a pin lives, unless it is said otherwise.
+pub const LIFE: i64 = 30 * DAY;
 /// How many pins a process remembers.
 const REMEMBERED: usize = 100_000;
 /// How many may wait for the database.
 const QUEUE: usize = 16_384;
 
+/// The scope of sessions that stay with an account because the operator wants it so.
+pub const SESSION: &str = "session";
 /// The scope of a response's items.
 const ITEM: &str = "item";
 /// Most items of one response that are pinned.
@@ -49,7 +51,8 @@ pub struct Keeper {
 
 /// What is pinned where.
 pub struct Pins {
-    known: Mutex<HashMap<(i64, Held), Keeper>>,
+    /// Each with the end of its life, in epoch milliseconds.
+    known: Mutex<HashMap<(i64, Held), (Keeper, i64)>>,
     writes: mpsc::Sender<Pin>,
 }
 
@@ -63,20 +66,22 @@ impl Pins {
 
     /// The account that holds something of a key's.
     pub async fn find(&self, app: &App, key_id: i64, held: &Held) -> Result<Option<Keeper>> {
-        if let Some(keeper) = self.known().get(&(key_id, held.clone())) {
+        let now = app.clock.now();
+        if let Some((keeper, end)) = self.known().get(&(key_id, held.clone()))
+            && *end > now.0
+        {
             return Ok(Some(keeper.clone()));
         }
         let mut conn = app.db.conn().await?;
-        let pin = Pin::find(&mut conn, held.scope, key_id, &held.name, app.clock.now()).await?;
-        let keeper = pin.map(|pin| Keeper { account: pin.account_id, key: pin.account_key });
-        if let Some(keeper) = &keeper {
-            self.remember(key_id, held.clone(), keeper.clone());
-        }
-        Ok(keeper)
+        let pin = Pin::find(&mut conn, held.scope, key_id, &held.name, now).await?;
+        let Some(pin) = pin else { return Ok(None) };
+        let keeper = Keeper { account: pin.account_id, key: pin.account_key };
+        self.remember(key_id, held.clone(), keeper.clone(), pin.expires_at.0);
+        Ok(Some(keeper))
     }
 
-    /// Notes which account holds something of a key's.
-    pub fn pin(&self, app: &App, key_id: i64, held: Held, keeper: Keeper) {
+    /// Notes which account holds something of a key's, for so many milliseconds.
+    pub fn pin(&self, app: &App, key_id: i64, held: Held, keeper: Keeper, life: i64) {
         let now = app.clock.now();
         let pin = Pin {
             scope: held.scope.to_owned(),
@@ -85,25 +90,25 @@ impl Pins {
             account_id: keeper.account,
             account_key: keeper.key.clone(),
             created_at: now,
-            expires_at: now.plus(LIFE),
+            expires_at: now.plus(life),
         };
         let account_id = keeper.account;
-        self.remember(key_id, held, keeper);
+        self.remember(key_id, held, keeper, now.plus(life).0);
         if self.writes.try_send(pin).is_err() {
             tracing::warn!(key_id, account_id, "a pin is known to this process only: the database is too far behind");
         }
     }
 
-    fn remember(&self, key_id: i64, held: Held, keeper: Keeper) {
+    fn remember(&self, key_id: i64, held: Held, keeper: Keeper, end: i64) {
         let mut known = self.known();
         if known.len() >= REMEMBERED {
             // The database has them all.
             known.clear();
         }
-        known.insert((key_id, held), keeper);
+        known.insert((key_id, held), (keeper, end));
     }
 
-    fn known(&self) -> MutexGuard<'_, HashMap<(i64, Held), Keeper>> {
+    fn known(&self) -> MutexGuard<'_, HashMap<(i64, Held), (Keeper, i64)>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -5,12 +5,23 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use schema::App;
+use schema::clock::DAY;
 use schema::service::setting::{Settings, names};
 
 use super::attempt::Patience;
 use super::fetch::Fetcher;
 use super::pump::Pace;
+use super::turn;
 use crate::convert::Limits;
+
+/// How sessions stay with the account that served them first.
+#[derive(Clone, Debug)]
+pub struct Binding {
+    /// For how many milliseconds.
+    pub life: i64,
+    /// What is said when that account cannot serve.
+    pub message: String,
+}
 
 /// The settings in the forms that calls use.
 #[derive(Debug)]
@@ -38,6 +49,10 @@ pub struct Rules {
     pub log_every: u64,
     /// Whether prompts and answers are stored.
     pub record: bool,
+    /// How sessions stay with their account, where they must.
+    pub binding: Option<Binding>,
+    /// How messages of people take turns at an account, where they do.
+    pub turns: Option<turn::Rule>,
 }
 
 impl Rules {
@@ -61,6 +76,14 @@ impl Rules {
             limits: Limits { default_max_output: number(names::DEFAULT_MAX_OUTPUT).max(1) },
             log_every: number(names::LOG_CALLS_EVERY),
             record: of.bool("record_content"),
+            binding: of.bool(names::SESSION_BINDING).then(|| Binding {
+                life: of.int(names::SESSION_BINDING_DAYS).saturating_mul(DAY),
+                message: of.text(names::SESSION_BINDING_MESSAGE).to_owned(),
+            }),
+            turns: of.bool(names::USER_TURNS).then(|| turn::Rule {
+                pause: of.int(names::USER_TURN_PAUSE_MS),
+                wait: Duration::from_millis(number(names::USER_TURN_WAIT_MS)),
+            }),
             of,
         }
     }

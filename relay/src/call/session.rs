@@ -18,15 +18,16 @@ const OPENING: usize = 16 << 10;
 
 /// The name of a call's conversation; `None` where nothing tells one from another.
 pub fn name(headers: &HeaderMap, dialect: Dialect, body: Option<&Body>) -> Option<String> {
+    named(headers, dialect, body).or_else(|| opening(dialect, body?))
+}
+
+/// The same where the client itself names its session.
+pub fn named(headers: &HeaderMap, dialect: Dialect, body: Option<&Body>) -> Option<String> {
     let named = HEADERS.iter().find_map(|name| headers.get(*name)).map(|value| value.as_bytes().to_vec());
     if let Some(session) = named.filter(|session| !session.is_empty()) {
         return Some(digest(b"header", &[&session]));
     }
-    let body = body?;
-    if let Some(session) = told(dialect, body) {
-        return Some(digest(b"body", &[session.as_bytes()]));
-    }
-    opening(dialect, body)
+    told(dialect, body?).map(|session| digest(b"body", &[session.as_bytes()]))
 }
 
 /// A session that the body names.
@@ -70,7 +71,7 @@ fn cut(bytes: &[u8]) -> &[u8] {
 }
 
 /// The elements of a JSON array that is known to be sound.
-fn elements(array: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(super) fn elements(array: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut at = 1;
     std::iter::from_fn(move || {
         let start = at + array.get(at..)?.iter().position(|b| !matches!(b, b' ' | b'\n' | b'\r' | b'\t' | b','))?;

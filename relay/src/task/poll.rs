@@ -20,7 +20,7 @@ use super::ask::{account, ask};
 use super::studio::{Seen, Standing};
 use crate::call::Request;
 use crate::call::engine::Engine;
-use crate::call::pins::{Held, Keeper};
+use crate::call::pins::{Held, Keeper, LIFE};
 use crate::convert::Fault;
 use crate::convert::fault::Kind;
 use crate::ingress::refuse::plain;
@@ -153,7 +153,7 @@ async fn note(app: &App, engine: &Engine, task: &Task, standing: Standing) {
             for (scope, name) in held.into_iter().flatten() {
                 let held = Held { scope, name: name.chars().take(200).collect() };
                 let keeper = Keeper { account: task.account_id, key: task.account_key.clone() };
-                engine.pins.pin(app, task.key_id, held, keeper);
+                engine.pins.pin(app, task.key_id, held, keeper, LIFE);
             }
         }
         Ok(None) => {}

@@ -20,6 +20,8 @@ text_enum! {
     pub enum CardKind {
         Credit = "credit",
         Plan = "plan",
+        /// A longer life of a key, and perhaps money as well.
+        Time = "time",
     }
 }
 
@@ -41,7 +43,7 @@ pub struct Card {
     pub code: Vec<u8>,
     pub hint: String,
     pub kind: CardKind,
-    /// What a credit card is worth, each time it is redeemed.
+    /// What the wallet gains each time it is redeemed; nothing for a plan card.
     pub value: Micros,
     pub plan_id: Option<i64>,
     pub plan_days: i64,
@@ -58,6 +60,8 @@ pub struct Card {
     pub last_redeemed_at: Option<Time>,
     pub last_redeemed_by: Option<i64>,
     pub version: i64,
+    /// By how much it makes the life of the key longer that it is redeemed for.
+    pub key_ms: i64,
 }
 
 /// A card to be made.
@@ -79,6 +83,7 @@ pub struct NewCard {
     pub batch: String,
     pub created_by: Option<i64>,
     pub created_at: Time,
+    pub key_ms: i64,
 }
 
 /// What of a card changes; `None` leaves a field as it is.

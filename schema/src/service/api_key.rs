@@ -28,6 +28,7 @@ use crate::{App, id};
 pub use bulk::{Batch, TagChange, change_many, delete_many, issue_many, remove_tag, rename_tag, tags};
 pub use draft::{Expiry, IssuedKey, KeyChange, KeyPrefix, LimitsChange, NewKey, RulesChange};
 pub use life::{activate_now, delete, first_use, purge, purge_all_deleted, restore, rotate, rotate_once, set_expiry};
+pub(crate) use life::{lengthen_in, shorten_in};
 pub(super) use read::seen_by;
 pub use read::{count, find_by_secret, get, get_by_uid, list, pages, remembered, several};
 
@@ -43,7 +44,7 @@ fn shown(key: &ApiKey) -> serde_json::Value {
 }
 
 /// Tells everybody that a key is not what it was.
-async fn announce(app: &App, key: &ApiKey) {
+pub(crate) async fn announce(app: &App, key: &ApiKey) {
     directory::forget_key(app, &key.digest);
     app.bus.publish(Event::KeyChanged { id: key.id, digest: key.digest.clone() }).await;
 }

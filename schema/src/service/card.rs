@@ -16,8 +16,8 @@ use crate::service::audit::{self, Target};
 use crate::service::plan::stale;
 
 pub use mint::{CodeForm, MOST, Mint, Minted, Worth, mint};
-pub use redeem::{Redeemed, redeem, redeemed};
-pub use take_back::{take_back, taken_back};
+pub use redeem::{Redeemed, redeem, redeem_for, redeemed};
+pub use take_back::{TakenBack, take_back, taken_back};
 
 /// Where codes are sealed.
 pub(super) const PLACE: &str = "cards.code";
@@ -98,7 +98,7 @@ pub async fn change(
     }
     if let Some(value) = change.value {
         if card.kind != CardKind::Credit {
-            return Err(Error::invalid("value", "a plan card has no value of its own"));
+            return Err(Error::invalid("value", "only a card of money alone has a value that changes"));
         }
         if card.times_used() > 0 && value != card.value {
             return Err(Error::conflict("CARD_USED", "the card has been redeemed; its value stays"));
@@ -225,7 +225,7 @@ fn visible(actor: &Actor, filter: &RedemptionFilter) -> Result<()> {
 fn summary(card: &Card) -> serde_json::Value {
     serde_json::json!({
         "hint": card.hint, "kind": card.kind, "value": card.value, "plan_id": card.plan_id,
-        "uses_left": card.uses_left, "enabled": card.enabled, "expires_at": card.expires_at,
+        "key_ms": card.key_ms, "uses_left": card.uses_left, "enabled": card.enabled, "expires_at": card.expires_at,
         "name": card.name, "note": card.note, "batch": card.batch,
     })
 }

@@ -1,5 +1,7 @@
 //! The catalogue: which models there are, and what they cost.
 
+pub mod table;
+
 use std::collections::HashMap;
 
 use crate::App;

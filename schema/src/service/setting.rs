@@ -10,6 +10,7 @@ use crate::App;
 use crate::actor::{Act, Actor};
 use crate::bus::Event;
 use crate::clock::{Time, Zone};
+use crate::db::Tx;
 use crate::error::{Error, Result};
 use crate::model::setting::StoredSetting;
 use crate::service::audit::{self, Target};
@@ -179,13 +180,41 @@ pub async fn put_checked(app: &App, actor: &Actor, changes: &BTreeMap<String, Op
     write(app, actor, changes, &BTreeMap::new()).await
 }
 
+/// As [`put`] inside the caller's transaction; [`announce`] follows its commit.
+pub(super) async fn put_in(
+    app: &App,
+    tx: &mut Tx,
+    actor: &Actor,
+    changes: &BTreeMap<String, Option<String>>,
+) -> Result<()> {
+    actor.may(Act::Configure)?;
+    write_in(app, tx, actor, &checked(changes)?, &BTreeMap::new()).await
+}
+
+/// Has every process read the settings afresh, this one now.
+pub(super) async fn announce(app: &App) -> Result<()> {
+    reload(app).await?;
+    app.bus.publish(Event::SettingsChanged).await;
+    Ok(())
+}
+
 async fn write(
     app: &App,
     actor: &Actor,
     changes: &BTreeMap<String, Option<String>>,
     expected: &BTreeMap<String, i64>,
 ) -> Result<()> {
-    let settings = current(app);
+    let checked = checked(changes)?;
+    let mut tx = app.db.begin().await?;
+    write_in(app, &mut tx, actor, &checked, expected).await?;
+    tx.commit().await?;
+    announce(app).await
+}
+
+/// A setting and its new value in the form it is stored in.
+type Checked = (&'static Definition, Option<String>);
+
+fn checked(changes: &BTreeMap<String, Option<String>>) -> Result<Vec<Checked>> {
     let mut checked = Vec::new();
     for (name, value) in changes {
         let definition =
@@ -199,15 +228,25 @@ async fn write(
         let value = value.as_deref().map(|v| check(definition, v)).transpose()?;
         checked.push((definition, value));
     }
-    let mut tx = app.db.begin().await?;
-    for (definition, value) in &checked {
+    Ok(checked)
+}
+
+async fn write_in(
+    app: &App,
+    tx: &mut Tx,
+    actor: &Actor,
+    checked: &[Checked],
+    expected: &BTreeMap<String, i64>,
+) -> Result<()> {
+    let settings = current(app);
+    for (definition, value) in checked {
         let before = (!definition.secret).then(|| settings.text(definition.name).to_owned());
         let after = if definition.secret { Some("***".to_owned()) } else { value.clone() };
         let expected = expected.get(definition.name).copied();
         let written = match value {
             None => match expected {
-                Some(version) => StoredSetting::delete_over(&mut tx, definition.name, version).await?,
-                None => StoredSetting::delete(&mut tx, definition.name).await.map(|_| true)?,
+                Some(version) => StoredSetting::delete_over(tx, definition.name, version).await?,
+                None => StoredSetting::delete(tx, definition.name).await.map(|_| true)?,
             },
             Some(text) => {
                 let row = StoredSetting {
@@ -219,8 +258,8 @@ async fn write(
                     updated_by: actor.name.clone(),
                 };
                 match expected {
-                    Some(version) => row.put_over(&mut tx, version).await?,
-                    None => row.put(&mut tx).await.map(|()| true)?,
+                    Some(version) => row.put_over(tx, version).await?,
+                    None => row.put(tx).await.map(|()| true)?,
                 }
             }
         };
@@ -228,11 +267,8 @@ async fn write(
             return Err(super::field::stale());
         }
         let target = Target { kind: "setting", id: definition.name };
-        audit::record(app, &mut tx, actor, "setting.put", target, before, after).await?;
+        audit::record(app, tx, actor, "setting.put", target, before, after).await?;
     }
-    tx.commit().await?;
-    reload(app).await?;
-    app.bus.publish(Event::SettingsChanged).await;
     Ok(())
 }
 
@@ -263,11 +299,32 @@ fn check(definition: &Definition, value: &str) -> Result<String> {
         Kind::Text(_) => Ok(value.to_owned()),
         Kind::Json if value.len() > 1 << 20 => refuse("may have at most 1 MiB".into()),
         Kind::Json => match serde_json::from_str::<serde_json::Value>(value) {
-            Ok(_) => Ok(value.to_owned()),
+            Ok(document) => match misshapen(definition.name, &document) {
+                None => Ok(value.to_owned()),
+                Some(why) => refuse(why.into()),
+            },
             Err(e) => refuse(format!("is no JSON: {e}")),
         },
         Kind::Choice(words) if words.contains(&value) => Ok(value.to_owned()),
         Kind::Choice(words) => refuse(format!("must be one of {}", words.join(", "))),
+    }
+}
+
+/// Why a document is not what its setting is read as.
+fn misshapen(name: &str, document: &serde_json::Value) -> Option<&'static str> {
+    let each_is = |fits: fn(&serde_json::Value) -> bool| document.as_object().is_some_and(|all| all.values().all(fits));
+    match name {
+        names::GROUP_RATIOS | names::USER_RATIOS | names::MODEL_RATIOS | names::SERVICE_RATES => {
+            let fits = each_is(|v| v.as_f64().is_some_and(|factor| (0.0..=1_000.0).contains(&factor)));
+            (!fits).then_some("must be an object of names and of factors between 0 and 1000")
+        }
+        names::USER_USABLE_GROUPS => (!each_is(serde_json::Value::is_string))
+            .then_some("must be an object of groups and the texts shown for them"),
+        names::AUTO_GROUPS => {
+            let fits = document.as_array().is_some_and(|all| all.iter().all(serde_json::Value::is_string));
+            (!fits).then_some("must be a list of groups")
+        }
+        _ => None,
     }
 }
 

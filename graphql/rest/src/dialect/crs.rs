@@ -197,6 +197,8 @@ crate::routes! { Crs;
     POST "/admin/claude-accounts/exchange-code" => family::login::claude_exchange;
     POST "/admin/claude-accounts/generate-setup-token-url" => family::login::setup_url;
     POST "/admin/claude-accounts/exchange-setup-token-code" => family::login::setup_exchange;
+    POST "/admin/claude-accounts/oauth-with-cookie" => family::login::by_cookie;
+    POST "/admin/claude-accounts/setup-token-with-cookie" => family::login::by_cookie;
     GET "/admin/claude-accounts/usage" => family::login::windows;
     POST "/admin/claude-accounts/update-all-profiles" => family::login::all_profiles;
     POST "/admin/claude-accounts/{accountId}/update-profile" => family::login::profile;

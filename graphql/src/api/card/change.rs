@@ -269,13 +269,13 @@ impl CardMutation {
             &whole,
             async |actor| service::take_back(ctx.app(), actor, row, &note).await,
             async |_| {
-                let entry = service::taken_back(ctx.app(), ctx.actor(), row).await?;
-                entry.ok_or(schema::Error::NotFound { what: "redemption" })
+                let taken = service::taken_back(ctx.app(), ctx.actor(), row).await?;
+                taken.ok_or(schema::Error::NotFound { what: "redemption" })
             },
         );
         let taken = taken.await;
-        let user = taken.as_ref().map(|entry| entry.user_id).unwrap_or_default();
-        paid(ctx, user, taken.map(Some)).await
+        let user = taken.as_ref().map(|taken| taken.user_id).unwrap_or_default();
+        paid(ctx, user, taken.map(|taken| taken.entry)).await
     }
 
     /// Changes a card.

@@ -23,6 +23,11 @@ pub struct Redemption {
     pub value: Micros,
     pub plan_id: Option<i64>,
     pub created_at: Time,
+    /// The key whose life became longer, and by how much.
+    pub key_id: Option<i64>,
+    pub key_ms: i64,
+    /// When what it brought was taken back.
+    pub taken_back_at: Option<Time>,
 }
 
 /// A redemption to be written.
@@ -34,6 +39,8 @@ pub struct NewRedemption {
     pub value: Micros,
     pub plan_id: Option<i64>,
     pub created_at: Time,
+    pub key_id: Option<i64>,
+    pub key_ms: i64,
 }
 
 /// Which redemptions.
@@ -68,7 +75,23 @@ macro_rules! filtered {
 impl Redemption {
     /// What kind of card it was.
     pub fn kind(&self) -> CardKind {
-        if self.plan_id.is_some() { CardKind::Plan } else { CardKind::Credit }
+        match (self.plan_id, self.key_ms) {
+            (Some(_), _) => CardKind::Plan,
+            (None, 0) => CardKind::Credit,
+            (None, _) => CardKind::Time,
+        }
+    }
+    /// Notes that what it brought was taken back; false when that was so already.
+    pub async fn take_back(conn: &mut Conn, id: i64, now: Time) -> QueryResult<bool> {
+        let n = on!(conn, |c| diesel::update(
+            card_redemptions::table
+                .filter(card_redemptions::id.eq(id))
+                .filter(card_redemptions::taken_back_at.is_null())
+        )
+        .set(card_redemptions::taken_back_at.eq(now))
+        .execute(c)
+        .await)?;
+        Ok(n == 1)
     }
     pub async fn find(conn: &mut Conn, id: i64) -> QueryResult<Option<Self>> {
         on!(conn, |c| card_redemptions::table.find(id).select(Self::as_select()).first(c).await.optional())

@@ -2,6 +2,7 @@
 
 use crate::actor::{Act, Actor};
 use crate::clock::Time;
+use crate::db::Tx;
 use crate::error::{Error, Result};
 use crate::model::api_key::{ApiKey, ApiKeyChange, Deleted, ExpiryMode, KeyFilter, KeyOrder};
 use crate::page::Direction;
@@ -35,6 +36,46 @@ pub(super) fn lay_expiry(set: &mut ApiKeyChange, before: &ApiKey, expiry: Expiry
 /// Sets when a key ends.
 pub async fn set_expiry(app: &App, actor: &Actor, key_id: i64, expiry: Expiry) -> Result<ApiKey> {
     change(app, actor, key_id, KeyChange { expiry: Some(expiry), ..KeyChange::default() }).await
+}
+
+/// Makes the life of a key longer, inside the caller's transaction; to be announced after the commit. A key that has
+/// ended lives on from now.
+pub(crate) async fn lengthen_in(app: &App, tx: &mut Tx, actor: &Actor, key_id: i64, ms: i64) -> Result<ApiKey> {
+    let before = living(tx, actor, key_id).await?;
+    let now = app.clock.now();
+    let mut set = ApiKeyChange::default();
+    match (before.expires_at, before.activate_ms) {
+        (Some(end), _) => set.expires_at = Some(Some(end.max(now).plus(ms))),
+        // Its life has not begun.
+        (None, Some(life)) => set.activate_ms = Some(Some(life.saturating_add(ms))),
+        (None, None) => {
+            return Err(Error::conflict("KEY_NEVER_ENDS", "this key never ends, so its life cannot be made longer"));
+        }
+    }
+    let after = ApiKey::update(tx, key_id, before.version, &set, now).await?.ok_or_else(stale)?;
+    let target = Target { kind: "api_key", id: &key_id.to_string() };
+    audit::record(app, tx, actor, "api_key.lengthen", target, shown(&before), shown(&after)).await?;
+    Ok(after)
+}
+
+/// Takes so much off the life of a key, but nothing that is over already; `None` where the key is gone or never ends.
+pub(crate) async fn shorten_in(app: &App, tx: &mut Tx, actor: &Actor, key_id: i64, ms: i64) -> Result<Option<ApiKey>> {
+    let before = match living(tx, actor, key_id).await {
+        Err(Error::NotFound { .. }) => return Ok(None),
+        found => found?,
+    };
+    let now = app.clock.now();
+    let mut set = ApiKeyChange::default();
+    match (before.expires_at, before.activate_ms) {
+        (Some(end), _) if end <= now => return Ok(None),
+        (Some(end), _) => set.expires_at = Some(Some(end.plus(-ms).max(now))),
+        (None, Some(life)) => set.activate_ms = Some(Some(life.saturating_sub(ms).max(0))),
+        (None, None) => return Ok(None),
+    }
+    let after = ApiKey::update(tx, key_id, before.version, &set, now).await?.ok_or_else(stale)?;
+    let target = Target { kind: "api_key", id: &key_id.to_string() };
+    audit::record(app, tx, actor, "api_key.shorten", target, shown(&before), shown(&after)).await?;
+    Ok(Some(after))
 }
 
 /// Starts the life of a key that waits for its first use.

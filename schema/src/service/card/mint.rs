@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::{PLACE, digest_of};
 use crate::App;
 use crate::actor::{Act, Actor};
-use crate::clock::Time;
+use crate::clock::{DAY, HOUR, Time};
 use crate::error::{Error, Result};
 use crate::id::{self, CODE_ALPHABET};
 use crate::model::card::{Card, CardKind, NewCard};
@@ -22,7 +22,15 @@ pub const MOST: usize = 10_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Worth {
     Credit(Micros),
-    Plan { plan_id: i64, days: i64 },
+    /// A longer life of the key it is redeemed for, and money too unless that is nothing.
+    Time {
+        credit: Micros,
+        ms: i64,
+    },
+    Plan {
+        plan_id: i64,
+        days: i64,
+    },
 }
 
 /// How codes look.
@@ -68,11 +76,13 @@ pub async fn mint(app: &App, actor: &Actor, order: Mint) -> Result<Vec<Minted>> 
     let mut tx = app.db.begin().await?;
     let (kind, value, plan_id, plan_days) = match order.worth {
         Worth::Credit(value) => (CardKind::Credit, value, None, 0),
+        Worth::Time { credit, .. } => (CardKind::Time, credit, None, 0),
         Worth::Plan { plan_id, days } => {
             Plan::find(&mut tx, plan_id).await?.filter(Plan::is_available).ok_or(NO_PLAN)?;
             (CardKind::Plan, Micros::ZERO, Some(plan_id), days)
         }
     };
+    let key_ms = if let Worth::Time { ms, .. } = order.worth { ms } else { 0 };
     let mut by_digest = HashMap::with_capacity(codes.len());
     let mut rows = Vec::with_capacity(codes.len());
     for code in codes {
@@ -93,6 +103,7 @@ pub async fn mint(app: &App, actor: &Actor, order: Mint) -> Result<Vec<Minted>> 
             batch: batch.clone(),
             created_by: actor.user_id,
             created_at: now,
+            key_ms,
         });
         by_digest.insert(digest, code);
     }
@@ -106,6 +117,7 @@ pub async fn mint(app: &App, actor: &Actor, order: Mint) -> Result<Vec<Minted>> 
     let cards = Card::of_batch(&mut tx, &batch).await?;
     let after = serde_json::json!({
         "count": cards.len(), "kind": kind, "value": value, "plan_id": plan_id, "plan_days": plan_days,
+        "key_ms": key_ms,
         "uses": order.uses, "expires_at": order.expires_at, "name": order.name, "note": order.note,
     });
     audit::record(app, &mut tx, actor, "card.mint", Target { kind: "card_batch", id: &batch }, (), after).await?;
@@ -169,6 +181,11 @@ fn check(app: &App, order: &Mint) -> Result<()> {
     check_words(&order.name, &order.note)?;
     match order.worth {
         Worth::Credit(value) => check_value(value)?,
+        Worth::Time { ms, .. } if !(HOUR..=3_660 * DAY).contains(&ms) => {
+            return refuse("timeAmount", "a card makes the life of a key longer by an hour to ten years");
+        }
+        Worth::Time { credit: Micros::ZERO, .. } => {}
+        Worth::Time { credit, .. } => check_value(credit)?,
         Worth::Plan { days, .. } if !(1..=3_660).contains(&days) => {
             return refuse("planDuration", "a plan card gives between 1 and 3660 days");
         }

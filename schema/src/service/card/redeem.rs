@@ -7,12 +7,14 @@ use crate::bus::Event;
 use crate::clock::{DAY, SECOND};
 use crate::db::Tx;
 use crate::error::{Error, Result};
+use crate::model::api_key::ApiKey;
 use crate::model::card::{Card, CardKind, CardStatus, NewRedemption, Redemption, RedemptionFilter};
 use crate::model::ledger::EntryKind;
 use crate::model::plan::Plan;
 use crate::model::subscription::{Subscription, SubscriptionSource};
 use crate::model::user::User;
 use crate::money::Micros;
+use crate::service::api_key;
 use crate::service::audit::{self, Target};
 use crate::service::plan::NOT_FOUND as NO_PLAN;
 use crate::service::setting::{self, names};
@@ -29,26 +31,37 @@ pub struct Redeemed {
     pub balance: Micros,
     /// The subscription and its plan, for a plan card.
     pub subscription: Option<(Subscription, Plan)>,
+    /// The key whose life became longer, for a card of time.
+    pub key: Option<ApiKey>,
 }
 
 /// Redeems a code for the signed-in person.
 ///
-/// Refusals carry `CARD_NOT_FOUND`, `CARD_USED`, `CARD_EXPIRED` or `CARD_DISABLED`. Guessing is limited
+/// Refusals carry `CARD_NOT_FOUND`, `CARD_USED`, `CARD_EXPIRED`, `CARD_DISABLED` or, for a card of time,
+/// `CARD_NEEDS_KEY`. Guessing is limited
 /// per person and per address; only codes that do not exist count as guesses.
 pub async fn redeem(app: &App, actor: &Actor, code: &str) -> Result<Redeemed> {
+    redeem_for(app, actor, code, None).await
+}
+
+/// The same for one of the person's keys, whose life a card of time makes longer; `KEY_NEVER_ENDS` where it cannot.
+pub async fn redeem_for(app: &App, actor: &Actor, code: &str, key_id: Option<i64>) -> Result<Redeemed> {
     let user_id = actor.signed_in()?;
     let code = code.trim();
     if code.is_empty() || code.len() > 128 {
         return Err(Error::invalid("code", "enter the code of a card"));
     }
     let guess = Guess::reserve(app, actor, user_id).await?;
-    let outcome = in_one_transaction(app, actor, user_id, &digest_of(code)).await;
+    let outcome = in_one_transaction(app, actor, (user_id, key_id), &digest_of(code)).await;
     if !matches!(&outcome, Err(Error::Conflict { code: "CARD_NOT_FOUND", .. })) {
         guess.give_back(app).await?;
     }
     let (redeemed, moved) = outcome?;
     if let Some(moved) = &moved {
         wallet::announce(app, moved).await;
+    }
+    if let Some(key) = &redeemed.key {
+        api_key::announce(app, key).await;
     }
     if redeemed.subscription.is_some() {
         app.bus.publish(Event::PlanChanged { user_id: Some(user_id) }).await;
@@ -68,18 +81,21 @@ pub async fn redeemed(app: &App, actor: &Actor, code: &str) -> Result<Redeemed> 
     }
     let user = User::find(&mut conn, user_id).await?.ok_or(Error::NotFound { what: "user" })?;
     let subscription = match card.kind {
-        CardKind::Credit => None,
+        CardKind::Credit | CardKind::Time => None,
         CardKind::Plan => {
             let held = subscription::held(&mut conn, user_id, app.clock.now()).await?;
             held.subscription.zip(held.plan)
         }
     };
-    Ok(Redeemed { amount: card.value, balance: user.balance, card, subscription })
+    Ok(Redeemed { amount: card.value, balance: user.balance, card, subscription, key: None })
 }
 
-async fn in_one_transaction(app: &App, actor: &Actor, user_id: i64, digest: &str) -> Result<(Redeemed, Option<Moved>)> {
+/// Who redeems, and for which key.
+type Whom = (i64, Option<i64>);
+
+async fn in_one_transaction(app: &App, actor: &Actor, whom: Whom, digest: &str) -> Result<(Redeemed, Option<Moved>)> {
     let mut tx = app.db.begin().await?;
-    match taken(app, &mut tx, actor, user_id, digest).await {
+    match taken(app, &mut tx, actor, whom, digest).await {
         Ok(done) => {
             tx.commit().await?;
             Ok(done)
@@ -92,19 +108,37 @@ async fn in_one_transaction(app: &App, actor: &Actor, user_id: i64, digest: &str
     }
 }
 
-async fn taken(app: &App, tx: &mut Tx, actor: &Actor, user_id: i64, digest: &str) -> Result<(Redeemed, Option<Moved>)> {
+async fn taken(app: &App, tx: &mut Tx, actor: &Actor, whom: Whom, digest: &str) -> Result<(Redeemed, Option<Moved>)> {
+    let (user_id, key_id) = whom;
     let now = app.clock.now();
     // The guarded statement locks the card's row: whoever comes second waits here, and then finds no use left.
     let Some(card) = Card::take_use(tx, digest, user_id, now).await? else {
         return Err(refusal(Card::by_digest(tx, digest).await?.map(|c| c.status(now))));
     };
-    let redemption =
-        NewRedemption { card_id: card.id, user_id, value: card.value, plan_id: card.plan_id, created_at: now };
+    let key_id = key_id.filter(|_| card.kind == CardKind::Time);
+    let redemption = NewRedemption {
+        card_id: card.id,
+        user_id,
+        value: card.value,
+        plan_id: card.plan_id,
+        created_at: now,
+        key_id,
+        key_ms: card.key_ms,
+    };
     if !Redemption::insert(tx, &redemption).await? {
         return Err(Error::conflict("CARD_USED", "you have redeemed this card already"));
     }
+    let key = match (card.kind, key_id) {
+        (CardKind::Time, Some(key_id)) => Some(api_key::lengthen_in(app, tx, actor, key_id, card.key_ms).await?),
+        (CardKind::Time, None) => {
+            let why = "this card makes the life of a key longer; redeem it for one of your keys";
+            return Err(Error::conflict("CARD_NEEDS_KEY", why));
+        }
+        _ => None,
+    };
     let (moved, subscription) = match card.kind {
-        CardKind::Credit => {
+        CardKind::Time if card.value == Micros::ZERO => (None, None),
+        CardKind::Credit | CardKind::Time => {
             let key = format!("card:{}:{user_id}", card.id);
             let movement = Movement {
                 user_id,
@@ -135,11 +169,13 @@ async fn taken(app: &App, tx: &mut Tx, actor: &Actor, user_id: i64, digest: &str
         Some(moved) => moved.entry.balance_after,
         None => User::find(tx, user_id).await?.map_or(Micros::ZERO, |u| u.balance),
     };
-    let after = serde_json::json!({ "hint": card.hint, "value": card.value, "plan_id": card.plan_id });
+    let after = serde_json::json!({
+        "hint": card.hint, "value": card.value, "plan_id": card.plan_id, "key_id": key_id, "key_ms": card.key_ms,
+    });
     let target = Target { kind: "card", id: &card.id.to_string() };
     audit::record(app, tx, actor, "card.redeem", target, (), after).await?;
     let amount = moved.as_ref().map_or(Micros::ZERO, |m| m.entry.amount);
-    Ok((Redeemed { card, amount, balance, subscription }, moved))
+    Ok((Redeemed { card, amount, balance, subscription, key }, moved))
 }
 
 fn refusal(status: Option<CardStatus>) -> Error {

@@ -141,7 +141,7 @@ async fn cards_are_listed_counted_revealed_and_deleted_while_unused() {
     assert_eq!(codes, [None, Some("CONFLICT"), Some("NOT_FOUND")]);
     t.advance(31 * DAY);
     let got = stats(&t, &admin).await.expect("stats");
-    let by_kind = BTreeMap::from([("credit", 4), ("plan", 0)]);
+    let by_kind = BTreeMap::from([("credit", 4), ("plan", 0), ("time", 0)]);
     assert_eq!(got, Stats { total: 4, active: 0, used: 1, expired: 3, disabled: 0, by_kind });
     assert_eq!(stats(&t, &bob).await.map_err(|e| e.code()), Err("FORBIDDEN"));
 }

@@ -1,15 +1,18 @@
 //! Options: settings under this system's names, in this system's units.
 
+mod fixed;
 mod name;
 
 use std::collections::BTreeMap;
 
 use axum::extract::State;
+use schema::service::catalog::table::{Tables, put_tables};
 use schema::service::setting;
 use schema::{App, Error};
 use serde_json::{Map, Value, json};
 
-use self::name::{Behind, NAMES, behind, fixed};
+use self::name::{Behind, NAMES, Unit, behind};
+use super::price;
 use super::shape::Shape;
 use super::{Body, Caller, Reply, data, message};
 
@@ -32,8 +35,9 @@ pub async fn list(State(app): State<App>, caller: Caller, shape: Shape) -> Reply
                 Some(json!({ "key": alias.deployed, "value": value }))
             });
             let own = open().map(|s| json!({ "key": s.definition.name, "value": s.value }));
-            let fixed = fixed(&app).into_iter().map(|(key, value)| json!({ "key": key, "value": value }));
-            data(named.chain(own).chain(fixed).collect::<Vec<_>>())
+            let prices = price::options(&app).map(|(key, value)| json!({ "key": key, "value": value }));
+            let fixed = fixed::all(&app).map(|fixed| json!({ "key": fixed.key, "value": fixed.value }));
+            data(named.chain(own).chain(prices).chain(fixed).collect::<Vec<_>>())
         }
     })
 }
@@ -49,7 +53,8 @@ pub async fn change(State(app): State<App>, caller: Caller, form: Body<Map<Strin
         form.into_iter().collect()
     };
     caller.may(schema::Act::Configure)?;
-    let mut changes = BTreeMap::new();
+    let settings = setting::current(&app);
+    let (mut changes, mut prices) = (BTreeMap::new(), Tables::default());
     for (name, value) in pairs {
         let text = match value {
             Value::String(text) => Some(text),
@@ -57,17 +62,28 @@ pub async fn change(State(app): State<App>, caller: Caller, form: Body<Map<Strin
             other => Some(other.to_string()),
         };
         match behind(&app, &name)? {
+            // Pages send whole sections; what says what already is so changes nothing.
+            Behind::Setting(setting, unit)
+                if unit != Unit::Same && text.as_deref() == Some(unit.told(settings.text(setting)).as_str()) => {}
             Behind::Setting(setting, unit) => {
                 let text = text.map(|text| unit.read(&name, &text)).transpose()?;
                 changes.insert(setting.to_owned(), text);
             }
-            // Pages send whole sections; what says what already is so changes nothing.
-            Behind::Fixed(value) if text.as_deref() == Some(value.as_str()) => {}
-            Behind::Fixed(_) => {
-                return Err(Error::invalid(name.as_str(), format!("{name} 由系统决定，不能修改")).into());
+            Behind::Prices => {
+                let text = text.ok_or_else(|| Error::invalid(name.as_str(), format!("{name} 不能为空")))?;
+                price::lay(&mut prices, &name, &text)?;
+            }
+            Behind::Fixed(value, _) if text.as_deref() == Some(value.as_str()) => {}
+            Behind::Fixed(value, why) => {
+                let sentence = format!("{name} 不能修改（当前为 {value}）：{why}");
+                return Err(Error::invalid(name.as_str(), sentence).into());
             }
         }
     }
-    setting::put(&app, &caller, &changes).await?;
+    if prices.is_empty() {
+        setting::put(&app, &caller, &changes).await?;
+    } else {
+        put_tables(&app, &caller, &prices, &changes).await?;
+    }
     Ok(message("系统选项更新成功"))
 }

@@ -5,28 +5,20 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::extract::State;
 use axum::response::IntoResponse;
-use schema::model::catalog::{Category, Price};
+use schema::model::catalog::Category;
+use schema::service::catalog::table::{self, Tables, by_call, of_input};
 use schema::service::directory;
-use schema::{App, Role};
-use serde_json::{Map, Value, json};
+use schema::{App, Error, Role};
+use serde_json::{Value, json};
 
-use super::{Caller, Reply, data};
+use super::{Caller, Reply, data, message};
 
 /// Micro-dollars a million tokens of this system's ratio 1.
 const UNIT: f64 = 2_000_000.0;
-
-fn rounded(value: f64) -> f64 {
-    (value * 1e6).round() / 1e6
-}
-
-fn of_input(rate: i64, price: &Price) -> f64 {
-    if price.rates.input == 0 { 1.0 } else { rounded(rate as f64 / price.rates.input as f64) }
-}
-
-/// Whether a call of the model costs the same whatever its tokens are.
-fn by_call(price: &Price) -> bool {
-    price.rates.input == 0 && price.rates.output == 0 && price.calls > 0
-}
+/// Millionths, of which a ratio of prices is told in whole ones.
+const PART: f64 = 1_000_000.0;
+/// Micro-dollars a million calls that are a dollar a call.
+const CALL: f64 = 1e12;
 
 fn endpoints(category: Category, provider: &str) -> Vec<&'static str> {
     match (category, provider) {
@@ -47,55 +39,85 @@ pub async fn pricing(State(app): State<App>) -> Reply {
         .map(|(name, open_to)| {
             let known = models.find(name);
             let price = models.price(name);
-            let ratio = price.map_or(0.0, |p| rounded(p.rates.input as f64 / UNIT));
+            let ratio = price.map_or(0.0, |p| p.rates.input as f64 / UNIT);
             let each = price.is_some_and(by_call);
             json!({
                 "model_name": name,
                 "quota_type": i64::from(each),
                 "model_ratio": ratio,
-                "model_price": price.filter(|_| each).map_or(0.0, |p| rounded(p.calls as f64 / 1e12)),
+                "model_price": price.filter(|_| each).map_or(0.0, |p| p.calls as f64 / CALL),
                 "owner_by": known.map_or("", |m| m.provider.as_str()),
-                "completion_ratio": price.map_or(1.0, |p| of_input(p.rates.output, p)),
-                "cache_ratio": price.and_then(|p| Some(of_input(p.rates.cache_read?, p))),
+                "completion_ratio": price.map_or(1.0, |p| of_input(p.rates.output, p) as f64 / PART),
+                "cache_ratio": price.and_then(|p| Some(of_input(p.rates.cache_read?, p) as f64 / PART)),
                 "enable_groups": open_to,
                 "supported_endpoint_types": known.map_or_else(|| vec!["openai"], |m| endpoints(m.category, &m.provider)),
             })
         })
         .collect();
-    let described: Map<String, Value> = groups.keys().map(|name| (name.clone(), json!(name))).collect();
     Ok(Json(json!({
         "success": true,
         "message": "",
         "data": rows,
         "group_ratio": groups,
-        "usable_group": described,
+        "usable_group": super::user::usable(&app),
     }))
     .into_response())
 }
 
+/// This system's names of its tables of prices, each with the unit of its figures.
+const TABLES: [(&str, f64); 4] =
+    [("ModelRatio", UNIT), ("CompletionRatio", PART), ("CacheRatio", PART), ("ModelPrice", CALL)];
+
 /// Every price by model: the ratio of its input, of its output and of cached input to that, or dollars a call.
-pub fn tables(app: &App) -> [BTreeMap<String, f64>; 4] {
-    let mut tables: [BTreeMap<String, f64>; 4] = Default::default();
-    let [model, completion, cache, calls] = &mut tables;
-    for view in directory::models(app).iter() {
-        let Some(price) = &view.price else { continue };
-        if by_call(price) {
-            calls.insert(view.name.clone(), rounded(price.calls as f64 / 1e12));
-            continue;
+fn shown(app: &App) -> [BTreeMap<String, f64>; 4] {
+    let models = directory::models(app);
+    let prices = models.iter().filter_map(|view| Some((view.name.as_str(), view.price.as_ref()?)));
+    let Tables { input, output, cache_read, calls } = table::tables(prices, &table::waiting(app));
+    let mut units = TABLES.iter().map(|(_, unit)| *unit);
+    [input, output, cache_read, calls].map(|figures| {
+        let unit = units.next().unwrap_or(1.0);
+        figures.unwrap_or_default().into_iter().map(|(name, n)| (name, n as f64 / unit)).collect()
+    })
+}
+
+/// The same as options.
+pub fn options(app: &App) -> impl Iterator<Item = (&'static str, String)> {
+    TABLES.into_iter().zip(shown(app)).map(|((name, _), table)| (name, json!(table).to_string()))
+}
+
+/// Lays an option that is one of the tables into a change of them; false for options that are none.
+pub fn lay(tables: &mut Tables, option: &str, text: &str) -> Result<bool, Error> {
+    let Some((_, unit)) = TABLES.iter().find(|(name, _)| *name == option) else { return Ok(false) };
+    let bad = |why: &str| Error::invalid(option, format!("{option}: {why}"));
+    let given: BTreeMap<String, f64> = serde_json::from_str(text).map_err(|_| bad("必须是模型名到数字的 JSON 对象"))?;
+    let mut figures = table::Figures::new();
+    for (model, figure) in given {
+        let figure = (figure * unit).round();
+        if !(0.0..=1e15).contains(&figure) {
+            return Err(bad(&format!("{model} 的数值超出范围")));
         }
-        model.insert(view.name.clone(), rounded(price.rates.input as f64 / UNIT));
-        completion.insert(view.name.clone(), of_input(price.rates.output, price));
-        if let Some(read) = price.rates.cache_read {
-            cache.insert(view.name.clone(), of_input(read, price));
-        }
+        figures.insert(model, figure as i64);
     }
-    tables
+    let place = match option {
+        "ModelRatio" => &mut tables.input,
+        "CompletionRatio" => &mut tables.output,
+        "CacheRatio" => &mut tables.cache_read,
+        _ => &mut tables.calls,
+    };
+    *place = Some(figures);
+    Ok(true)
+}
+
+/// Takes the administrators' own prices away.
+pub async fn reset(State(app): State<App>, caller: Caller) -> Reply {
+    table::reset_prices(&app, &caller).await?;
+    Ok(message("模型倍率已重置"))
 }
 
 /// The same for other installations to take over.
 pub async fn ratio_config(State(app): State<App>, caller: Caller) -> Reply {
     caller.require(Role::SuperAdmin)?;
-    let [model, completion, cache, calls] = tables(&app);
+    let [model, completion, cache, calls] = shown(&app);
     Ok(data(json!({
         "model_ratio": model, "completion_ratio": completion, "cache_ratio": cache, "model_price": calls,
     })))

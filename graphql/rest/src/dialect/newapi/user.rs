@@ -102,22 +102,31 @@ pub async fn groups(State(app): State<App>, shape: Shape) -> Reply {
     let groups = ratios(&app);
     Ok(match shape {
         Shape::Documented => data(groups.keys().collect::<Vec<_>>()),
-        Shape::Deployed => data(described(&groups)),
+        Shape::Deployed => data(described(&app, usable(&app))),
     })
 }
 
-fn described(groups: &BTreeMap<String, f64>) -> Value {
-    groups
-        .iter()
-        .map(|(name, ratio)| (name.clone(), json!({ "ratio": ratio, "desc": name })))
-        .collect::<serde_json::Map<_, _>>()
-        .into()
+/// Groups that people may choose for their keys, and the texts shown for them.
+pub fn usable(app: &App) -> BTreeMap<String, String> {
+    setting::current(app).json(setting::names::USER_USABLE_GROUPS)
 }
 
-/// The same for the signed-in, always as a map.
+fn described(app: &App, groups: BTreeMap<String, String>) -> Value {
+    let ratios = ratios(app);
+    let ratio = |name: &String| ratios.get(name).copied().unwrap_or(1.0);
+    let told = groups.into_iter().map(|(name, text)| {
+        let group = json!({ "ratio": ratio(&name), "desc": text });
+        (name, group)
+    });
+    told.collect::<serde_json::Map<_, _>>().into()
+}
+
+/// The same for the signed-in, always as a map; their own group is always among them.
 pub async fn self_groups(State(app): State<App>, caller: Caller) -> Reply {
-    caller.signed_in()?;
-    Ok(data(described(&ratios(&app))))
+    let own = people::get(&app, &caller, caller.signed_in()?).await?.group_name;
+    let mut groups = usable(&app);
+    groups.entry(own.clone()).or_insert(own);
+    Ok(data(described(&app, groups)))
 }
 
 /// Every group's name, for administrators.
@@ -308,6 +317,19 @@ pub async fn top_up(State(app): State<App>, caller: Caller, form: Body<TopUp>) -
 pub async fn aff(State(app): State<App>, caller: Caller) -> Reply {
     let user = people::get(&app, &caller, caller.signed_in()?).await?;
     Ok(data(user.aff_code))
+}
+
+#[derive(Deserialize)]
+pub struct Transfer {
+    #[serde(default)]
+    quota: i64,
+}
+
+/// Invitations bring nothing here, so there is never anything to move.
+pub async fn aff_transfer(caller: Caller, form: Body<Transfer>) -> Reply {
+    caller.signed_in()?;
+    let why = format!("邀请额度不足：可转 0，请求 {}", form.0.quota);
+    Err(Error::conflict("NO_REWARDS", why).into())
 }
 
 /// The person's own preferences, kept as they were sent.

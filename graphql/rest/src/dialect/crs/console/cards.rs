@@ -1,10 +1,11 @@
-//! Its quota cards over our cards: a code that is worth money for whoever owns the key.
+//! Its quota cards over our cards: a code that is worth money for whoever owns the key, a longer life of the key, or
+//! both.
 
 use std::collections::BTreeMap;
 
 use axum::extract::State;
-use schema::clock::DAY;
-use schema::model::card::{Card, CardFilter, CardStatus, RedemptionFilter};
+use schema::clock::{DAY, HOUR};
+use schema::model::card::{Card, CardFilter, CardKind, CardStatus, RedemptionFilter};
 use schema::page::Window;
 use schema::service::card::{self, CodeForm, Mint, Worth};
 use schema::service::setting::{self, names};
@@ -13,7 +14,7 @@ use schema::{Actor, App, Error, Micros};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::super::form::{Told, told};
+use super::super::form::{Form, Told, told};
 use super::super::public::asked_for_card;
 use super::super::shape::{dollars, when};
 use super::super::{Admin, Body, Crs, Path, Query, Reply, data, flat, message};
@@ -37,31 +38,70 @@ fn word(status: CardStatus) -> &'static str {
     }
 }
 
+/// How long, in the larger of this system's units that says it exactly.
+fn time(ms: i64) -> (i64, &'static str) {
+    if ms % DAY == 0 { (ms / DAY, "days") } else { (ms / HOUR, "hours") }
+}
+
 fn shown(card: &Card, code: &str, now: schema::Time) -> Value {
+    let kind = match card.kind {
+        CardKind::Credit => "quota",
+        CardKind::Time if card.value > Micros::ZERO => "combo",
+        CardKind::Time | CardKind::Plan => "time",
+    };
+    let (amount, unit) = if card.kind == CardKind::Plan { (card.plan_days, "days") } else { time(card.key_ms) };
     json!({
-        "id": card.id.to_string(), "code": code, "type": if card.plan_id.is_some() { "time" } else { "quota" },
-        "quotaAmount": card.value.dollars(), "timeAmount": card.plan_days, "timeUnit": "days",
+        "id": card.id.to_string(), "code": code, "type": kind,
+        "quotaAmount": card.value.dollars(), "timeAmount": amount, "timeUnit": unit,
         "status": word(card.status(now)), "createdBy": card.created_by.map(|id| id.to_string()),
         "createdAt": card.created_at.rfc3339(), "expiresAt": when(card.expires_at), "note": card.note,
         "redeemedAt": when(card.last_redeemed_at), "redeemedBy": card.last_redeemed_by.map(|id| id.to_string()),
     })
 }
 
+/// What a form wants its cards to be worth.
+fn worth(form: &Form) -> Result<Worth, Error> {
+    let kind = form.text("type")?.unwrap_or_else(|| "quota".into());
+    let (quota, time) = match kind.as_str() {
+        "quota" => (true, false),
+        "time" => (false, true),
+        "combo" => (true, true),
+        _ => return Err(Error::invalid("type", "type must be quota, time or combo")),
+    };
+    let credit = if quota {
+        let sentence = "quotaAmount must be a positive number";
+        let amount = form.dollars("quotaAmount", sentence)?.filter(|a| *a > Micros::ZERO);
+        amount.ok_or_else(|| Error::invalid("quotaAmount", sentence))?
+    } else {
+        Micros::ZERO
+    };
+    if !time {
+        return Ok(Worth::Credit(credit));
+    }
+    let sentence = "timeAmount must be a positive whole number";
+    let amount = form.whole("timeAmount", 1, sentence)?.filter(|n| *n > 0);
+    let amount = amount.ok_or_else(|| Error::invalid("timeAmount", sentence))?;
+    let unit = match form.text("timeUnit")?.as_deref() {
+        Some("hours") => HOUR,
+        None | Some("days") => DAY,
+        Some("months") => 30 * DAY,
+        Some(_) => return Err(Error::invalid("timeUnit", "timeUnit must be hours, days or months")),
+    };
+    let ms = amount.checked_mul(unit).ok_or_else(|| Error::invalid("timeAmount", sentence))?;
+    Ok(Worth::Time { credit, ms })
+}
+
 pub async fn mint(State(app): State<App>, admin: Admin, form: Body<Told<told::Cards>>) -> Reply {
     let form = form.0;
-    if form.text("type")?.is_some_and(|t| t != "quota") {
-        return Err(Error::invalid("type", "cards of time are plan cards here; make them for a plan").into());
-    }
-    let amount = form.dollars("quotaAmount", "quotaAmount must be a positive number")?.filter(|a| *a > Micros::ZERO);
-    let amount = amount.ok_or_else(|| Error::invalid("quotaAmount", "quotaAmount must be a positive number"))?;
+    let worth = worth(&form)?;
     let count = form.whole("count", 1, "count must be between 1 and 100")?.unwrap_or(1);
     if count > 100 {
         return Err(Error::invalid("count", "count must be between 1 and 100").into());
     }
-    within_limits(&app, amount, form.time("expiresAt")?)?;
+    within_limits(&app, worth, form.time("expiresAt")?)?;
     let order = Mint {
         count: count as usize,
-        worth: Worth::Credit(amount),
+        worth,
         form: CodeForm::Grouped { prefix: "CC".into() },
         uses: 1,
         expires_at: form.time("expiresAt")?,
@@ -113,16 +153,27 @@ fn shown_limits(app: &App) -> Value {
 }
 
 /// Refuses cards beyond the limits, where they are switched on.
-fn within_limits(app: &App, amount: Micros, ends: Option<schema::Time>) -> Result<(), Error> {
+fn within_limits(app: &App, worth: Worth, ends: Option<schema::Time>) -> Result<(), Error> {
     let limits = shown_limits(app);
     if limits["enabled"] != true {
         return Ok(());
     }
+    let (amount, ms) = match worth {
+        Worth::Credit(amount) => (amount, 0),
+        Worth::Time { credit, ms } => (credit, ms),
+        Worth::Plan { .. } => (Micros::ZERO, 0),
+    };
     let most = limits["maxTotalCostLimit"].as_f64().and_then(Micros::from_dollars).unwrap_or(Micros(i64::MAX));
     if amount > most {
         return Err(Error::invalid("quotaAmount", format!("a card may be worth at most {}", dollars(most))));
     }
     let days = limits["maxExpiryDays"].as_i64().unwrap_or(i64::MAX / DAY);
+    if ms > days.saturating_mul(DAY) {
+        return Err(Error::invalid(
+            "timeAmount",
+            format!("a card may make the life of a key longer by at most {days} days"),
+        ));
+    }
     if ends.is_some_and(|t| t > app.clock.now().plus(days.saturating_mul(DAY))) {
         return Err(Error::invalid("expiresAt", format!("a card may last at most {days} days")));
     }
@@ -163,12 +214,12 @@ async fn redemptions_of(app: &App, actor: &Actor, filter: &RedemptionFilter, que
     let found = card::redemptions(app, actor, filter, Window::skip(offset, limit, 1_000)?).await?;
     let mut rows = Vec::with_capacity(found.rows.len());
     for r in &found.rows {
-        let back = card::taken_back(app, &Actor::system(), r.id).await?;
+        let (added, unit) = time(r.key_ms);
         rows.push(json!({
             "id": r.id.to_string(), "cardId": r.card_id.to_string(), "userId": r.user_id.to_string(),
-            "quotaAdded": r.value.dollars(), "timestamp": r.created_at.rfc3339(),
-            "redeemedAt": r.created_at.rfc3339(), "status": if back.is_some() { "revoked" } else { "active" },
-            "revokedAt": back.map(|entry| entry.created_at.rfc3339()),
+            "quotaAdded": r.value.dollars(), "timeAdded": added, "timeUnit": unit, "timestamp": r.created_at.rfc3339(),
+            "redeemedAt": r.created_at.rfc3339(), "status": if r.taken_back_at.is_some() { "revoked" } else { "active" },
+            "revokedAt": when(r.taken_back_at),
         }));
     }
     Ok(json!({ "redemptions": rows, "total": found.total, "limit": limit, "offset": offset }))
@@ -183,10 +234,14 @@ pub async fn revoke(State(app): State<App>, admin: Admin, id: Path<String>, form
     let id: i64 = id.0.parse().map_err(|_| Error::NotFound { what: "redemption" })?;
     let reason = form.0.text("reason")?.unwrap_or_else(|| "card redemption revoked".into());
     match card::take_back(&app, &admin, id, &reason).await {
-        Ok(entry) => {
+        Ok(taken) => {
+            let entry = taken.entry.as_ref();
             let done = json!({
-                "redemptionId": id.to_string(), "actualDeducted": Micros(-entry.amount.0).dollars(),
-                "balance": entry.balance_after.dollars(), "revokedAt": entry.created_at.rfc3339(), "reason": reason,
+                "redemptionId": id.to_string(),
+                "actualDeducted": entry.map_or(0.0, |entry| Micros(-entry.amount.0).dollars()),
+                "balance": entry.map(|entry| entry.balance_after.dollars()),
+                "expiresAt": taken.key.as_ref().map(|key| when(key.expires_at)),
+                "revokedAt": taken.at.rfc3339(), "reason": reason,
             });
             Ok(flat(json!({ "message": "撤销成功", "data": done })))
         }
@@ -196,26 +251,28 @@ pub async fn revoke(State(app): State<App>, admin: Admin, id: Path<String>, form
     }
 }
 
-/// The owner of a key, as they would sign in; a card redeemed for a key is theirs.
-async fn owner(app: &App, caller: Actor, uid: &str) -> Result<Actor, Error> {
+/// The owner of a key, as they would sign in, and the key; a card redeemed for a key is theirs.
+async fn owner(app: &App, caller: Actor, uid: &str) -> Result<(Actor, i64), Error> {
     let key = asked_for_card(app, uid).await?;
     let user = people::get(app, &Actor::system(), key.user_id).await?;
     if !user.is_active() {
         return Err(Error::forbidden("the owner of this key is disabled"));
     }
-    Ok(token::actor_of(&user, caller, None))
+    Ok((token::actor_of(&user, caller, None), key.id))
 }
 
 pub async fn redeem(State(app): State<App>, caller: Maybe<Crs>, form: Body<Told<told::Redeem>>) -> Reply {
     let form = form.0;
     let sentence = "请输入卡号";
     let (uid, code) = (form.required("apiId", "API ID is required")?, form.required("code", sentence)?);
-    let owner = owner(&app, caller.0.clone(), &uid).await?;
-    match card::redeem(&app, &owner, &code).await {
+    let (owner, key) = owner(&app, caller.0.clone(), &uid).await?;
+    match card::redeem_for(&app, &owner, &code, Some(key)).await {
         Ok(done) => Ok(flat(json!({
             "message": "兑换成功",
             "data": {
                 "quotaAdded": done.amount.dollars(), "balance": done.balance.dollars(), "cardId": done.card.id.to_string(),
+                "timeAdded": time(done.card.key_ms).0, "timeUnit": time(done.card.key_ms).1,
+                "expiresAt": done.key.as_ref().map(|key| when(key.expires_at)),
                 "redeemedAt": app.clock.now().rfc3339(),
             },
         }))),
@@ -227,7 +284,7 @@ pub async fn redeem(State(app): State<App>, caller: Maybe<Crs>, form: Body<Told<
 
 pub async fn redemption_history(State(app): State<App>, caller: Maybe<Crs>, query: Query<Listing>) -> Reply {
     let uid = query.0.api_id.as_deref().unwrap_or("");
-    let owner = owner(&app, caller.0.clone(), uid).await?;
+    let (owner, _) = owner(&app, caller.0.clone(), uid).await?;
     let filter = RedemptionFilter { user_id: owner.user_id, ..RedemptionFilter::default() };
     Ok(data(redemptions_of(&app, &owner, &filter, &query.0).await?))
 }

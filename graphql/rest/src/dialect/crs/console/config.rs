@@ -22,26 +22,29 @@ const SWITCHES: &[(&str, &str)] = &[
     ("claudeCodeOnlyEnabled", names::CLAUDE_CODE_ONLY),
     ("concurrentRequestQueueEnabled", names::KEY_QUEUE),
     ("requestDetailCaptureEnabled", names::RECORD_CONTENT),
+    ("globalSessionBindingEnabled", names::SESSION_BINDING),
+    ("userMessageQueueEnabled", names::USER_TURNS),
 ];
 const NUMBERS: &[(&str, &str)] = &[
     ("concurrentRequestQueueMaxSize", names::KEY_QUEUE_SIZE),
     ("concurrentRequestQueueMaxSizeMultiplier", names::KEY_QUEUE_FACTOR),
     ("concurrentRequestQueueTimeoutMs", names::KEY_QUEUE_MS),
     ("requestDetailBodyMaxChars", names::RECORD_CONTENT_CHARS),
+    ("sessionBindingTtlDays", names::SESSION_BINDING_DAYS),
+    ("userMessageQueueDelayMs", names::USER_TURN_PAUSE_MS),
+    ("userMessageQueueTimeoutMs", names::USER_TURN_WAIT_MS),
 ];
+const TEXTS: &[(&str, &str)] = &[("sessionBindingErrorMessage", names::SESSION_BINDING_MESSAGE)];
 
 /// Switches of its relay that this one does not have, and what does the same here.
-const ELSEWHERE: &[(&str, &str)] = &[
-    (
-        "globalSessionBindingEnabled",
-        "conversations stay with their account by themselves, and move on when it cannot serve",
-    ),
-    ("userMessageQueueEnabled", "give accounts a limit of calls at the same time instead (maxConcurrency)"),
-    (
-        "concurrentRequestQueueHealthCheckEnabled",
-        "the queue's length is limited instead (concurrentRequestQueueMaxSize)",
-    ),
-];
+const ELSEWHERE: &[(&str, &str)] = &[(
+    "concurrentRequestQueueHealthCheckEnabled",
+    "the queue's length is limited instead (concurrentRequestQueueMaxSize)",
+)];
+
+/// Numbers of its relay that say how its store and its queue are watched, and have nothing to do here.
+const STANDING: &[(&str, f64)] =
+    &[("concurrentRequestQueueMaxRedisFailCount", 5.0), ("concurrentRequestQueueHealthThreshold", 0.8)];
 
 fn shown(app: &App) -> Value {
     let settings = setting::current(app);
@@ -55,6 +58,12 @@ fn shown(app: &App) -> Value {
         let number = settings.number(ours);
         let number = if number.fract() == 0.0 { json!(number as i64) } else { json!(number) };
         out.insert((*theirs).to_owned(), number);
+    }
+    for (theirs, number) in STANDING {
+        out.insert((*theirs).to_owned(), json!(number));
+    }
+    for (theirs, ours) in TEXTS {
+        out.insert((*theirs).to_owned(), settings.text(ours).into());
     }
     for (theirs, _) in ELSEWHERE {
         out.insert((*theirs).to_owned(), false.into());
@@ -76,6 +85,14 @@ pub async fn put(State(app): State<App>, admin: Admin, form: Body<Form>) -> Repl
             return Err(Error::invalid(*name, format!("{name} is not a switch of this server: {instead}")).into());
         }
     }
+    for (name, number) in STANDING {
+        let given = form.given(name).map(|v| v.as_f64().or_else(|| v.as_str()?.trim().parse().ok()));
+        if given.is_some_and(|given| given != Some(*number)) {
+            let why =
+                format!("{name} cannot be changed: this server neither counts failures of its store nor needs to");
+            return Err(Error::invalid(*name, why).into());
+        }
+    }
     let mut changes = BTreeMap::new();
     for (theirs, ours) in SWITCHES {
         if let Some(on) = form.switch(theirs)? {
@@ -85,6 +102,11 @@ pub async fn put(State(app): State<App>, admin: Admin, form: Body<Form>) -> Repl
     for (theirs, ours) in NUMBERS {
         if let Some(value) = form.given(theirs) {
             let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            changes.insert((*ours).to_owned(), Some(text));
+        }
+    }
+    for (theirs, ours) in TEXTS {
+        if let Some(text) = form.text(theirs)? {
             changes.insert((*ours).to_owned(), Some(text));
         }
     }

@@ -72,6 +72,13 @@ pub async fn claude_exchange(State(app): State<App>, admin: Admin, form: Body<To
     Ok(data(claude_tokens(&login::finish(&app, &admin, Flow::Claude, &session, &code).await?)))
 }
 
+/// Signing in with the cookie of somebody's browser would be passing for that browser before the vendor.
+pub async fn by_cookie(_: Admin, _: Body<Told<told::Cookie>>) -> Reply {
+    let why = "accounts are not signed in by a browser's cookie here: open the address of generate-auth-url or \
+               generate-setup-token-url and paste the code that the vendor shows";
+    Err(Error::invalid("sessionKey", why).into())
+}
+
 pub async fn setup_exchange(State(app): State<App>, admin: Admin, form: Body<Told<told::Code>>) -> Reply {
     let (session, code) = handed(&form.0)?;
     Ok(data(claude_tokens(&login::finish(&app, &admin, Flow::ClaudeSetup, &session, &code).await?)))

@@ -142,6 +142,8 @@ fn row(app: &App, actor: &Actor, account: &Account, around: &Around) -> Result<M
     let quota_used = around.quota_used.get(&account.id).copied();
     let stopped = quota_used.is_some_and(|used| used >= quota);
     let limited = limit["isRateLimited"] == true;
+    let settings = setting::current(app);
+    let zone = settings.zone();
     let fact = |name: &str| account.info.0.get(name).cloned().unwrap_or(Value::Null);
     let resting = account.health != Health::Ok;
     let models: Value = if options.mapping.is_empty() {
@@ -182,6 +184,7 @@ fn row(app: &App, actor: &Actor, account: &Account, around: &Around) -> Result<M
         "dailyQuota": quota.dollars(),
         "dailyUsage": quota_used.unwrap_or(Micros(daily.cost)).dollars(),
         "quotaResetTime": options.quota_reset_time.as_deref().unwrap_or("00:00"),
+        "lastResetDate": zone.date(account::quota_start(options, zone, around.now)),
         // Nothing is sent to it once its quota is spent, so the last call is the one that spent it.
         "quotaStoppedAt": when(account.last_used_at.filter(|_| stopped)),
         "maxConcurrency": account.max_concurrency, "maxConcurrentTasks": account.max_concurrency,

@@ -120,8 +120,10 @@ fields! {
     Site: "siteName" "siteIcon" "siteIconData" "showAdminButton" "apiStatsNotice";
     /// Rates of services.
     Rates: "rates";
+    /// A login by a browser's cookie.
+    Cookie: "sessionKey" "proxy";
     /// Cards to be made.
-    Cards: "type" "quotaAmount" "count" "expiresAt" "note";
+    Cards: "type" "quotaAmount" "timeAmount" "timeUnit" "count" "expiresAt" "note";
     /// The limits of cards.
     CardLimits: "enabled" "maxExpiryDays" "maxTotalCostLimit";
     /// Why something is done.

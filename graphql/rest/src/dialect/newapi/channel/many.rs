@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::super::{Body, Caller, Path, Query, Reply, data, message};
-use super::{MIDDLE, document, split};
+use super::{MIDDLE, document, kinds, split};
 
 /// Most channels that one request may touch.
 const MOST: i64 = 10_000;
@@ -167,6 +167,31 @@ pub async fn copy(State(app): State<App>, caller: Caller, id: Path<i64>, query: 
     };
     let made = account::add(&app, &caller, draft).await?;
     Ok(data(json!({ "id": made.id })))
+}
+
+#[derive(Deserialize)]
+pub struct Offer {
+    #[serde(rename = "type")]
+    kind: Option<i64>,
+    #[serde(default)]
+    key: String,
+    #[serde(default)]
+    base_url: String,
+}
+
+/// The models an upstream offers that is no channel yet.
+pub async fn fetch_offered(State(app): State<App>, caller: Caller, form: Body<Offer>) -> Reply {
+    caller.require(Role::Admin)?;
+    let form = form.0;
+    let number = form.kind.ok_or_else(|| Error::invalid("type", "type 不能为空"))?;
+    let kind = kinds::kind(number);
+    // Only the first of several keys is asked with.
+    let key =
+        if form.key.trim_start().starts_with('{') { form.key.as_str() } else { form.key.lines().next().unwrap_or("") };
+    let (credentials, region) = kinds::credentials(kind, &[key.trim()])?;
+    let base_url = Some(form.base_url).filter(|url| !url.is_empty()).or_else(|| kinds::base_url(number));
+    let options = AccountOptions { region, ..AccountOptions::default() };
+    Ok(data(relay::connect::models_of(&app, &caller, kind, base_url.as_deref(), &credentials, &options).await?))
 }
 
 /// The models a channel's upstream offers, asked there.

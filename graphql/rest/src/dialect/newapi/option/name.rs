@@ -3,8 +3,8 @@
 use schema::money::{DOLLAR, QUOTA_PER_DOLLAR};
 use schema::service::setting::{self, names};
 use schema::{App, Error};
-use serde_json::json;
 
+use super::fixed;
 use crate::dialect::newapi::price;
 
 /// How a setting's value is written under this system's name.
@@ -20,6 +20,8 @@ pub enum Unit {
     Repeats,
     /// A switch for the word `tls`.
     Tls,
+    /// A switch for so many seconds of silence, or none.
+    Silence,
 }
 
 /// One option.
@@ -80,6 +82,8 @@ pub const NAMES: &[Alias] = &[
     named("Price", names::CNY_PER_USD),
     named("USDExchangeRate", names::CNY_PER_USD),
     counted("MinTopUp", names::TOPUP_LEAST, Unit::Dollars),
+    counted("general_setting.ping_interval_enabled", names::KEEP_ALIVE_SECONDS, Unit::Silence),
+    named("general_setting.ping_interval_seconds", names::KEEP_ALIVE_SECONDS),
     named("GitHubClientId", "sign_in_github_client_id"),
     named("GitHubClientSecret", "sign_in_github_client_secret"),
 ];
@@ -94,6 +98,7 @@ impl Unit {
             Self::Dollars => ((number() + DOLLAR - 1) / DOLLAR).to_string(),
             Self::Repeats => (number() - 1).to_string(),
             Self::Tls => (value == "tls").to_string(),
+            Self::Silence => (number() > 0).to_string(),
         }
     }
 
@@ -110,7 +115,9 @@ impl Unit {
             Self::Repeats => number(1, 1),
             Self::Tls if text == "true" => Ok("tls".to_owned()),
             Self::Tls if text == "false" => Ok("starttls".to_owned()),
-            Self::Tls => Err(Error::invalid(name, format!("{name} 必须为 true 或 false"))),
+            Self::Silence if text == "true" => Ok("15".to_owned()),
+            Self::Silence if text == "false" => Ok("0".to_owned()),
+            Self::Tls | Self::Silence => Err(Error::invalid(name, format!("{name} 必须为 true 或 false"))),
         }
     }
 }
@@ -118,8 +125,10 @@ impl Unit {
 /// What stands behind a name.
 pub enum Behind {
     Setting(&'static str, Unit),
-    /// Nothing that could be changed here; the value it always has.
-    Fixed(String),
+    /// One of the tables of prices.
+    Prices,
+    /// Nothing that could be changed here: the value it always has, and why.
+    Fixed(String, &'static str),
 }
 
 /// What stands behind a name of either kind; a setting's own name is understood as well.
@@ -130,31 +139,12 @@ pub fn behind(app: &App, name: &str) -> Result<Behind, Error> {
     if let Some(definition) = setting::definition(name) {
         return Ok(Behind::Setting(definition.name, Unit::Same));
     }
-    let fixed = fixed(app).into_iter().find(|(key, _)| *key == name);
-    fixed.map(|(_, value)| Behind::Fixed(value)).ok_or_else(|| Error::invalid(name, format!("没有名为 {name} 的选项")))
-}
-
-/// Options that pages read and that are no settings here: how the system is, always, and prices as ratios, which are
-/// changed model by model.
-pub fn fixed(app: &App) -> Vec<(&'static str, String)> {
-    let on = || "true".to_owned();
-    let [model, completion, cache, calls] = price::tables(app).map(|table| json!(table).to_string());
-    vec![
-        ("QuotaPerUnit", QUOTA_PER_DOLLAR.to_string()),
-        ("ServerAddress", app.config.public_url().to_owned()),
-        ("PasswordLoginEnabled", on()),
-        ("DisplayInCurrencyEnabled", on()),
-        ("DisplayTokenStatEnabled", on()),
-        ("LogConsumeEnabled", on()),
-        ("DrawingEnabled", on()),
-        ("TaskEnabled", on()),
-        ("DataExportEnabled", on()),
-        ("DataExportDefaultTime", "hour".to_owned()),
-        ("ModelRatio", model),
-        ("CompletionRatio", completion),
-        ("CacheRatio", cache),
-        ("ModelPrice", calls),
-    ]
+    if price::options(app).any(|(key, _)| key == name) {
+        return Ok(Behind::Prices);
+    }
+    let fixed = fixed::all(app).find(|fixed| fixed.key == name);
+    let fixed = fixed.map(|fixed| Behind::Fixed(fixed.value, fixed.why));
+    fixed.ok_or_else(|| Error::invalid(name, format!("没有名为 {name} 的选项")))
 }
 
 #[cfg(test)]

@@ -1,0 +1,111 @@
+//! Options that this system's pages read and write and that are no settings here: how it always is, and why.
+
+use schema::App;
+use schema::money::QUOTA_PER_DOLLAR;
+
+/// An option that cannot be changed.
+pub struct Fixed {
+    pub key: &'static str,
+    pub value: String,
+    /// Why, for whoever tries.
+    pub why: &'static str,
+}
+
+const ALWAYS: &str = "此功能始终启用";
+const MIDJOURNEY: &str = "绘图任务始终由后台轮询并按账号权限处理，没有此开关";
+const NO_WORDS: &str = "本系统不做敏感词过滤";
+const BY_KEY: &str = "请在令牌上设置速率、并发与费用上限，对所有接口同样有效";
+const NO_INVITES: &str = "本系统没有邀请奖励";
+const HEALTH: &str = "渠道出错时自动暂停，恢复后自动启用，无需设置";
+const OTHER_LOGIN: &str = "第三方登录按 sign_in_* 设置启用，入口为 /api/v1/auth/oauth/{provider}";
+const PANELS: &str = "控制台面板由公告（/api/admin/announcements）与公开文本设置代替";
+const AS_SENT: &str = "请求按原样转发，无需按供应商改写";
+
+/// Name, value, reason.
+const FIXED: &[(&str, &str, &str)] = &[
+    ("PasswordLoginEnabled", "true", ALWAYS),
+    ("DisplayInCurrencyEnabled", "true", ALWAYS),
+    ("DisplayTokenStatEnabled", "true", ALWAYS),
+    ("LogConsumeEnabled", "true", "每次调用都会入账，不能关闭"),
+    ("DrawingEnabled", "true", ALWAYS),
+    ("TaskEnabled", "true", ALWAYS),
+    ("DataExportEnabled", "true", ALWAYS),
+    ("DataExportInterval", "5", "统计数据随结算实时更新，没有导出间隔"),
+    ("DataExportDefaultTime", "hour", "统计粒度由页面的查询参数决定"),
+    ("DefaultCollapseSidebar", "false", "侧边栏状态由浏览器保存"),
+    ("DemoSiteEnabled", "false", "没有演示模式"),
+    ("SelfUseModeEnabled", "false", "没有自用模式；未定价模型的处理见设置 unpriced_models"),
+    ("ExposeRatioEnabled", "false", "/api/ratio_config 仅对超级管理员开放，/api/pricing 始终公开"),
+    ("QuotaRemindThreshold", "0", "额度用尽时通过通知渠道（webhook）告知管理员，没有余额阈值提醒"),
+    ("PreConsumedQuota", "0", "每次调用按其最大费用精确预留，结算后退还"),
+    ("QuotaForInviter", "0", NO_INVITES),
+    ("QuotaForInvitee", "0", NO_INVITES),
+    ("AutomaticDisableChannelEnabled", "true", HEALTH),
+    ("AutomaticEnableChannelEnabled", "true", HEALTH),
+    ("AutomaticDisableKeywords", "", HEALTH),
+    ("ChannelDisableThreshold", "0", "不按响应时间停用渠道；首字节时限见设置 first_byte_seconds"),
+    ("GroupGroupRatio", "{}", "倍率按所用分组、用户、模型与服务相乘，没有分组对分组的倍率"),
+    ("TopupGroupRatio", "{}", "充值不按分组折算"),
+    ("DefaultUseAutoGroup", "false", "新令牌使用用户自己的分组"),
+    ("MjNotifyEnabled", "false", MIDJOURNEY),
+    ("MjAccountFilterEnabled", "false", MIDJOURNEY),
+    ("MjModeClearEnabled", "false", MIDJOURNEY),
+    ("MjActionCheckSuccessEnabled", "true", MIDJOURNEY),
+    ("CheckSensitiveEnabled", "false", NO_WORDS),
+    ("CheckSensitiveOnPromptEnabled", "false", NO_WORDS),
+    ("StopOnSensitiveEnabled", "false", NO_WORDS),
+    ("SensitiveWords", "", NO_WORDS),
+    ("ModelRequestRateLimitEnabled", "false", BY_KEY),
+    ("ModelRequestRateLimitCount", "0", BY_KEY),
+    ("ModelRequestRateLimitSuccessCount", "0", BY_KEY),
+    ("ModelRequestRateLimitDurationMinutes", "1", BY_KEY),
+    ("ModelRequestRateLimitGroup", "{}", BY_KEY),
+    ("StreamCacheQueueLength", "0", "流式响应逐块立即转发，没有缓存队列"),
+    ("GitHubOAuthEnabled", "false", OTHER_LOGIN),
+    ("LinuxDOOAuthEnabled", "false", OTHER_LOGIN),
+    ("TelegramOAuthEnabled", "false", OTHER_LOGIN),
+    ("WeChatAuthEnabled", "false", OTHER_LOGIN),
+    ("oidc.enabled", "false", OTHER_LOGIN),
+    ("TurnstileCheckEnabled", "false", "登录与注册按地址和用户名限速，没有 Turnstile 校验"),
+    ("WorkerUrl", "", "图片等文件由本系统直接获取"),
+    ("CustomCallbackAddress", "", "支付回调地址由 PUBLIC_URL 决定"),
+    ("general_setting.docs_link", "", "文档地址固定为 /docs"),
+    ("global.pass_through_request_enabled", "true", AS_SENT),
+    ("gemini.thinking_adapter_enabled", "false", AS_SENT),
+    ("claude.thinking_adapter_enabled", "false", AS_SENT),
+    ("claude.model_headers_settings", "{}", AS_SENT),
+    ("gemini.safety_settings", "{}", AS_SENT),
+    ("gemini.version_settings", "{}", AS_SENT),
+    ("console_setting.api_info_enabled", "false", PANELS),
+    ("console_setting.announcements_enabled", "false", PANELS),
+    ("console_setting.faq_enabled", "false", PANELS),
+    ("console_setting.uptime_kuma_enabled", "false", PANELS),
+    ("console_setting.api_info", "[]", PANELS),
+    ("console_setting.announcements", "[]", PANELS),
+    ("console_setting.faq", "[]", PANELS),
+    ("console_setting.uptime_kuma_groups", "[]", PANELS),
+];
+
+/// All of them.
+pub fn all(app: &App) -> impl Iterator<Item = Fixed> {
+    let computed = [
+        ("QuotaPerUnit", QUOTA_PER_DOLLAR.to_string(), "1 美元固定为 500000 额度"),
+        ("ServerAddress", app.config.public_url().to_owned(), "由环境变量 PUBLIC_URL 决定"),
+    ];
+    let constant = FIXED.iter().map(|(key, value, why)| (*key, (*value).to_owned(), *why));
+    computed.into_iter().chain(constant).map(|(key, value, why)| Fixed { key, value, why })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::name::NAMES;
+    use super::FIXED;
+
+    #[test]
+    fn what_is_fixed_is_nowhere_else_and_named_once() {
+        for (at, (key, _, why)) in FIXED.iter().enumerate() {
+            assert!(!why.is_empty() && NAMES.iter().all(|alias| alias.deployed != *key), "{key}");
+            assert!(FIXED.iter().skip(at + 1).all(|(other, ..)| other != key), "{key} twice");
+        }
+    }
+}

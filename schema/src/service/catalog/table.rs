@@ -1,0 +1,215 @@
+//! Prices as tables, as clients keep them that know a model by its ratios: each table names every model it has
+//! something to say of, and is put as a whole.
+//!
+//! What a table no longer names has the price of the vendor's list again. What has no effect yet (an output's ratio
+//! of a model without a price, an input's price of a model that is paid by the call) waits until it can have one, so
+//! that tables may come in any order.
+
+mod next;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::App;
+use crate::actor::{Act, Actor};
+use crate::db::Tx;
+use crate::error::{Error, Result};
+use crate::model::catalog::{Category, Model, ModelRowChange, NewModel, Price};
+use crate::model::lock;
+use crate::model::setting::StoredSetting;
+use crate::service::audit::{self, Target};
+use crate::service::field::{self, stale};
+use crate::service::setting::{self, names};
+use crate::value::Doc;
+
+use super::{announce, check_price, shown};
+
+/// Figures by the models' names.
+pub type Figures = BTreeMap<String, i64>;
+
+/// Tables of prices. In a change, what is `None` stays as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tables {
+    /// Input, in micro-dollars a million tokens.
+    pub input: Option<Figures>,
+    /// Output, in millionths of the input's price.
+    pub output: Option<Figures>,
+    /// Input that is read from a cache, likewise.
+    pub cache_read: Option<Figures>,
+    /// A call whatever its tokens are, in micro-dollars a million calls.
+    pub calls: Option<Figures>,
+}
+
+/// What was said of models and has no effect yet.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Waiting {
+    pub input: Figures,
+    pub output: Figures,
+    pub cache_read: Figures,
+}
+
+impl Tables {
+    fn all(&self) -> [&Option<Figures>; 4] {
+        [&self.input, &self.output, &self.cache_read, &self.calls]
+    }
+    /// True when nothing is to be changed.
+    pub fn is_empty(&self) -> bool {
+        self.all().iter().all(|table| table.is_none())
+    }
+}
+
+/// Whether a call costs the same whatever its tokens are.
+pub fn by_call(price: &Price) -> bool {
+    price.rates.input == 0 && price.rates.output == 0 && price.calls > 0
+}
+
+/// A rate in millionths of the input's; one where there is no input to compare it with.
+pub fn of_input(rate: i64, price: &Price) -> i64 {
+    if price.rates.input == 0 {
+        return super::price::ONE;
+    }
+    let input = i128::from(price.rates.input);
+    i64::try_from((i128::from(rate) * i128::from(super::price::ONE) + input / 2) / input).unwrap_or(i64::MAX)
+}
+
+/// The tables of these prices and of what waits.
+pub fn tables<'a>(prices: impl Iterator<Item = (&'a str, &'a Price)>, waiting: &Waiting) -> Tables {
+    let mut input = waiting.input.clone();
+    let (mut output, mut cache_read, mut calls) = (waiting.output.clone(), waiting.cache_read.clone(), Figures::new());
+    for (name, price) in prices {
+        if by_call(price) {
+            calls.insert(name.to_owned(), price.calls);
+            continue;
+        }
+        input.insert(name.to_owned(), price.rates.input);
+        output.insert(name.to_owned(), of_input(price.rates.output, price));
+        if let Some(read) = price.rates.cache_read {
+            cache_read.insert(name.to_owned(), of_input(read, price));
+        }
+    }
+    Tables { input: Some(input), output: Some(output), cache_read: Some(cache_read), calls: Some(calls) }
+}
+
+/// What waits, as far as this process knows.
+pub fn waiting(app: &App) -> Waiting {
+    setting::current(app).json(names::WAITING_PRICES)
+}
+
+/// Puts tables of prices, and settings that were changed by the same request: all of it, or nothing.
+pub async fn put_tables(
+    app: &App,
+    actor: &Actor,
+    tables: &Tables,
+    settings: &BTreeMap<String, Option<String>>,
+) -> Result<()> {
+    actor.may(Act::Configure)?;
+    let mut named = BTreeSet::new();
+    for table in tables.all().into_iter().flatten() {
+        if table.len() > 50_000 {
+            return Err(Error::invalid("prices", "a table names at most 50000 models"));
+        }
+        for name in table.keys() {
+            if *name != field::name("prices", name, 200)? {
+                return Err(Error::invalid("prices", format!("\"{name}\" is no model's name")));
+            }
+            named.insert(name.as_str());
+        }
+    }
+    let mut tx = app.db.begin().await?;
+    // Tables come several at once, and each builds on what the others left.
+    lock::take(&mut tx, "prices").await?;
+    let before: Waiting = stored_waiting(&mut tx).await?;
+    let mut waiting = before.clone();
+    let mut changed = false;
+    for model in Model::all(&mut tx).await? {
+        named.remove(model.name.as_str());
+        let list = model.price.as_ref().map(|p| &p.0);
+        let own = next::own(&model.name, (list, model.effective_price()), tables, &mut waiting)?;
+        if let Some(own) = own {
+            let set = ModelRowChange { override_price: Some(own.map(Doc)), ..ModelRowChange::default() };
+            changed |= change(app, &mut tx, actor, &model, &set).await?;
+        }
+    }
+    for name in named {
+        if let Some(Some(price)) = next::own(name, (None, None), tables, &mut waiting)? {
+            add(app, &mut tx, actor, name, price).await?;
+            changed = true;
+        }
+    }
+    let mut settings = settings.clone();
+    if waiting != before {
+        let text = serde_json::to_string(&waiting).map_err(Error::internal)?;
+        settings.insert(names::WAITING_PRICES.to_owned(), Some(text));
+    }
+    setting::put_in(app, &mut tx, actor, &settings).await?;
+    tx.commit().await?;
+    if !settings.is_empty() {
+        setting::announce(app).await?;
+    }
+    if changed {
+        announce(app).await;
+    }
+    Ok(())
+}
+
+/// Takes every price of the administrators' own away, so that the vendors' lists hold.
+pub async fn reset_prices(app: &App, actor: &Actor) -> Result<()> {
+    actor.may(Act::Configure)?;
+    let mut tx = app.db.begin().await?;
+    lock::take(&mut tx, "prices").await?;
+    let none = ModelRowChange { override_price: Some(None), ..ModelRowChange::default() };
+    for model in Model::all(&mut tx).await? {
+        if model.override_price.is_some() {
+            change(app, &mut tx, actor, &model, &none).await?;
+        }
+    }
+    let settings = BTreeMap::from([(names::WAITING_PRICES.to_owned(), None)]);
+    setting::put_in(app, &mut tx, actor, &settings).await?;
+    tx.commit().await?;
+    setting::announce(app).await?;
+    announce(app).await;
+    Ok(())
+}
+
+async fn stored_waiting(tx: &mut Tx) -> Result<Waiting> {
+    let all = StoredSetting::all(tx).await?;
+    let stored = all.into_iter().find(|row| row.name == names::WAITING_PRICES);
+    Ok(stored.and_then(|row| serde_json::from_str(&row.value).ok()).unwrap_or_default())
+}
+
+async fn change(app: &App, tx: &mut Tx, actor: &Actor, before: &Model, set: &ModelRowChange) -> Result<bool> {
+    if let Some(Some(price)) = &set.override_price {
+        check_price(&price.0)?;
+    }
+    let after = Model::update(tx, before.id, before.version, set, app.clock.now()).await?.ok_or_else(stale)?;
+    let target = Target { kind: "model", id: &before.id.to_string() };
+    audit::record(app, tx, actor, "model.change", target, shown(before), shown(&after)).await?;
+    Ok(true)
+}
+
+async fn add(app: &App, tx: &mut Tx, actor: &Actor, name: &str, price: Price) -> Result<()> {
+    check_price(&price)?;
+    let now = app.clock.now();
+    let row = NewModel {
+        name: name.to_owned(),
+        display_name: String::new(),
+        provider: String::new(),
+        category: Category::Chat,
+        description: String::new(),
+        enabled: true,
+        context_window: None,
+        max_output: None,
+        price: None,
+        override_price: Some(Doc(price)),
+        created_at: now,
+        updated_at: now,
+    };
+    let model = Model::insert(tx, &row).await?;
+    let target = Target { kind: "model", id: &model.id.to_string() };
+    audit::record(app, tx, actor, "model.add", target, (), shown(&model)).await
+}
+
+#[cfg(test)]
+mod tests;

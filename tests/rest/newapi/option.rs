@@ -1,0 +1,154 @@
+//! Options that the settings pages write: each takes effect, or is refused in words.
+
+use harness::at;
+use harness::fake_upstream::{FakeUpstream, Vendor};
+use schema::Micros;
+use serde_json::{Map, Value, json};
+
+use super::{Cast, cast, deployed, refused, told};
+
+/// An option as the pages read it.
+async fn option(c: &Cast, name: &str) -> String {
+    let all = told(&deployed(&c.root).get("/api/option/").await);
+    let found = all.as_array().and_then(|all| all.iter().find(|o| o["key"] == name)).cloned();
+    found.unwrap_or_else(|| panic!("no option {name}"))["value"].as_str().expect("text").to_owned()
+}
+
+async fn table(c: &Cast, name: &str) -> Map<String, Value> {
+    serde_json::from_str(&option(c, name).await).expect("a table")
+}
+
+async fn put(c: &Cast, name: &str, value: impl Into<Value>) -> harness::Answer {
+    deployed(&c.root).call("PUT", "/api/option/", json!({ "key": name, "value": value.into() })).await
+}
+
+/// A table with another figure in it, as its page sends it.
+async fn put_in(c: &Cast, name: &str, model: &str, figure: f64) {
+    let mut table = table(c, name).await;
+    table.insert(model.into(), figure.into());
+    told(&put(c, name, Value::Object(table).to_string()).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn prices_written_as_ratios_are_what_calls_cost() {
+    let c = cast().await;
+    let fake = FakeUpstream::start(Vendor::OpenAi).await;
+    let channel = json!({ "name": "c", "type": 1, "key": Vendor::OpenAi.key(), "base_url": fake.url(),
+        "models": "gpt-4o,mine", "group": "default", "status": 1 });
+    told(&c.admin.post("/api/channel", channel).await);
+    assert_eq!(table(&c, "ModelRatio").await["gpt-4o"], json!(1.25));
+    // What is so already changes no model.
+    told(&put(&c, "ModelRatio", option(&c, "ModelRatio").await).await);
+    put_in(&c, "ModelRatio", "gpt-4o", 50.0).await;
+    put_in(&c, "CompletionRatio", "gpt-4o", 2.5).await;
+    put_in(&c, "CacheRatio", "gpt-4o", 0.1).await;
+    // A new model's tables come in any order.
+    put_in(&c, "CompletionRatio", "mine", 3.0).await;
+    put_in(&c, "ModelRatio", "mine", 0.5).await;
+    let pricing = c.nobody.get("/api/pricing").await.json();
+    let row = |name: &str| {
+        let rows = pricing["data"].as_array().expect("rows");
+        rows.iter().find(|row| row["model_name"] == name).cloned().unwrap_or_else(|| panic!("{name}: {pricing}"))
+    };
+    let known = row("gpt-4o");
+    assert_eq!(
+        (&known["model_ratio"], &known["completion_ratio"], &known["cache_ratio"]),
+        (&json!(50.0), &json!(2.5), &json!(0.1))
+    );
+    assert_eq!((&row("mine")["model_ratio"], &row("mine")["completion_ratio"]), (&json!(0.5), &json!(3.0)));
+    // The other faces tell the same price, and the call costs it.
+    let model = c.nobody.get("/api/v1/models/gpt-4o").await.json();
+    assert_eq!(at(&model, "data.model.pricing.usd.input_price"), &json!(100.0), "{model}");
+    assert_eq!(at(&model, "data.model.pricing.usd.output_price"), &json!(250.0));
+    let token = told(&c.ann.post("/api/token", json!({ "name": "t", "unlimited_quota": true })).await);
+    let caller = c.nobody.bearer(token["key"].as_str().expect("a key"));
+    let body =
+        json!({ "model": "gpt-4o", "max_tokens": 50, "messages": [{ "role": "user", "content": "Say hello." }] });
+    let said = caller.post("/v1/chat/completions", body).await;
+    assert_eq!(said.status, 200, "{}", said.text);
+    let usage = &said.json()["usage"];
+    let count = |name: &str| usage[name].as_i64().expect("a count");
+    let cached = usage["prompt_tokens_details"]["cached_tokens"].as_i64().unwrap_or(0);
+    let cost = (count("prompt_tokens") - cached) * 100 + cached * 10 + count("completion_tokens") * 250;
+    for _ in 0..500 {
+        let user = told(&c.ann.get("/api/user/self").await);
+        if user["request_count"] == 1 {
+            assert_eq!(user["used_quota"], json!(Micros(cost).quota()), "{usage}");
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+
+    // By the call, and the vendor's price again.
+    put_in(&c, "ModelPrice", "gpt-4o", 0.25).await;
+    let pricing = c.nobody.get("/api/pricing").await.json();
+    let rows = pricing["data"].as_array().expect("rows");
+    let known = rows.iter().find(|row| row["model_name"] == "gpt-4o").expect("gpt-4o");
+    assert_eq!((&known["quota_type"], &known["model_price"]), (&json!(1), &json!(0.25)));
+    refused(&c.admin.post("/api/option/rest_model_ratio", Value::Null).await, 403, "an administrator");
+    told(&c.root.post("/api/option/rest_model_ratio", Value::Null).await);
+    assert_eq!(table(&c, "ModelRatio").await["gpt-4o"], json!(1.25));
+    assert!(!table(&c, "ModelPrice").await.contains_key("gpt-4o"));
+    assert!(!table(&c, "ModelRatio").await.contains_key("mine"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_that_make_no_sense_change_nothing() {
+    let c = cast().await;
+    let before = option(&c, "ModelRatio").await;
+    for bad in ["", "[]", "{", "{\"gpt-4o\": -1}", "{\"gpt-4o\": \"much\"}", "{\"gpt-4o\": 1e300}", "{\" x\": 1}"] {
+        refused(&put(&c, "ModelRatio", bad).await, 200, bad);
+    }
+    // All of one request, or nothing of it.
+    let both = json!({ "SystemName": "Other", "ModelRatio": "{\"gpt-4o\": -1}" });
+    refused(&c.root.call("PUT", "/api/option", both).await, 400, "half of it is wrong");
+    let both = json!({ "ModelRatio": "{\"gpt-4o\": 2}", "nothing_at_all": "1" });
+    refused(&c.root.call("PUT", "/api/option", both).await, 400, "the other half is wrong");
+    assert_eq!(option(&c, "ModelRatio").await, before);
+    assert_eq!(option(&c, "SystemName").await, "Tollgate");
+    for (name, bad) in [
+        ("GroupRatio", "{\"vip\": \"much\"}"),
+        ("GroupRatio", "{\"vip\": -1}"),
+        ("GroupRatio", "[1]"),
+        ("UserUsableGroups", "[]"),
+        ("AutoGroups", "{}"),
+    ] {
+        refused(&put(&c, name, bad).await, 200, &format!("{name} {bad}"));
+    }
+    told(&put(&c, "GroupRatio", "{\"default\":1,\"vip\":0.5}").await);
+    told(&put(&c, "UserUsableGroups", "{\"default\":\"Default\",\"vip\":\"VIP\"}").await);
+    let groups = told(&c.ann.get("/api/user/self/groups").await);
+    assert_eq!(at(&groups, "vip.ratio"), &json!(0.5), "{groups}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_changed_says_why_and_takes_what_it_is() {
+    let c = cast().await;
+    for (name, other) in [
+        ("SensitiveWords", "x"),
+        ("ModelRequestRateLimitEnabled", "true"),
+        ("LogConsumeEnabled", "false"),
+        ("QuotaForInviter", "5"),
+        ("GroupGroupRatio", "{\"a\":{}}"),
+        ("MjNotifyEnabled", "true"),
+        ("console_setting.faq_enabled", "true"),
+        ("gemini.safety_settings", "x"),
+        ("ServerAddress", "https://example.com"),
+    ] {
+        let now = option(&c, name).await;
+        told(&put(&c, name, now.as_str()).await);
+        let no = put(&c, name, other).await;
+        refused(&no, 200, name);
+        assert!(no.text.contains(name) && no.text.contains("不能修改"), "{}", no.text);
+        assert_eq!(option(&c, name).await, now, "{name}");
+    }
+    // A switch and a number over one setting.
+    let silence = ("general_setting.ping_interval_enabled", "general_setting.ping_interval_seconds");
+    assert_eq!((option(&c, silence.0).await.as_str(), option(&c, silence.1).await.as_str()), ("true", "15"));
+    told(&put(&c, silence.1, "30").await);
+    told(&put(&c, silence.0, "true").await);
+    assert_eq!(option(&c, silence.1).await, "30", "on already");
+    told(&put(&c, silence.0, "false").await);
+    assert_eq!(option(&c, silence.1).await, "0");
+    refused(&put(&c, silence.0, "perhaps").await, 200, "no switch");
+}
