@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::model::catalog::{Category, Model, ModelFilter, ModelOrder, ModelRowChange, NewModel, Price};
 use crate::page::{Counted, Direction, Page, Seek, Window};
 use crate::service::audit::{self, Target};
+use crate::service::directory;
 use crate::service::field::{self, stale};
 use crate::service::price::{self, Imported};
 use crate::value::Doc;
@@ -63,7 +64,11 @@ fn shown(model: &Model) -> serde_json::Value {
     })
 }
 
+/// Tells everybody that models are not what they were; whoever changed them sees it at once.
 async fn announce(app: &App) {
+    if let Err(error) = directory::load_models(app).await {
+        tracing::warn!(cause = error.cause(), "the changed models are read when their event comes");
+    }
     app.bus.publish(Event::ModelsChanged).await;
 }
 

@@ -136,7 +136,7 @@ async fn load_accounts(app: &App) -> Result<()> {
     Ok(())
 }
 
-async fn load_models(app: &App) -> Result<()> {
+pub(super) async fn load_models(app: &App) -> Result<()> {
     let _turn = app.directory.reading.lock().await;
     let mut conn = app.db.conn().await?;
     let rows = Model::all(&mut conn).await?;

@@ -70,14 +70,16 @@ async fn prices_written_as_ratios_are_what_calls_cost() {
     let count = |name: &str| usage[name].as_i64().expect("a count");
     let cached = usage["prompt_tokens_details"]["cached_tokens"].as_i64().unwrap_or(0);
     let cost = (count("prompt_tokens") - cached) * 100 + cached * 10 + count("completion_tokens") * 250;
+    let mut user = Value::Null;
     for _ in 0..500 {
-        let user = told(&c.ann.get("/api/user/self").await);
+        schema::service::settle::flush(&c.app.app).await.expect("the journal is carried");
+        user = told(&c.ann.get("/api/user/self").await);
         if user["request_count"] == 1 {
-            assert_eq!(user["used_quota"], json!(Micros(cost).quota()), "{usage}");
             break;
         }
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
+    assert_eq!((&user["request_count"], &user["used_quota"]), (&json!(1), &json!(Micros(cost).quota())), "{usage}");
 
     // By the call, and the vendor's price again.
     put_in(&c, "ModelPrice", "gpt-4o", 0.25).await;
