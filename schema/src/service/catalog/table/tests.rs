@@ -1,7 +1,5 @@
 //! Tables of prices, put by an administrator.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 use super::*;
 use crate::model::audit::AuditFilter;
 use crate::model::catalog::Rates;
