@@ -141,3 +141,49 @@ pub async fn purge_due(app: &App) -> Result<usize> {
 pub fn kind(word: &str) -> Result<LogKind> {
     LogKind::parse(word).ok_or_else(|| Error::invalid("kind", "kind is access or api"))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::clock::Time;
+    use crate::testing::TestApp;
+
+    fn request(at: Time, path: &str) -> NewRequestLog {
+        NewRequestLog {
+            at,
+            kind: LogKind::Api,
+            face: "newapi".into(),
+            method: "GET".into(),
+            path: path.into(),
+            status: 200,
+            user_id: None,
+            ip: "127.0.0.1".into(),
+            agent: String::new(),
+            duration_ms: 1,
+            request_size: 0,
+            response_size: 2,
+            request_id: path.into(),
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_is_past_its_retention_goes_and_the_rest_stays() {
+        let t = TestApp::new().await;
+        let root = t.admin().await;
+        let days = BTreeMap::from([(names::LOG_RETENTION_DAYS.to_owned(), Some("7".to_owned()))]);
+        setting::put(&t, &root, &days).await.expect("set");
+        let now = t.clock.now();
+        // More than are removed in one go.
+        let mut rows: Vec<NewRequestLog> = (0..1_005).map(|n| request(now.plus(-8 * DAY - n), "/old")).collect();
+        rows.extend([request(now.plus(-7 * DAY + 1), "/kept"), request(now, "/new")]);
+        write(&t, &rows).await.expect("written");
+        assert_eq!(purge_due(&t).await.expect("purged"), 1_005);
+        assert_eq!(purge_due(&t).await.expect("purged"), 0);
+        let left = pages(&t, &root, &LogFilter::default(), Window { limit: 10, offset: 0 }).await.expect("a page");
+        let mut paths: Vec<&str> = left.rows.iter().map(|row| row.path.as_str()).collect();
+        paths.sort_unstable();
+        assert_eq!(paths, ["/kept", "/new"]);
+    }
+}
