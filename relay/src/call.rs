@@ -155,7 +155,9 @@ impl Life {
             Ok(keeper) => keeper,
             Err(no) => return self.refuse(answer, *no, "pin_not_found"),
         };
-        if let Err(no) = self.bind(&view).await {
+        if self.rules.binding.is_some()
+            && let Err(no) = Box::pin(self.bind(&view)).await
+        {
             return self.refuse(answer, *no, "pin_not_read");
         }
         let mut tried: Vec<i64> = Vec::new();
@@ -175,7 +177,11 @@ impl Life {
             {
                 return self.refuse(answer, *no, "task_not_kept");
             }
-            let turn = match self.turn(&place, &mut answer).await {
+            let turn = match self.rules.turns {
+                None => Ok(None),
+                Some(_) => Box::pin(self.turn(&place, &mut answer)).await,
+            };
+            let turn = match turn {
                 Ok(turn) => turn,
                 Err(None) => return self.client_gone(),
                 Err(Some(why)) => {

@@ -4,13 +4,7 @@ use super::super::{Definition, Kind};
 use super::{names, row};
 
 pub(super) const ROWS: &[Definition] = &[
-    row(
-        "money",
-        names::WAITING_PRICES,
-        Kind::Json,
-        "{}",
-        "What tables of prices say of models and has no effect yet",
-    ),
+    row("money", names::WAITING_PRICES, Kind::Json, "{}", "What tables of prices say of models and has no effect yet"),
     row(
         "money",
         names::GROUP_RATIOS,
