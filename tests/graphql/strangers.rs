@@ -3,8 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use harness::{Client, PASSWORD, TestApp, at};
-use schema::model::account::AccountKind;
+use schema::model::account::{AccountKind, Health};
 use schema::money::Micros;
+use schema::service::account::{self, Mark};
 use schema::service::card::{CodeForm, Mint, Worth};
 use schema::service::task::{self, Begun};
 use schema::service::{card, plan, subscription, wallet};
@@ -21,6 +22,8 @@ struct Things {
     key: i64,
     call: String,
     task: i64,
+    /// Of a card that nobody redeemed.
+    code: String,
 }
 
 async fn things(app: &TestApp) -> Things {
@@ -59,7 +62,9 @@ async fn things(app: &TestApp) -> Things {
         name: String::new(),
         note: String::new(),
     };
-    let card = card::mint(&app.app, &system, mint).await.unwrap().remove(0).card.id;
+    let minted = card::mint(&app.app, &system, mint).await.unwrap().remove(0);
+    let mark = Mark { health: Health::Blocked, cool_until: None, note: "refused", status: 401 };
+    assert!(account::mark(&app.app, account, mark).await.unwrap());
     Things {
         own: vec![
             id("User", user),
@@ -69,7 +74,13 @@ async fn things(app: &TestApp) -> Things {
             id("LedgerEntry", 1),
             id("PlanSubscription", held.0.id),
         ],
-        for_admins: vec![id("Account", account), id("Card", card), id("AuditEntry", 1)],
+        for_admins: vec![
+            id("Account", account),
+            id("AccountEvent", 1),
+            id("Card", minted.card.id),
+            id("AuditEntry", 1),
+        ],
+        code: minted.code,
         user,
         key,
         call: call_id,
@@ -87,8 +98,10 @@ async fn seen(client: &Client, ids: &[String]) -> Vec<bool> {
 #[tokio::test(flavor = "multi_thread")]
 async fn nodes_are_shown_to_their_owner_and_to_administrators() {
     let app = TestApp::new().await;
-    let things = things(&app).await;
+    let mut things = things(&app).await;
     let ann = app.sign_in("ann", PASSWORD).await;
+    assert_eq!(mutate(&ann, "cardRedeem", json!({ "code": things.code })).await, [""; 0]);
+    things.own.push(id("CardRedemption", 1));
     let bob = app.user("bob").await;
     app.person("bea", Role::Admin, Micros::ZERO).await;
     let bea = app.sign_in("bea", PASSWORD).await;

@@ -7,19 +7,20 @@ use std::hash::Hash;
 use async_graphql::{Context, ID, Interface, Object};
 use schema::Error;
 use schema::service::{
-    account, account_group, announcement, api_key, audit, card, catalog, order, plan, setting, subscription, task,
-    usage, user, wallet,
+    account, account_group, announcement, api_key, audit, card, catalog, order, plan, request_log, setting,
+    subscription, task, usage, user, wallet,
 };
 
-use super::account::{Account, AccountGroup};
+use super::account::{Account, AccountEvent, AccountGroup};
 use super::announcement::Announcement;
 use super::api_key::ApiKey;
 use super::audit::AuditEntry;
-use super::card::Card;
+use super::card::{Card, CardRedemption};
 use super::ledger::LedgerEntry;
 use super::model::Model;
-use super::order::Order;
+use super::order::{Order, PaymentEvent};
 use super::plan::Plan;
+use super::request_log::RequestLog;
 use super::setting::Setting;
 use super::subscription::PlanSubscription;
 use super::task::Task;
@@ -35,16 +36,20 @@ use crate::node::{number, split};
 #[expect(clippy::large_enum_variant, reason = "lives for one field of one answer")]
 pub enum Node {
     Account(Account),
+    AccountEvent(AccountEvent),
     AccountGroup(AccountGroup),
     Announcement(Announcement),
     ApiKey(ApiKey),
     AuditEntry(AuditEntry),
     Card(Card),
+    CardRedemption(CardRedemption),
     LedgerEntry(LedgerEntry),
     Model(Model),
     Order(Order),
+    PaymentEvent(PaymentEvent),
     Plan(Plan),
     PlanSubscription(PlanSubscription),
+    RequestLog(RequestLog),
     Setting(Setting),
     Task(Task),
     UsageRecord(UsageRecord),
@@ -136,15 +141,19 @@ async fn find(ctx: &Context<'_>, ids: &[ID]) -> Result<Vec<Option<Node>>> {
         let names = &wanted.names;
         match kind.as_str() {
             "Account" => by_row!(account::several, Account),
+            "AccountEvent" => by_row!(account::several_events, AccountEvent),
             "AccountGroup" => by_row!(account_group::several, AccountGroup),
             "Announcement" => by_row!(announcement::several, Announcement),
             "ApiKey" => by_row!(api_key::several, ApiKey),
             "AuditEntry" => by_row!(audit::several, AuditEntry),
             "Card" => by_row!(card::several, Card),
+            "CardRedemption" => by_row!(card::several_redemptions, CardRedemption),
             "LedgerEntry" => by_row!(wallet::several, LedgerEntry),
             "Model" => by_row!(catalog::several, Model),
+            "PaymentEvent" => by_row!(order::several_payment_events, PaymentEvent),
             "Plan" => by_row!(plan::several, Plan),
             "PlanSubscription" => by_row!(subscription::several, PlanSubscription),
+            "RequestLog" => by_row!(request_log::several, RequestLog),
             "Task" => by_row!(task::several, Task),
             "User" => by_row!(user::several, User),
             "Order" => {

@@ -115,6 +115,13 @@ impl PaymentEvent {
     pub async fn find(conn: &mut Conn, id: i64) -> QueryResult<Option<Self>> {
         on!(conn, |c| payment_events::table.find(id).select(Self::as_select()).first(c).await.optional())
     }
+    pub async fn by_ids(conn: &mut Conn, ids: &[i64]) -> QueryResult<Vec<Self>> {
+        on!(conn, |c| payment_events::table
+            .filter(payment_events::id.eq_any(ids))
+            .select(Self::as_select())
+            .load(c)
+            .await)
+    }
     pub async fn insert(conn: &mut Conn, new: &NewPaymentEvent<'_>) -> QueryResult<Self> {
         on!(conn, |c| diesel::insert_into(payment_events::table)
             .values(new)

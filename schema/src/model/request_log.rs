@@ -101,6 +101,9 @@ macro_rules! filtered {
 }
 
 impl RequestLog {
+    pub async fn by_ids(conn: &mut Conn, ids: &[i64]) -> QueryResult<Vec<Self>> {
+        on!(conn, |c| request_logs::table.filter(request_logs::id.eq_any(ids)).select(Self::as_select()).load(c).await)
+    }
     /// Writes a batch in the caller's transaction.
     pub async fn insert_all(conn: &mut Conn, rows: &[NewRequestLog]) -> QueryResult<()> {
         on!(

@@ -32,6 +32,7 @@ pub use credentials::{Credentials, OauthTokens, Opened, Proxy, ProxyKind, ShownP
 pub use draft::{AccountChange, AccountDraft};
 pub use health::{
     Mark, Rests, events, mark, quota_start, recover_due, reset_all_usage, reset_status, reset_usage, rests,
+    several_events,
 };
 pub use read::{
     all, bound_keys, count, credentials_of, get, get_by_uid, groups_of, list, pages, proxy_of, several, tags,

@@ -186,6 +186,14 @@ pub async fn redemption_entries(
     Ok(Page::cut(Redemption::seek(&mut conn, filter, direction, seek).await?, seek))
 }
 
+/// Those of several redemptions that the caller may see.
+pub async fn several_redemptions(app: &App, actor: &Actor, ids: &[i64]) -> Result<Vec<Redemption>> {
+    let mut conn = app.db.conn().await?;
+    let mut found = Redemption::by_ids(&mut conn, ids).await?;
+    found.retain(|one| actor.owns_or_admin(one.user_id, "redemption").is_ok());
+    Ok(found)
+}
+
 /// How many redemptions there are.
 pub async fn redemption_count(app: &App, actor: &Actor, filter: &RedemptionFilter) -> Result<i64> {
     visible(actor, filter)?;

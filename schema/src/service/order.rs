@@ -171,6 +171,13 @@ pub async fn payment_events(
     Ok(Page::cut(PaymentEvent::seek(&mut conn, filter, seek).await?, seek))
 }
 
+/// Those of several of a provider's words that there are.
+pub async fn several_payment_events(app: &App, actor: &Actor, ids: &[i64]) -> Result<Vec<PaymentEvent>> {
+    actor.may(Act::ViewAll)?;
+    let mut conn = app.db.conn().await?;
+    Ok(PaymentEvent::by_ids(&mut conn, ids).await?)
+}
+
 /// How much the providers said, for administrators.
 pub async fn payment_count(app: &App, actor: &Actor, filter: &PaymentEventFilter) -> Result<i64> {
     actor.may(Act::ViewAll)?;

@@ -105,6 +105,13 @@ pub async fn list(app: &App, actor: &Actor, filter: &LogFilter, seek: &Seek) -> 
     Ok(Page::cut(RequestLog::seek(&mut conn, filter, seek).await?, seek))
 }
 
+/// Those of several requests that there are.
+pub async fn several(app: &App, actor: &Actor, ids: &[i64]) -> Result<Vec<RequestLog>> {
+    actor.may(Act::ViewAll)?;
+    let mut conn = app.db.conn().await?;
+    Ok(RequestLog::by_ids(&mut conn, ids).await?)
+}
+
 /// How many there are.
 pub async fn count(app: &App, actor: &Actor, filter: &LogFilter) -> Result<i64> {
     actor.may(Act::ViewAll)?;

@@ -168,6 +168,13 @@ pub async fn events(app: &App, actor: &Actor, account_id: Option<i64>, seek: &Se
     Ok(Page::cut(AccountEvent::seek(&mut conn, account_id, seek).await?, seek))
 }
 
+/// Those of several events that there are.
+pub async fn several_events(app: &App, actor: &Actor, ids: &[i64]) -> Result<Vec<AccountEvent>> {
+    actor.may(Act::ViewAll)?;
+    let mut conn = app.db.conn().await?;
+    Ok(AccountEvent::by_ids(&mut conn, ids).await?)
+}
+
 /// When accounts were last sent to rest.
 #[derive(Debug, Default)]
 pub struct Rests {
