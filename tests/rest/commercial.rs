@@ -154,7 +154,7 @@ async fn cards(s: &mut Shop) {
     let stats = s.w.step("GET", "/admin/cardkeys/stats", &[], Value::Null).await;
     assert_eq!(
         at(&stats, "stats"),
-        &json!({ "total": 4, "active": 2, "used": 2, "expired": 0, "disabled": 0, "byType": { "credit": 3, "plan": 1 } })
+        &json!({ "total": 4, "active": 2, "used": 2, "expired": 0, "disabled": 0, "byType": { "credit": 3, "plan": 1, "time": 0 } })
     );
     let unused = s.w.step("GET", "/admin/cardkeys?includeUsed=false", &[], Value::Null).await;
     assert_eq!(unused["total"], 2);
