@@ -1,8 +1,8 @@
 //! How far a request has come: batches leave when it can go no further without them, and not before.
 //!
 //! A request is watched while it runs ([`Progress::watch`]). Whatever a resolver asks of the loader then waits
-//! until the request has been polled to its end, nothing of it has been woken since, and no other batch is
-//! still reading or handing out what it read. So a level of the answer is asked for as a whole: how many
+//! until the request has been polled to its end, nothing of it has been woken since, and nothing else is still
+//! being read for it: no other batch that reads or hands out what it read, no statement of a resolver's own. So a level of the answer is asked for as a whole: how many
 //! statements an operation takes depends on what is selected, neither on the number of rows nor on the clock.
 
 use std::any::TypeId;
@@ -17,6 +17,7 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use futures_util::task::{AtomicWaker, FutureObj, Spawn, SpawnError};
 use futures_util::{FutureExt, Stream, StreamExt};
+use schema::db::{Watcher, watched};
 use tokio::sync::watch;
 
 /// A request's progress. Its copies are one.
@@ -40,7 +41,7 @@ struct State {
     woken: bool,
     /// It is over, or nobody wants it any more.
     over: bool,
-    /// Batches that read, or hand out what they read, or were only just begun.
+    /// Batches that read, or hand out what they read, or were only just begun; and resolvers' own reads.
     reading: usize,
     /// Batches that wait for more to be asked for.
     gathering: usize,
@@ -64,6 +65,18 @@ impl Progress {
         Watched { inner: events, progress: self }.boxed()
     }
 
+    /// Polls once, between the two notes of it.
+    fn step<T>(&self, cx: &Context<'_>, poll: impl FnOnce(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
+        self.0.outer.register(cx.waker());
+        self.0.change(|state| (state.running, state.woken) = (true, false));
+        let waker = Waker::from(self.0.clone());
+        let polled = watched(self.0.clone(), || poll(&mut Context::from_waker(&waker)));
+        self.0.change(|state| state.running = false);
+        polled
+    }
+}
+
+impl Shared {
     /// Changes the state, and lets the gathered leave when that makes it time.
     fn change(&self, change: impl FnOnce(&mut State)) {
         let mut state = self.state();
@@ -71,22 +84,22 @@ impl Progress {
         let at_rest = !state.running && !state.woken && state.reading == 0;
         if state.gathering > 0 && (state.over || at_rest) {
             state.reading += std::mem::take(&mut state.gathering);
-            self.0.left.send_modify(|times| *times += 1);
+            self.left.send_modify(|times| *times += 1);
         }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    /// Polls once, between the two notes of it.
-    fn step<T>(&self, cx: &Context<'_>, poll: impl FnOnce(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
-        self.0.outer.register(cx.waker());
-        self.change(|state| (state.running, state.woken) = (true, false));
-        let waker = Waker::from(self.0.clone());
-        let polled = poll(&mut Context::from_waker(&waker));
-        self.change(|state| state.running = false);
-        polled
+/// What a resolver reads for itself, from asking for a connection to giving it back.
+impl Watcher for Shared {
+    fn began(&self) {
+        self.change(|state| state.reading += 1);
+    }
+    fn ended(&self) {
+        self.change(|state| state.reading = state.reading.saturating_sub(1));
     }
 }
 
@@ -96,7 +109,7 @@ impl Wake for Shared {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).woken = true;
+        self.state().woken = true;
         self.outer.wake();
     }
 }
@@ -114,7 +127,7 @@ impl<T: Future + ?Sized> Future for Watched<T> {
         let this = &mut *self;
         let polled = this.progress.step(cx, |cx| this.inner.as_mut().poll(cx));
         if polled.is_ready() {
-            this.progress.change(|state| state.over = true);
+            this.progress.0.change(|state| state.over = true);
         }
         polled
     }
@@ -131,7 +144,7 @@ impl<T: Stream + ?Sized> Stream for Watched<T> {
 
 impl<T: ?Sized> Drop for Watched<T> {
     fn drop(&mut self) {
-        self.progress.change(|state| state.over = true);
+        self.progress.0.change(|state| state.over = true);
     }
 }
 
@@ -153,14 +166,14 @@ struct Reading(Progress);
 
 impl Reading {
     fn begin(progress: &Progress) -> Self {
-        progress.change(|state| state.reading += 1);
+        progress.0.began();
         Self(progress.clone())
     }
 }
 
 impl Drop for Reading {
     fn drop(&mut self) {
-        self.0.change(|state| state.reading = state.reading.saturating_sub(1));
+        self.0.0.ended();
     }
 }
 
@@ -171,7 +184,7 @@ impl Timer for Progress {
         async move {
             let mut left = progress.0.left.subscribe();
             let mut before = 0;
-            progress.change(|state| {
+            progress.0.change(|state| {
                 before = *left.borrow_and_update();
                 state.reading = state.reading.saturating_sub(1);
                 state.gathering += 1;

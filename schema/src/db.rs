@@ -3,6 +3,7 @@
 //! A query is written once and compiled for both with [`on!`]. Transactions are values: [`Db::begin`],
 //! then [`Tx::commit`]; dropping a `Tx` rolls back by losing its connection.
 
+mod held;
 mod kept;
 mod migrate;
 mod postgres;
@@ -17,6 +18,7 @@ use diesel_async::{AsyncConnection, AsyncPgConnection};
 
 use crate::error::{Error, Result};
 
+pub use held::{Held, Watcher, watched};
 pub use migrate::{down_all, migrate, pending};
 pub use statements::sent as statements_sent;
 pub use together::Together;
@@ -45,8 +47,8 @@ pub enum Db {
 /// A connection to whichever database we run on. Everything above this file is written for both.
 #[expect(clippy::large_enum_variant, reason = "lives on one task; boxing would allocate at every check-out")]
 pub enum Conn {
-    Pg(PooledConnection<'static, AsyncDieselConnectionManager<Pg>>),
-    Lite(PooledConnection<'static, AsyncDieselConnectionManager<Lite>>),
+    Pg(Held<PooledConnection<'static, AsyncDieselConnectionManager<Pg>>>),
+    Lite(Held<PooledConnection<'static, AsyncDieselConnectionManager<Lite>>>),
 }
 
 /// An open transaction; dereferences to [`Conn`].
@@ -122,8 +124,8 @@ impl Db {
     /// A connection for reading, or for one statement that is whole in itself.
     pub async fn conn(&self) -> Result<Conn> {
         match self {
-            Self::Pg(pool) => pool.get_owned().await.map(Conn::Pg).map_err(away),
-            Self::Lite { readers, .. } => readers.get_owned().await.map(Conn::Lite).map_err(away),
+            Self::Pg(pool) => Held::of(pool.get_owned()).await.map(Conn::Pg),
+            Self::Lite { readers, .. } => Held::of(readers.get_owned()).await.map(Conn::Lite),
         }
     }
 
@@ -132,12 +134,12 @@ impl Db {
         use diesel_async::TransactionManager;
         match self {
             Self::Pg(pool) => {
-                let mut c = pool.get_owned().await.map_err(away)?;
+                let mut c = Held::of(pool.get_owned()).await?;
                 <Pg as AsyncConnection>::TransactionManager::begin_transaction(&mut *c).await?;
                 Ok(Tx(Conn::Pg(c)))
             }
             Self::Lite { writer, .. } => {
-                let mut c = writer.get_owned().await.map_err(away)?;
+                let mut c = Held::of(writer.get_owned()).await?;
                 sqlite::begin_immediate(&mut c).await?;
                 Ok(Tx(Conn::Lite(c)))
             }

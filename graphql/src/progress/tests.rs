@@ -170,3 +170,29 @@ async fn a_batch_that_panics_holds_up_no_other() {
     tokio::time::timeout(Duration::from_secs(10), request).await.unwrap().unwrap().unwrap();
     assert_eq!(counted(&reads), (1, 0, 0));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_resolver_reads_itself_holds_back_what_others_ask_for() {
+    let file = std::env::temp_dir().join(format!("tollgate-progress-{}.db", std::process::id()));
+    let database =
+        schema::db::Db::connect(&format!("sqlite://{}", file.display()), schema::db::PoolSize(1)).await.unwrap();
+    let (progress, loader, reads) = begin();
+    let quick = async {
+        loader.load_one(First(1)).await.unwrap().unwrap();
+        loader.load_one(Last(1)).await.unwrap().unwrap();
+    };
+    let slow = async {
+        let conn = database.conn().await.unwrap();
+        // Nothing wakes it, and nothing of it is asked of the loader.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        drop(conn);
+        loader.load_one(First(2)).await.unwrap().unwrap();
+        loader.load_one(Last(2)).await.unwrap().unwrap();
+    };
+    progress.watch(join(quick, slow)).await;
+    drop(database);
+    for end in ["", "-wal", "-shm"] {
+        let _ = std::fs::remove_file(format!("{}{end}", file.display()));
+    }
+    assert_eq!(counted(&reads), (1, 0, 1));
+}

@@ -25,7 +25,7 @@ pub async fn migrate(db: &Db) -> Result<usize> {
         Conn::Pg(mut c) => {
             c.batch_execute(&format!("SET statement_timeout = 0; SELECT pg_advisory_lock({LOCK})")).await?;
             let (mut c, done) = {
-                let mut harness = AsyncMigrationHarness::new(c);
+                let mut harness = AsyncMigrationHarness::new(c.into_inner());
                 let done = harness.run_pending_migrations(POSTGRES).map(|v| v.len()).map_err(|e| e.to_string());
                 (harness.into_inner(), done)
             };
@@ -33,7 +33,7 @@ pub async fn migrate(db: &Db) -> Result<usize> {
             done.map_err(Error::internal)
         }
         Conn::Lite(c) => {
-            let mut harness = AsyncMigrationHarness::new(c);
+            let mut harness = AsyncMigrationHarness::new(c.into_inner());
             harness.run_pending_migrations(SQLITE).map(|v| v.len()).map_err(Error::internal)
         }
     }
@@ -42,12 +42,14 @@ pub async fn migrate(db: &Db) -> Result<usize> {
 /// Undoes every migration (for the test that proves that down mirrors up).
 pub async fn down_all(db: &Db) -> Result<usize> {
     match db.conn().await? {
-        Conn::Pg(c) => {
-            AsyncMigrationHarness::new(c).revert_all_migrations(POSTGRES).map(|v| v.len()).map_err(Error::internal)
-        }
-        Conn::Lite(c) => {
-            AsyncMigrationHarness::new(c).revert_all_migrations(SQLITE).map(|v| v.len()).map_err(Error::internal)
-        }
+        Conn::Pg(c) => AsyncMigrationHarness::new(c.into_inner())
+            .revert_all_migrations(POSTGRES)
+            .map(|v| v.len())
+            .map_err(Error::internal),
+        Conn::Lite(c) => AsyncMigrationHarness::new(c.into_inner())
+            .revert_all_migrations(SQLITE)
+            .map(|v| v.len())
+            .map_err(Error::internal),
     }
 }
 
