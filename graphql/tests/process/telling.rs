@@ -11,16 +11,18 @@ use crate::product::{Folder, PATIENCE, Product, post};
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const CALLER: &str = "00f067aa0ba902b7";
 
-/// A collector, and the bodies it is sent.
+/// A collector that is busy at first, and the bodies it is sent.
 fn collector() -> (SocketAddr, mpsc::Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let at = listener.local_addr().unwrap();
     let (heard, bodies) = mpsc::channel();
     std::thread::spawn(move || {
+        let mut answers = ["503 Service Unavailable"].into_iter().chain(std::iter::repeat("200 OK"));
         for line in listener.incoming() {
             // A test that has what it wants listens no more.
-            let Ok(line) = line else { break };
-            if heard.send(receive(line)).is_err() {
+            let (Ok(line), Some(answer)) = (line, answers.next()) else { break };
+            let body = receive(line, answer);
+            if answer == "200 OK" && heard.send(body).is_err() {
                 break;
             }
         }
@@ -28,8 +30,8 @@ fn collector() -> (SocketAddr, mpsc::Receiver<String>) {
     (at, bodies)
 }
 
-/// Reads one request, and consents.
-fn receive(mut line: TcpStream) -> String {
+/// Reads one request, and answers it.
+fn receive(mut line: TcpStream, answer: &str) -> String {
     let mut request = String::new();
     let mut buffer = [0; 4096];
     loop {
@@ -45,7 +47,7 @@ fn receive(mut line: TcpStream) -> String {
             _ => break,
         }
     }
-    let _ = line.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    let _ = write!(line, "HTTP/1.1 {answer}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
     request
 }
 

@@ -19,10 +19,10 @@ pub fn start(config: &Config) -> Result<(), String> {
     let started = match &config.otlp_endpoint {
         None => registry.with(filter).with(lines(config)).try_init(),
         // A quiet log takes nothing from the collector.
-        Some(endpoint) => registry
-            .with(lines(config).with_filter(filter))
-            .with(otlp::layer(endpoint).with_filter(LevelFilter::INFO))
-            .try_init(),
+        Some(endpoint) => {
+            let spans = otlp::layer(endpoint).map_err(|e| format!("spans cannot be sent: {e}"))?;
+            registry.with(lines(config).with_filter(filter)).with(spans.with_filter(LevelFilter::INFO)).try_init()
+        }
     };
     started.map_err(|e| format!("logging could not start: {e}"))
 }

@@ -13,12 +13,17 @@ use tracing_subscriber::registry::LookupSpan;
 
 const QUEUE: usize = 4096;
 const BATCH: usize = 512;
+/// How often a batch is tried before its spans are given up.
+const TRIES: u32 = 3;
 
 /// The layer that sends.
-pub fn layer(endpoint: &str) -> Exporter {
+pub fn layer(endpoint: &str) -> reqwest::Result<Exporter> {
+    // Logging starts before all else that speaks TLS.
+    schema::app::install_crypto();
+    let client = reqwest::Client::builder().timeout(Duration::from_secs(5)).build()?;
     let (sender, queue) = mpsc::channel(QUEUE);
-    tokio::spawn(send(format!("{endpoint}/v1/traces"), queue));
-    Exporter { sender, next: AtomicU64::new(u64::from_le_bytes(schema::id::random::<8>())) }
+    tokio::spawn(send(client, format!("{endpoint}/v1/traces"), queue));
+    Ok(Exporter { sender, next: AtomicU64::new(u64::from_le_bytes(schema::id::random::<8>())) })
 }
 
 /// Collects closed spans.
@@ -134,15 +139,20 @@ fn nanos() -> u128 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_nanos())
 }
 
-async fn send(url: String, mut queue: mpsc::Receiver<Value>) {
-    let Ok(client) = reqwest::Client::builder().timeout(Duration::from_secs(5)).build() else { return };
+async fn send(client: reqwest::Client, url: String, mut queue: mpsc::Receiver<Value>) {
     let mut spans = Vec::with_capacity(BATCH);
     while queue.recv_many(&mut spans, BATCH).await > 0 {
         let body = json!({ "resourceSpans": [{
             "resource": { "attributes": [{ "key": "service.name", "value": { "stringValue": "tollgate" } }] },
             "scopeSpans": [{ "scope": { "name": "tollgate" }, "spans": std::mem::take(&mut spans) }],
         }] });
-        let _ = client.post(&url).json(&body).send().await;
+        for pause in 1..=TRIES {
+            match client.post(&url).json(&body).send().await {
+                // What a collector refuses it would refuse again, unless it says that it is busy.
+                Ok(answer) if !matches!(answer.status().as_u16(), 429 | 502..=504) => break,
+                _ => tokio::time::sleep(Duration::from_secs(pause.into())).await,
+            }
+        }
     }
 }
 
