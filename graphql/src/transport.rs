@@ -312,8 +312,9 @@ where
 {
     let settings = settings.into();
     let catalogue = catalogue::Catalogue::read(&schema.sdl()).expect("the schema's own SDL can be read back");
-    let compress =
-        SizeAbove::new(settings.limits.compress_above).and(NotForContentType::const_new("text/event-stream"));
+    let compress = SizeAbove::new(settings.limits.compress_above)
+        .and(NotForContentType::const_new("text/event-stream"))
+        .and(NotForContentType::const_new("multipart/mixed"));
     let plane = Arc::new(Plane {
         engine: Arc::new(schema),
         gate,

@@ -6,6 +6,7 @@
 // TOKEN is a bearer token of a caller who may introspect. SUBSCRIPTION is a subscription document that delivers
 // at least one event soon; without it the checks that need a running subscription are left out.
 
+import { tell } from './check.mjs';
 import { httpAudits } from './http.mjs';
 import { socketChecks } from './socket.mjs';
 import { streamChecks } from './stream.mjs';
@@ -15,22 +16,9 @@ if (!url) {
   console.error('usage: node audit.mjs URL [TOKEN] [SUBSCRIPTION]');
   process.exit(2);
 }
-const target = { url, token, subscription };
 
-let failed = 0;
-for (const [title, suite] of [
+await tell({ url, token, subscription }, [
   ['GraphQL over HTTP', httpAudits],
   ['graphql-transport-ws', socketChecks],
   ['graphql-sse', streamChecks],
-]) {
-  const results = await suite(target);
-  const passed = results.filter((result) => result.ok).length;
-  console.log(`${title}: ${passed}/${results.length}`);
-  for (const { name, ok, why } of results) {
-    if (!ok) {
-      failed += 1;
-      console.log(`  FAIL ${name}${why ? `\n       ${why}` : ''}`);
-    }
-  }
-}
-process.exit(failed === 0 ? 0 : 1);
+]);

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Audits the real binary from outside: GraphQL over HTTP, graphql-transport-ws and graphql-sse with the reference
-# clients, and GraphiQL in a headless Chromium. Starts what it needs on free ports and stops it again.
+# clients; Apollo Client, urql and relay-compiler as they come; GraphiQL in a headless Chromium. Starts what it needs on free ports and stops it again.
 #
 #   tests/graphql_audit/run.sh            builds the binary first
 #   BINARIES=target/release tests/graphql_audit/run.sh
@@ -26,5 +26,6 @@ token=$(curl -fsS "$app/graphql" -H 'content-type: application/json' \
 
 ticks='subscription { usageTotals(every: 1) { at seconds totalRequests } }'
 node audit.mjs "$app/graphql" "$token" "$ticks"
+node clients.mjs "$app/graphql" "$token"
 echo "GraphiQL in Chromium:"
 node browser.mjs "$app" admin "$password" '{ viewer { username role } }' "$ticks"

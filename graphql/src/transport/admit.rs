@@ -134,7 +134,7 @@ fn road_carries(kind: OperationType, source: &Source) -> Result<(), Fault> {
             Err(Fault::http(HttpFault::Method("POST"), "Mutations are sent by POST."))
         }
         OperationType::Subscription if !source.streams => Err(Fault::bad_request(
-            "Subscriptions need a websocket (graphql-transport-ws) or Accept: text/event-stream.",
+            "Subscriptions need a websocket (graphql-transport-ws), or Accept: text/event-stream or multipart/mixed;subscriptionSpec=1.0.",
         )),
         _ => Ok(()),
     }

@@ -30,25 +30,29 @@ pub struct Accepts {
     pub single: Option<Media>,
     /// Whether an event stream was named.
     pub stream: bool,
+    /// Whether subscriptions in parts were named (`multipart/mixed` with `subscriptionSpec=1.0`).
+    pub parts: bool,
 }
 
 impl Accepts {
     /// The form for refusals: of a caller that takes only event streams, the one that tells by status.
     pub fn refusal(self) -> Media {
-        self.single.unwrap_or(if self.stream { Media::GraphqlResponse } else { Media::Json })
+        self.single.unwrap_or(if self.stream || self.parts { Media::GraphqlResponse } else { Media::Json })
     }
 }
 
 /// Reads `Accept`. A missing one, and `*/*`, mean `application/json`.
 pub fn accepts(headers: &HeaderMap) -> Result<Accepts, Fault> {
     let mut ranges = Vec::new();
+    let mut parts = false;
     for value in headers.get_all(header::ACCEPT) {
         // An unreadable header says nothing we could honour.
         let value = value.to_str().unwrap_or_default();
         ranges.extend(value.split(',').filter_map(range));
+        parts |= value.split(',').any(takes_parts);
     }
     if ranges.is_empty() {
-        return Ok(Accepts { single: Some(Media::Json), stream: false });
+        return Ok(Accepts { single: Some(Media::Json), stream: false, parts: false });
     }
     let stream = quality(&ranges, &["text/event-stream"]) > 0;
     let named = [
@@ -70,13 +74,26 @@ pub fn accepts(headers: &HeaderMap) -> Result<Accepts, Fault> {
             .find(|(_, name)| any && !refused(name))
             .map(|(media, _)| media)
     });
-    if single.is_none() && !stream {
+    if single.is_none() && !stream && !parts {
         return Err(Fault::http(
             HttpFault::NotAcceptable,
             "Answers are application/graphql-response+json, application/json or text/event-stream.",
         ));
     }
-    Ok(Accepts { single, stream })
+    Ok(Accepts { single, stream, parts })
+}
+
+/// Whether a media range names subscriptions in parts. `multipart/mixed` alone means other things, too.
+fn takes_parts(part: &str) -> bool {
+    let part = part.to_ascii_lowercase();
+    let mut pieces = part.split(';').map(str::trim);
+    pieces.next() == Some("multipart/mixed")
+        && pieces.any(|piece| {
+            piece.split_once('=').is_some_and(|(name, value)| {
+                name.trim() == "subscriptionspec" && value.trim().trim_matches('"').starts_with("1.")
+            })
+        })
+        && range(&part).is_some_and(|(_, weight)| weight > 0)
 }
 
 /// A media range in small letters and its weight in thousandths.
@@ -156,6 +173,22 @@ mod tests {
         assert_eq!(accept("application/json, text/event-stream, multipart/mixed"), Some((json, true)));
         assert_eq!(accept("text/html"), None);
         assert_eq!(accept("application/json;q=0"), None);
+    }
+
+    #[test]
+    fn subscriptions_in_parts_are_asked_for_by_their_parameter() {
+        let parts = |value: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::ACCEPT, value.parse().unwrap());
+            accepts(&headers).map(|accepts| (accepts.parts, accepts.stream, accepts.single)).ok()
+        };
+        let telling = Some(Media::GraphqlResponse);
+        let asked = "multipart/mixed;boundary=graphql;subscriptionSpec=1.0,application/graphql-response+json";
+        assert_eq!(parts(asked), Some((true, false, telling)));
+        assert_eq!(parts("multipart/mixed; boundary=\"-\"; subscriptionSpec=\"1.0\""), Some((true, false, None)));
+        assert_eq!(parts("multipart/mixed;deferSpec=20220824, application/json").map(|p| p.0), Some(false));
+        assert_eq!(parts("multipart/mixed;subscriptionSpec=1.0;q=0, application/json").map(|p| p.0), Some(false));
+        assert_eq!(parts("multipart/mixed"), None);
     }
 
     #[test]

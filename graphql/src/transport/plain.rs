@@ -91,13 +91,16 @@ async fn converse<G: Gate>(
         peer,
         user_agent: Source::user_agent(&parts.headers),
         writes,
-        streams: accepts.stream,
+        streams: accepts.stream || accepts.parts,
     };
     let admitted = admit::admit(plane, &principal, &source, call).await?;
     let subscribes = admitted.info.kind == async_graphql::parser::types::OperationType::Subscription;
     match accepts.single {
         Some(form) if !subscribes => Ok(reply(run::once(plane.clone(), admitted).await, form, request_id)),
-        _ => Ok(stream::respond(plane.clone(), principal, admitted, request_id)),
+        _ => {
+            let form = if accepts.stream { stream::Form::Events } else { stream::Form::Parts };
+            Ok(stream::respond(plane.clone(), principal, admitted, request_id, form))
+        }
     }
 }
 

@@ -123,7 +123,12 @@ impl<G: Gate> Visit<G> {
                 message = inbox.next() => message,
             };
             let text = match message {
-                None | Some(Ok(Message::Close(_))) => return None,
+                None => return None,
+                Some(Ok(Message::Close(_))) => {
+                    // Reading on sends the answering close, without which the other end takes this for a failure.
+                    drop(tokio::time::timeout(Duration::from_secs(2), inbox.next()).await);
+                    return None;
+                }
                 Some(Err(error)) => return Close::of_read_error(error),
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => {
                     heard = Instant::now();

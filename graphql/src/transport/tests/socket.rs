@@ -5,7 +5,7 @@ use std::{sync::atomic::Ordering, time::Duration};
 use futures_util::{SinkExt, StreamExt};
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, connect_async,
-    tungstenite::{Message, client::IntoClientRequest},
+    tungstenite::{Message, client::IntoClientRequest, protocol::CloseFrame},
 };
 
 use super::*;
@@ -178,6 +178,16 @@ async fn a_client_that_leaves_takes_its_operations_along() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     panic!("the subscription goes on without its socket");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_s_close_is_answered() {
+    let site = site(Limits::default()).await;
+    let mut wire = ready(&site).await;
+    ask(&mut wire, "x", "subscription { ticks(count: 100000, every: 3600000) }").await;
+    hear(&mut wire).await;
+    wire.send(Message::Close(Some(CloseFrame { code: 1000.into(), reason: "Normal Closure".into() }))).await.unwrap();
+    assert_eq!(hear(&mut wire).await, json!([1000, "Normal Closure"]));
 }
 
 #[tokio::test(flavor = "multi_thread")]

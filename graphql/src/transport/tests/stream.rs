@@ -38,6 +38,43 @@ async fn a_subscription_is_events_and_a_complete() {
     );
 }
 
+async fn open_parts(site: &Site, query: &str) -> Told {
+    let accept = "multipart/mixed;boundary=graphql;subscriptionSpec=1.0,application/graphql-response+json,application/json;q=0.9";
+    let headers = [("content-type", "application/json"), ("accept", accept), ("authorization", "Bearer admin")];
+    site.send(Method::POST, "/graphql", &headers, json!({ "query": query }).to_string()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_subscription_comes_in_parts_where_that_is_asked_for() {
+    let limits = Limits { keepalive: Duration::from_millis(100), ..Limits::default() };
+    let site = site(limits).await;
+    let told = open_parts(&site, "subscription { ticks(count: 2, every: 350) }").await;
+    assert_eq!(told.status, 200);
+    assert_eq!(told.header("content-type"), "multipart/mixed; boundary=\"graphql\"; subscriptionSpec=1.0");
+    let text = String::from_utf8(told.body.to_vec()).unwrap();
+    let body = text.strip_prefix("\r\n--graphql").and_then(|rest| rest.strip_suffix("--\r\n"));
+    let parts: Vec<Value> = body
+        .expect("an opening and an end")
+        .split_terminator("\r\n--graphql")
+        .map(|part| part.strip_prefix("\r\ncontent-type: application/json\r\n\r\n").expect("a part's head"))
+        .map(|json| serde_json::from_str(json).unwrap())
+        .collect();
+    let events: Vec<&Value> = parts.iter().filter(|part| **part != json!({})).collect();
+    assert_eq!(
+        events,
+        [&json!({"payload": {"data": {"ticks": 0}}}), &json!({"payload": {"data": {"ticks": 1}}})],
+        "{text}"
+    );
+    assert!(parts.len() > 2, "signs of life in between: {text}");
+    // Refusals come by status; what fails later, as a part. A query is one answer.
+    refused(&open_parts(&site, "subscription { nothing }").await, 400, "GRAPHQL_VALIDATION_FAILED");
+    let denied = open_parts(&site, "subscription { denied }").await;
+    let denied = String::from_utf8(denied.body.to_vec()).unwrap();
+    assert!(denied.contains("{\"payload\":{\"errors\":[") && denied.contains("FORBIDDEN"), "{denied}");
+    let query = open_parts(&site, "{ greeting }").await;
+    assert_eq!(query.header("content-type"), "application/graphql-response+json; charset=utf-8");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn queries_and_mutations_stream_too() {
     let site = site(Limits::default()).await;
