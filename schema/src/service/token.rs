@@ -47,6 +47,8 @@ pub struct Issued {
     pub token: String,
     pub jti: String,
     pub expires_at: Time,
+    /// How long it is good for from when it was issued.
+    pub life_ms: i64,
 }
 
 /// Issues a token to a user.
@@ -65,7 +67,7 @@ pub fn issue(app: &App, user: &User, face: Face, ttl_ms: i64, family: Option<Str
     };
     let token =
         jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &app.tokens.sign).map_err(Error::internal)?;
-    Ok(Issued { token, jti: claims.jti, expires_at })
+    Ok(Issued { token, jti: claims.jti, expires_at, life_ms: ttl_ms })
 }
 
 /// Reads a token's claims; signature, issuer and expiry checked, nothing looked up.
@@ -111,7 +113,7 @@ pub fn issue_probe(app: &App, actor: &Actor, account_uid: &str, ttl_ms: i64) -> 
     };
     let token =
         jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &app.tokens.sign).map_err(Error::internal)?;
-    Ok(Issued { token, jti: claims.jti, expires_at })
+    Ok(Issued { token, jti: claims.jti, expires_at, life_ms: ttl_ms })
 }
 
 /// The public id of the account whose health check a token opens.

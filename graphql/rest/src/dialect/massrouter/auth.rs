@@ -2,6 +2,7 @@
 
 use axum::extract::{FromRequestParts, State};
 use http::request::Parts;
+use schema::clock::SECOND;
 use schema::service::session::{self, Pair};
 use schema::service::user::{self as people, NewPerson};
 use schema::{App, Error, Face, Role};
@@ -20,7 +21,7 @@ pub struct Register {
 }
 
 /// A signed-in person and their tokens.
-pub fn pair(app: &App, pair: &Pair) -> Value {
+pub fn pair(pair: &Pair) -> Value {
     let user = &pair.user;
     json!({
         "user": {
@@ -34,7 +35,7 @@ pub fn pair(app: &App, pair: &Pair) -> Value {
             "access_token": pair.access.token,
             "refresh_token": pair.refresh,
             "token_type": "Bearer",
-            "expires_in": (pair.access.expires_at.0 - app.clock.now().0) / 1000,
+            "expires_in": pair.access.life_ms / SECOND,
         },
     })
 }
@@ -52,7 +53,7 @@ pub async fn register(State(app): State<App>, caller: Maybe, form: Body<Register
     };
     let user = people::register(&app, &caller, person).await?;
     let opened = session::open_pair(&app, &caller, user).await?;
-    Ok(data(&app, pair(&app, &opened)))
+    Ok(data(&app, pair(&opened)))
 }
 
 #[derive(Deserialize)]
@@ -66,7 +67,7 @@ pub async fn login(State(app): State<App>, caller: Maybe, form: Body<Login>) -> 
     let form = form.0;
     let user = session::check(&app, &caller, &form.email, &form.password, Role::User).await?;
     let opened = session::open_pair(&app, &caller, user).await?;
-    Ok(data(&app, pair(&app, &opened)))
+    Ok(data(&app, pair(&opened)))
 }
 
 /// The refresh token stands where other requests have the access token.
@@ -89,5 +90,5 @@ impl FromRequestParts<App> for Presented {
 
 pub async fn refresh(State(app): State<App>, Presented(token, caller): Presented) -> Reply {
     let opened = session::refresh(&app, &caller, &token).await?;
-    Ok(data(&app, pair(&app, &opened)))
+    Ok(data(&app, pair(&opened)))
 }
