@@ -14,6 +14,7 @@ use crate::money::{DOLLAR, Micros};
 use crate::service::audit::{self, Target};
 use crate::service::field;
 use crate::service::plan::NOT_FOUND as NO_PLAN;
+use crate::service::setting::{self, names};
 
 /// Most cards in one call.
 pub const MOST: usize = 10_000;
@@ -191,6 +192,7 @@ fn check(app: &App, order: &Mint) -> Result<()> {
         }
         Worth::Plan { .. } => {}
     }
+    check_limits(app, order)?;
     match &order.form {
         CodeForm::Grouped { prefix } => {
             if prefix.is_empty() || prefix.len() > 16 || !prefix.bytes().all(|b| b.is_ascii_alphanumeric()) {
@@ -213,6 +215,31 @@ fn check(app: &App, order: &Mint) -> Result<()> {
                 return refuse("code", "a code has 6 to 64 letters, digits, '-' or '_'");
             }
         }
+    }
+    Ok(())
+}
+
+/// Refuses cards beyond the limits of the settings, where those are switched on.
+fn check_limits(app: &App, order: &Mint) -> Result<()> {
+    let settings = setting::current(app);
+    if !settings.bool(names::CARD_LIMITS) {
+        return Ok(());
+    }
+    let (value, ms) = match order.worth {
+        Worth::Credit(value) => (value, 0),
+        Worth::Time { credit, ms } => (credit, ms),
+        Worth::Plan { .. } => (Micros::ZERO, 0),
+    };
+    let most = settings.number(names::CARD_MOST_USD);
+    if Micros::from_dollars(most).is_some_and(|most| value > most) {
+        return Err(Error::invalid("value", format!("a card may be worth at most {most} dollars")));
+    }
+    let days = settings.int(names::CARD_MOST_DAYS);
+    if ms > days * DAY {
+        return Err(Error::invalid("timeAmount", format!("a card may give at most {days} days")));
+    }
+    if order.expires_at.is_some_and(|end| end > app.clock.now().plus(days * DAY)) {
+        return Err(Error::invalid("expiresAt", format!("a card may be kept at most {days} days")));
     }
     Ok(())
 }

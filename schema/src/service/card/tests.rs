@@ -3,6 +3,7 @@ use crate::clock::{DAY, MINUTE};
 use crate::model::card::CardStatus;
 use crate::money::Micros;
 use crate::service::plan::{get as get_plan, init_defaults};
+use crate::service::setting::{self, names};
 use crate::service::{subscription, wallet};
 use crate::testing::{START, TestApp};
 
@@ -160,4 +161,33 @@ async fn ten_thousand_cards_in_one_call() {
     assert!(mint(&t, &admin, order(0, DOLLAR)).await.is_err());
     let bob = t.user("bob").await;
     assert_eq!(mint(&t, &bob, order(1, DOLLAR)).await.map_err(|e| e.code()).map(|_| ()), Err("FORBIDDEN"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cards_keep_to_the_limits_of_the_settings_once_these_are_on() {
+    let t = TestApp::new().await;
+    let admin = t.admin().await;
+    let life = |credit: i64, days: i64| Worth::Time { credit: Micros(credit), ms: days * DAY };
+    let beyond = [
+        ("value", order(1, Worth::Credit(Micros(2_000_001)))),
+        ("value", order(1, life(2_000_001, 1))),
+        ("timeAmount", order(1, life(0, 4))),
+        ("expiresAt", Mint { expires_at: Some(START.plus(3 * DAY + 1)), ..order(1, DOLLAR) }),
+    ];
+    for (_, order) in &beyond {
+        mint(&t, &admin, order.clone()).await.expect("nothing limits it");
+    }
+    let limits = [(names::CARD_LIMITS, "true"), (names::CARD_MOST_USD, "2"), (names::CARD_MOST_DAYS, "3")];
+    let limits = limits.into_iter().map(|(name, value)| (name.to_owned(), Some(value.to_owned()))).collect();
+    setting::put(&t, &admin, &limits).await.expect("limited");
+    for (field, order) in beyond {
+        match mint(&t, &admin, order.clone()).await {
+            Err(Error::Invalid { field: named, .. }) => assert_eq!(named, field),
+            other => panic!("{order:?}: {other:?}"),
+        }
+    }
+    for worth in [Worth::Credit(Micros(2_000_000)), life(2_000_000, 3)] {
+        let within = Mint { expires_at: Some(START.plus(3 * DAY)), ..order(1, worth) };
+        mint(&t, &admin, within).await.expect("within the limits");
+    }
 }

@@ -45,4 +45,13 @@ pub(super) const ROWS: &[Definition] = &[
     row("money", names::REPORT_CURRENCY, Kind::Text(3), "CNY", "Currency in which revenue is reported"),
     row("money", names::CARD_ATTEMPTS, Kind::Int(1, 100_000), "20", "Wrong card codes per user within the window"),
     row("money", names::CARD_WINDOW_SECONDS, Kind::Int(1, 86_400), "600", "Length of that window"),
+    row("money", names::CARD_LIMITS, Kind::Bool, "false", "Whether new cards keep to the two limits below"),
+    row("money", names::CARD_MOST_USD, Kind::Number(0.0, 1e9), "1000", "The most dollars a new card may be worth"),
+    row(
+        "money",
+        names::CARD_MOST_DAYS,
+        Kind::Int(1, 3_660),
+        "90",
+        "The most days a new card may be kept, and may make the life of a key longer",
+    ),
 ];

@@ -12,11 +12,11 @@ use schema::service::setting::{self, names};
 use schema::service::{token, user as people};
 use schema::{Actor, App, Error, Micros};
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::super::form::{Form, Told, told};
 use super::super::public::asked_for_card;
-use super::super::shape::{dollars, when};
+use super::super::shape::when;
 use super::super::{Admin, Body, Crs, Path, Query, Reply, data, flat, message};
 use crate::dialect::Maybe;
 
@@ -98,7 +98,6 @@ pub async fn mint(State(app): State<App>, admin: Admin, form: Body<Told<told::Ca
     if count > 100 {
         return Err(Error::invalid("count", "count must be between 1 and 100").into());
     }
-    within_limits(&app, worth, form.time("expiresAt")?)?;
     let order = Mint {
         count: count as usize,
         worth,
@@ -139,45 +138,12 @@ pub async fn stats(State(app): State<App>, admin: Admin) -> Reply {
     })))
 }
 
-/// What cards may be worth and how long they may last, within the console's own document.
-const LIMITS: &str = "cardLimits";
-
 fn shown_limits(app: &App) -> Value {
-    let own: Map<String, Value> = setting::current(app).json(names::CRS_CONSOLE);
-    let kept = own.get(LIMITS);
-    let get = |name: &str, default: Value| kept.and_then(|k| k.get(name)).cloned().unwrap_or(default);
+    let settings = setting::current(app);
     json!({
-        "enabled": get("enabled", false.into()), "maxExpiryDays": get("maxExpiryDays", 90.into()),
-        "maxTotalCostLimit": get("maxTotalCostLimit", 1_000.into()),
+        "enabled": settings.bool(names::CARD_LIMITS), "maxExpiryDays": settings.int(names::CARD_MOST_DAYS),
+        "maxTotalCostLimit": settings.number(names::CARD_MOST_USD),
     })
-}
-
-/// Refuses cards beyond the limits, where they are switched on.
-fn within_limits(app: &App, worth: Worth, ends: Option<schema::Time>) -> Result<(), Error> {
-    let limits = shown_limits(app);
-    if limits["enabled"] != true {
-        return Ok(());
-    }
-    let (amount, ms) = match worth {
-        Worth::Credit(amount) => (amount, 0),
-        Worth::Time { credit, ms } => (credit, ms),
-        Worth::Plan { .. } => (Micros::ZERO, 0),
-    };
-    let most = limits["maxTotalCostLimit"].as_f64().and_then(Micros::from_dollars).unwrap_or(Micros(i64::MAX));
-    if amount > most {
-        return Err(Error::invalid("quotaAmount", format!("a card may be worth at most {}", dollars(most))));
-    }
-    let days = limits["maxExpiryDays"].as_i64().unwrap_or(i64::MAX / DAY);
-    if ms > days.saturating_mul(DAY) {
-        return Err(Error::invalid(
-            "timeAmount",
-            format!("a card may make the life of a key longer by at most {days} days"),
-        ));
-    }
-    if ends.is_some_and(|t| t > app.clock.now().plus(days.saturating_mul(DAY))) {
-        return Err(Error::invalid("expiresAt", format!("a card may last at most {days} days")));
-    }
-    Ok(())
 }
 
 pub async fn limits(State(app): State<App>, _: Admin) -> Reply {
@@ -186,19 +152,16 @@ pub async fn limits(State(app): State<App>, _: Admin) -> Reply {
 
 pub async fn put_limits(State(app): State<App>, admin: Admin, form: Body<Told<told::CardLimits>>) -> Reply {
     let form = form.0;
-    let mut limits = shown_limits(&app);
+    let mut changes = BTreeMap::new();
     if let Some(on) = form.switch("enabled")? {
-        limits["enabled"] = on.into();
+        changes.insert(names::CARD_LIMITS.to_owned(), Some(on.to_string()));
     }
     if let Some(days) = form.whole("maxExpiryDays", 1, "maxExpiryDays must be a positive number of days")? {
-        limits["maxExpiryDays"] = days.into();
+        changes.insert(names::CARD_MOST_DAYS.to_owned(), Some(days.to_string()));
     }
     if let Some(most) = form.dollars("maxTotalCostLimit", "maxTotalCostLimit must be a number of dollars")? {
-        limits["maxTotalCostLimit"] = most.dollars().into();
+        changes.insert(names::CARD_MOST_USD.to_owned(), Some(most.dollars().to_string()));
     }
-    let mut own: Map<String, Value> = setting::current(&app).json(names::CRS_CONSOLE);
-    own.insert(LIMITS.into(), limits);
-    let changes = BTreeMap::from([(names::CRS_CONSOLE.to_owned(), Some(Value::Object(own).to_string()))]);
     setting::put(&app, &admin, &changes).await?;
     Ok(data(shown_limits(&app)))
 }
