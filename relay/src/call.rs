@@ -103,18 +103,7 @@ async fn begin(
         });
         response = forwarded;
     }
-    let (size, meter) = (admitted.size, Some(meter));
-    let life = Life {
-        app: app.clone(),
-        engine: engine.clone(),
-        rules,
-        call,
-        size,
-        meter,
-        task,
-        keeper: None,
-        bound: Bound::Free,
-    };
+    let life = Life::begin(app, engine, rules, call, admitted.size, meter, task);
     app.spawn(life.run(answer));
     let lost = || ear.refuse(&Fault::new(Kind::Server, "The call was aborted."), None);
     match early {
@@ -143,6 +132,20 @@ struct Life {
 }
 
 impl Life {
+    /// An admitted call that nobody has been asked for yet.
+    fn begin(
+        app: &App,
+        engine: &Arc<Engine>,
+        rules: Arc<Rules>,
+        call: Call,
+        size: Size,
+        meter: Meter,
+        task: Option<Handing>,
+    ) -> Self {
+        let (app, engine) = (app.clone(), engine.clone());
+        Self { app, engine, rules, call, size, meter: Some(meter), task, keeper: None, bound: Bound::Free }
+    }
+
     /// What few calls come to is boxed, so that a call is not as large as the largest of them.
     async fn run(mut self, mut answer: Answer) {
         let Some(view) = self.meter.as_ref().map(|meter| meter.view().clone()) else { return };

@@ -11,6 +11,7 @@ pub mod catalog;
 pub mod idempotency;
 pub mod lease;
 pub mod ledger;
+mod listed;
 pub mod lock;
 pub mod nested;
 pub mod order;

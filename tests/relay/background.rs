@@ -7,15 +7,7 @@ use http::Method;
 use schema::model::account::AccountKind;
 use serde_json::{Value, json};
 
-use crate::world::{CHAT, CLAUDE, Caller, World};
-
-async fn openai() -> (World, FakeUpstream, Caller) {
-    let world = World::new().await;
-    let fake = FakeUpstream::start(Vendor::OpenAi).await;
-    world.account(&fake, AccountKind::OpenaiKey, Vendor::OpenAi).await;
-    let ann = world.caller("ann").await;
-    (world, fake, ann)
-}
+use crate::world::{CHAT, CLAUDE, Caller, World, openai};
 
 fn ask(stream: bool) -> Value {
     json!({"model": CHAT, "input": "Say hello.", "background": true, "stream": stream})

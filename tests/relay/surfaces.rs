@@ -9,15 +9,7 @@ use schema::model::account::AccountKind;
 use schema::service::account::{AccountDraft, Credentials};
 use serde_json::{Value, json};
 
-use crate::world::{CLAUDE, Caller, World, chat, events, messages, said};
-
-async fn openai() -> (World, FakeUpstream, Caller) {
-    let world = World::new().await;
-    let fake = FakeUpstream::start(Vendor::OpenAi).await;
-    world.account(&fake, AccountKind::OpenaiKey, Vendor::OpenAi).await;
-    let ann = world.caller("ann").await;
-    (world, fake, ann)
-}
+use crate::world::{CLAUDE, Caller, World, chat, events, messages, openai, said};
 
 /// A form of fields and at most one file.
 async fn form(caller: &Caller, path: &str, fields: &[(&str, &str)], file: Option<(&str, &[u8])>) -> Answer {

@@ -27,6 +27,15 @@ pub struct Caller {
     pub http: Client,
 }
 
+/// A product with one account at OpenAI, and Ann, who may call it.
+pub async fn openai() -> (World, FakeUpstream, Caller) {
+    let world = World::new().await;
+    let fake = FakeUpstream::start(Vendor::OpenAi).await;
+    world.account(&fake, AccountKind::OpenaiKey, Vendor::OpenAi).await;
+    let ann = world.caller("ann").await;
+    (world, fake, ann)
+}
+
 impl World {
     pub async fn new() -> Self {
         Self { t: TestApp::new().await }

@@ -16,7 +16,7 @@ use super::meter::{End, Meter};
 use super::socket::{self, Dialled, Session, Step, Wish};
 use super::tokens::{self, Armed};
 use super::units;
-use super::{Bound, Call, Life, Place, admit};
+use super::{Call, Life, Place, admit};
 use crate::provider::blame::{self, Blame};
 use crate::provider::probe::message;
 use crate::provider::{Ask, Dialect, Failure, Operation, Payload, Refusal, provider};
@@ -33,18 +33,7 @@ pub async fn run(app: &App, engine: &Arc<Engine>, call: Call, view: Arc<KeyView>
         Err(no) => return *no,
     };
     let meter = Meter::start(app, &call, view.clone(), admitted.bill, admitted.ticket, rules.log_every);
-    let (size, meter) = (admitted.size, Some(meter));
-    let life = Life {
-        app: app.clone(),
-        engine: engine.clone(),
-        rules,
-        call,
-        size,
-        meter,
-        task: None,
-        keeper: None,
-        bound: Bound::Free,
-    };
+    let life = Life::begin(app, engine, rules, call, admitted.size, meter, None);
     life.open(&view, wish).await
 }
 

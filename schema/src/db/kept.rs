@@ -2,10 +2,11 @@
 //! to write, compare or parse at each use. Diesel keeps no upsert, update or literal SQL prepared; the books, which
 //! run thousands of them a second, cannot pay for that.
 
-/// Defines such a statement: its text, with the values where they stand in it.
+/// Defines such a statement: its text, with the values where they stand in it, or (`=> path: value`) with what a
+/// function writes there that several share.
 #[macro_export]
 macro_rules! kept {
-    ($(#[$doc:meta])* $name:ident<$life:lifetime>($holds:ty) |$it:ident| $($sql:literal $(<$kind:ty> $value:expr,)?)+) => {
+    ($(#[$doc:meta])* $name:ident<$life:lifetime>($holds:ty) |$it:ident| $($sql:literal $(<$kind:ty> $value:expr,)? $(=> $part:path: $of:expr,)?)+) => {
         $(#[$doc])*
         struct $name<$life>($holds);
 
@@ -18,6 +19,7 @@ macro_rules! kept {
                 $(
                     out.push_sql($sql);
                     $(out.push_bind_param::<$kind, _>(&$value)?;)?
+                    $($part($of, &mut out)?;)?
                 )+
                 Ok(())
             }

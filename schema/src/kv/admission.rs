@@ -356,11 +356,11 @@ impl Counters {
         }
     }
 
-    /// How many calls of a key are open.
-    pub async fn open_calls(&self, key_id: i64, now: Time) -> Result<i64> {
+    /// How many calls of each key are open.
+    pub async fn open_calls(&self, key_ids: &[i64], now: Time) -> Result<Vec<i64>> {
         match self {
-            Self::Memory(m) => Ok(m.open_calls(key_id)),
-            Self::Redis(r) => r.open_calls(key_id, now).await,
+            Self::Memory(m) => Ok(key_ids.iter().map(|id| m.open_calls(*id)).collect()),
+            Self::Redis(r) => r.open_calls(key_ids, now).await,
         }
     }
 

@@ -3,7 +3,6 @@
 mod row;
 mod terms;
 
-use diesel::dsl::count_star;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Nullable, Text};
 use diesel_async::RunQueryDsl;
@@ -300,20 +299,7 @@ impl ApiKey {
         .await)?;
         Ok(gone > 0)
     }
-    pub async fn count(conn: &mut Conn, filter: &KeyFilter) -> QueryResult<i64> {
-        on!(conn, |c| filtered!(api_keys::table.into_boxed(), filter).count().get_result(c).await)
-    }
-    /// How many rows each of several lists has, by its owner, in one statement.
-    pub async fn count_each(conn: &mut Conn, filters: &[KeyFilter]) -> QueryResult<Vec<(i64, i64)>> {
-        on!(conn, |c| {
-            let mut counts = Vec::with_capacity(filters.len());
-            for filter in filters {
-                let owner = filter.user_id.unwrap_or_default().into_sql::<BigInt>();
-                counts.push(filtered!(api_keys::table.into_boxed(), filter).select((owner, count_star())));
-            }
-            Together(counts).load(c).await
-        })
-    }
+    crate::counted!(filtered, api_keys, KeyFilter);
     /// One keyset page, one row more than asked for.
     pub async fn seek(
         conn: &mut Conn,

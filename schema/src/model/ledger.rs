@@ -1,8 +1,6 @@
 //! The ledger: every change of a wallet, and the wallet's guarded statements.
 
-use diesel::dsl::count_star;
 use diesel::prelude::*;
-use diesel::sql_types::BigInt;
 use diesel_async::RunQueryDsl;
 
 use crate::clock::Time;
@@ -142,20 +140,7 @@ impl LedgerEntry {
             .await
             .optional())
     }
-    pub async fn count(conn: &mut Conn, filter: &LedgerFilter) -> QueryResult<i64> {
-        on!(conn, |c| filtered!(ledger_entries::table.into_boxed(), filter).count().get_result(c).await)
-    }
-    /// How many rows each of several lists has, by its owner, in one statement.
-    pub async fn count_each(conn: &mut Conn, filters: &[LedgerFilter]) -> QueryResult<Vec<(i64, i64)>> {
-        on!(conn, |c| {
-            let mut counts = Vec::with_capacity(filters.len());
-            for filter in filters {
-                let owner = filter.user_id.unwrap_or_default().into_sql::<BigInt>();
-                counts.push(filtered!(ledger_entries::table.into_boxed(), filter).select((owner, count_star())));
-            }
-            Together(counts).load(c).await
-        })
-    }
+    crate::counted!(filtered, ledger_entries, LedgerFilter);
     /// Newest first, one numbered page.
     pub async fn window(conn: &mut Conn, filter: &LedgerFilter, window: Window) -> QueryResult<Vec<Self>> {
         on!(conn, |c| filtered!(ledger_entries::table.select(Self::as_select()).into_boxed(), filter)

@@ -1,8 +1,6 @@
 //! Orders: what was asked for, what was paid, and what became of it.
 
-use diesel::dsl::count_star;
 use diesel::prelude::*;
-use diesel::sql_types::BigInt;
 use diesel_async::RunQueryDsl;
 
 use crate::clock::Time;
@@ -335,20 +333,7 @@ impl Order {
                 .await
         })
     }
-    pub async fn count(conn: &mut Conn, filter: &OrderFilter) -> QueryResult<i64> {
-        on!(conn, |c| filtered!(orders::table.into_boxed(), filter).count().get_result(c).await)
-    }
-    /// How many rows each of several lists has, by its owner, in one statement.
-    pub async fn count_each(conn: &mut Conn, filters: &[OrderFilter]) -> QueryResult<Vec<(i64, i64)>> {
-        on!(conn, |c| {
-            let mut counts = Vec::with_capacity(filters.len());
-            for filter in filters {
-                let owner = filter.user_id.unwrap_or_default().into_sql::<BigInt>();
-                counts.push(filtered!(orders::table.into_boxed(), filter).select((owner, count_star())));
-            }
-            Together(counts).load(c).await
-        })
-    }
+    crate::counted!(filtered, orders, OrderFilter);
     /// One numbered page.
     pub async fn window(
         conn: &mut Conn,

@@ -1,13 +1,10 @@
 //! Subscriptions: who is on which plan, and until when.
 
-use diesel::dsl::count_star;
 use diesel::prelude::*;
-use diesel::sql_types::BigInt;
 use diesel_async::RunQueryDsl;
 
 use crate::clock::Time;
-use crate::db::{Conn, Together};
-use crate::page::{CursorKey, Direction, Seek, Window};
+use crate::db::Conn;
 use crate::table::subscriptions;
 use crate::{on, text_enum};
 
@@ -172,61 +169,8 @@ impl Subscription {
         .get_results(c)
         .await)
     }
-    pub async fn count(conn: &mut Conn, filter: &SubscriptionFilter) -> QueryResult<i64> {
-        on!(conn, |c| filtered!(subscriptions::table.into_boxed(), filter).count().get_result(c).await)
-    }
-    /// How many rows each of several lists has, by its owner, in one statement.
-    pub async fn count_each(conn: &mut Conn, filters: &[SubscriptionFilter]) -> QueryResult<Vec<(i64, i64)>> {
-        on!(conn, |c| {
-            let mut counts = Vec::with_capacity(filters.len());
-            for filter in filters {
-                let owner = filter.user_id.unwrap_or_default().into_sql::<BigInt>();
-                counts.push(filtered!(subscriptions::table.into_boxed(), filter).select((owner, count_star())));
-            }
-            Together(counts).load(c).await
-        })
-    }
-    /// Newest first, one numbered page.
-    pub async fn window(conn: &mut Conn, filter: &SubscriptionFilter, window: Window) -> QueryResult<Vec<Self>> {
-        on!(conn, |c| filtered!(subscriptions::table.select(Self::as_select()).into_boxed(), filter)
-            .order((subscriptions::created_at.desc(), subscriptions::id.desc()))
-            .limit(window.limit)
-            .offset(window.offset)
-            .load(c)
-            .await)
-    }
-    /// By the time they were made, one keyset page and one row more.
-    pub async fn seek(
-        conn: &mut Conn,
-        filter: &SubscriptionFilter,
-        direction: Direction,
-        seek: &Seek,
-    ) -> QueryResult<Vec<Self>> {
-        Self::seek_each(conn, std::slice::from_ref(filter), direction, seek).await
-    }
-    /// The same page of several lists, in one statement.
-    pub async fn seek_each(
-        conn: &mut Conn,
-        filters: &[SubscriptionFilter],
-        direction: Direction,
-        seek: &Seek,
-    ) -> QueryResult<Vec<Self>> {
-        use crate::seek_by;
-        on!(conn, |c| {
-            let mut lists = Vec::with_capacity(filters.len());
-            for filter in filters {
-                let query = filtered!(subscriptions::table.select(Self::as_select()).into_boxed(), filter);
-                let query =
-                    seek_by!(query, subscriptions::created_at, subscriptions::id, Number, Time, direction, seek);
-                lists.push(query.limit(seek.take + 1));
-            }
-            Together(lists).load(c).await
-        })
-    }
-    /// The sort value of a row, for its cursor.
-    pub fn cursor_key(&self) -> CursorKey {
-        CursorKey::Number(self.created_at.0)
-    }
+    crate::counted!(filtered, subscriptions, SubscriptionFilter);
+    crate::paged_by_time!(filtered, subscriptions, SubscriptionFilter);
     pub async fn insert(conn: &mut Conn, new: &NewSubscription) -> QueryResult<Self> {
         on!(conn, |c| diesel::insert_into(subscriptions::table)
             .values(new)

@@ -119,7 +119,12 @@ pub async fn cancel(app: &App, ticket: Ticket) -> Result<()> {
 
 /// How many calls of a key are open.
 pub async fn open_calls(app: &App, key_id: i64) -> Result<i64> {
-    app.counters.open_calls(key_id, app.clock.now()).await
+    Ok(open_calls_each(app, &[key_id]).await?.into_iter().sum())
+}
+
+/// How many calls of each of several keys are open, in their order; asked all at once.
+pub async fn open_calls_each(app: &App, key_ids: &[i64]) -> Result<Vec<i64>> {
+    app.counters.open_calls(key_ids, app.clock.now()).await
 }
 
 /// What a key has been counted at: today, this week, its running window, its whole life. Answers from the

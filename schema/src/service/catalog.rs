@@ -8,6 +8,7 @@ use crate::App;
 use crate::actor::{Act, Actor};
 use crate::bus::Event;
 use crate::clock::Time;
+use crate::db::Tx;
 use crate::error::{Error, Result};
 use crate::model::catalog::{Category, Model, ModelFilter, ModelOrder, ModelRowChange, NewModel, Price};
 use crate::page::{Counted, Direction, Page, Seek, Window};
@@ -30,6 +31,23 @@ pub struct ModelDraft {
     pub max_output: Option<i64>,
     /// The administrator's price.
     pub price: Option<Price>,
+}
+
+impl ModelDraft {
+    /// A model of which only its price is known.
+    pub fn priced(name: &str, price: Option<Price>) -> Self {
+        Self {
+            name: name.to_owned(),
+            display_name: String::new(),
+            provider: String::new(),
+            category: Category::Chat,
+            description: String::new(),
+            enabled: true,
+            context_window: None,
+            max_output: None,
+            price,
+        }
+    }
 }
 
 /// What of a model changes; what is `None` stays.
@@ -182,9 +200,22 @@ pub async fn add(app: &App, actor: &Actor, draft: ModelDraft) -> Result<Model> {
     field::text("displayName", &draft.display_name, 200)?;
     field::text("provider", &draft.provider, 64)?;
     field::text("description", &draft.description, 2_000)?;
+    let draft = ModelDraft { name: field::name("name", &draft.name, 200)?, ..draft };
+    let mut tx = app.db.begin().await?;
+    if Model::by_name(&mut tx, &draft.name).await?.is_some() {
+        return Err(Error::conflict("ALREADY_EXISTS", format!("there is a model {} already", draft.name)));
+    }
+    let model = add_in(app, &mut tx, actor, draft).await?;
+    tx.commit().await?;
+    announce(app).await;
+    Ok(model)
+}
+
+/// Writes a checked model of the administrators' own inside the caller's transaction.
+async fn add_in(app: &App, tx: &mut Tx, actor: &Actor, draft: ModelDraft) -> Result<Model> {
     let now = app.clock.now();
     let row = NewModel {
-        name: field::name("name", &draft.name, 200)?,
+        name: draft.name,
         display_name: draft.display_name,
         provider: draft.provider,
         category: draft.category,
@@ -197,16 +228,18 @@ pub async fn add(app: &App, actor: &Actor, draft: ModelDraft) -> Result<Model> {
         created_at: now,
         updated_at: now,
     };
-    let mut tx = app.db.begin().await?;
-    if Model::by_name(&mut tx, &row.name).await?.is_some() {
-        return Err(Error::conflict("ALREADY_EXISTS", format!("there is a model {} already", row.name)));
-    }
-    let model = Model::insert(&mut tx, &row).await?;
+    let model = Model::insert(tx, &row).await?;
     let target = Target { kind: "model", id: &model.id.to_string() };
-    audit::record(app, &mut tx, actor, "model.add", target, (), shown(&model)).await?;
-    tx.commit().await?;
-    announce(app).await;
+    audit::record(app, tx, actor, "model.add", target, (), shown(&model)).await?;
     Ok(model)
+}
+
+/// Writes a checked change inside the caller's transaction.
+async fn change_in(app: &App, tx: &mut Tx, actor: &Actor, before: &Model, set: &ModelRowChange) -> Result<Model> {
+    let after = Model::update(tx, before.id, before.version, set, app.clock.now()).await?.ok_or_else(stale)?;
+    let target = Target { kind: "model", id: &before.id.to_string() };
+    audit::record(app, tx, actor, "model.change", target, shown(before), shown(&after)).await?;
+    Ok(after)
 }
 
 /// Changes a model or its price.
@@ -235,9 +268,7 @@ pub async fn change(app: &App, actor: &Actor, model_id: i64, change: ModelChange
         price: None,
         override_price: change.price.map(|p| p.map(Doc)),
     };
-    let after = Model::update(&mut tx, model_id, before.version, &set, app.clock.now()).await?.ok_or_else(stale)?;
-    let target = Target { kind: "model", id: &model_id.to_string() };
-    audit::record(app, &mut tx, actor, "model.change", target, shown(&before), shown(&after)).await?;
+    let after = change_in(app, &mut tx, actor, &before, &set).await?;
     tx.commit().await?;
     announce(app).await;
     Ok(after)
@@ -251,17 +282,7 @@ pub async fn set_price(app: &App, actor: &Actor, name: &str, price: Option<Price
     match known {
         Some(model) => change(app, actor, model.id, ModelChange { price: Some(price), ..ModelChange::default() }).await,
         None => {
-            let draft = ModelDraft {
-                name: name.to_owned(),
-                display_name: String::new(),
-                provider: String::new(),
-                category: Category::Chat,
-                description: String::new(),
-                enabled: true,
-                context_window: None,
-                max_output: None,
-                price,
-            };
+            let draft = ModelDraft::priced(name, price);
             add(app, actor, draft).await
         }
     }

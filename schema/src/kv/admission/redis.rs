@@ -287,17 +287,30 @@ impl Redis {
     }
 
     pub async fn slots_taken(&self, account_id: i64, now: Time) -> Result<i64> {
-        self.living(&self.slots(account_id), now).await
-    }
-
-    pub async fn open_calls(&self, key_id: i64, now: Time) -> Result<i64> {
-        self.living(&format!("{}:t", self.key(key_id)), now).await
-    }
-
-    async fn living(&self, set: &str, now: Time) -> Result<i64> {
         let mut conn = self.conn();
         let from = format!("({}", now.0);
-        redis::cmd("ZCOUNT").arg(set).arg(from).arg("+inf").query_async(&mut conn).await.map_err(away)
+        redis::cmd("ZCOUNT")
+            .arg(self.slots(account_id))
+            .arg(from)
+            .arg("+inf")
+            .query_async(&mut conn)
+            .await
+            .map_err(away)
+    }
+
+    pub async fn open_calls(&self, key_ids: &[i64], now: Time) -> Result<Vec<i64>> {
+        let from = format!("({}", now.0);
+        let mut open = Vec::with_capacity(key_ids.len());
+        // One trip for many keys, and not so many that others wait.
+        for some in key_ids.chunks(1_000) {
+            let mut pipe = redis::pipe();
+            for id in some {
+                pipe.cmd("ZCOUNT").arg(format!("{}:t", self.key(*id))).arg(&from).arg("+inf");
+            }
+            let counts: Vec<i64> = pipe.query_async(&mut self.conn()).await.map_err(away)?;
+            open.extend(counts);
+        }
+        Ok(open)
     }
 
     pub async fn key_state(&self, key_id: i64) -> Result<Option<KeyBooks>> {

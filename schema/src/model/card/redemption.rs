@@ -1,16 +1,13 @@
 //! Redemptions: who got what by which card.
 
-use diesel::dsl::count_star;
 use diesel::prelude::*;
-use diesel::sql_types::BigInt;
 use diesel_async::RunQueryDsl;
 
 use super::CardKind;
 use crate::clock::Time;
-use crate::db::{Conn, Together};
+use crate::db::Conn;
 use crate::money::Micros;
 use crate::on;
-use crate::page::{CursorKey, Direction, Seek, Window};
 use crate::table::card_redemptions;
 
 /// One person redeeming one card.
@@ -122,59 +119,6 @@ impl Redemption {
         .get_result(c)
         .await)
     }
-    pub async fn count(conn: &mut Conn, filter: &RedemptionFilter) -> QueryResult<i64> {
-        on!(conn, |c| filtered!(card_redemptions::table.into_boxed(), filter).count().get_result(c).await)
-    }
-    /// How many rows each of several lists has, by its owner, in one statement.
-    pub async fn count_each(conn: &mut Conn, filters: &[RedemptionFilter]) -> QueryResult<Vec<(i64, i64)>> {
-        on!(conn, |c| {
-            let mut counts = Vec::with_capacity(filters.len());
-            for filter in filters {
-                let owner = filter.user_id.unwrap_or_default().into_sql::<BigInt>();
-                counts.push(filtered!(card_redemptions::table.into_boxed(), filter).select((owner, count_star())));
-            }
-            Together(counts).load(c).await
-        })
-    }
-    /// Newest first, one numbered page.
-    pub async fn window(conn: &mut Conn, filter: &RedemptionFilter, window: Window) -> QueryResult<Vec<Self>> {
-        on!(conn, |c| filtered!(card_redemptions::table.select(Self::as_select()).into_boxed(), filter)
-            .order((card_redemptions::created_at.desc(), card_redemptions::id.desc()))
-            .limit(window.limit)
-            .offset(window.offset)
-            .load(c)
-            .await)
-    }
-    /// By their time, one keyset page and one row more.
-    pub async fn seek(
-        conn: &mut Conn,
-        filter: &RedemptionFilter,
-        direction: Direction,
-        seek: &Seek,
-    ) -> QueryResult<Vec<Self>> {
-        Self::seek_each(conn, std::slice::from_ref(filter), direction, seek).await
-    }
-    /// The same page of several lists, in one statement.
-    pub async fn seek_each(
-        conn: &mut Conn,
-        filters: &[RedemptionFilter],
-        direction: Direction,
-        seek: &Seek,
-    ) -> QueryResult<Vec<Self>> {
-        use crate::seek_by;
-        on!(conn, |c| {
-            let mut lists = Vec::with_capacity(filters.len());
-            for filter in filters {
-                let query = filtered!(card_redemptions::table.select(Self::as_select()).into_boxed(), filter);
-                let query =
-                    seek_by!(query, card_redemptions::created_at, card_redemptions::id, Number, Time, direction, seek);
-                lists.push(query.limit(seek.take + 1));
-            }
-            Together(lists).load(c).await
-        })
-    }
-    /// The sort value of a row, for its cursor.
-    pub fn cursor_key(&self) -> CursorKey {
-        CursorKey::Number(self.created_at.0)
-    }
+    crate::counted!(filtered, card_redemptions, RedemptionFilter);
+    crate::paged_by_time!(filtered, card_redemptions, RedemptionFilter);
 }

@@ -141,6 +141,19 @@ pub struct SpentSum {
     pub last: Time,
 }
 
+/// The columns of [`Sums`], as both kinds of rollups have them.
+const SUMS: &str = "requests, errors, input, cache_read, cache_write_5m, cache_write_1h, output, reasoning, audio, \
+     images, cost, raw_cost, first_byte_ms, duration_ms";
+
+/// How a row of them grows by another.
+const GROWN: &str = "requests = t.requests + excluded.requests, errors = t.errors + excluded.errors, \
+     input = t.input + excluded.input, cache_read = t.cache_read + excluded.cache_read, \
+     cache_write_5m = t.cache_write_5m + excluded.cache_write_5m, \
+     cache_write_1h = t.cache_write_1h + excluded.cache_write_1h, output = t.output + excluded.output, \
+     reasoning = t.reasoning + excluded.reasoning, audio = t.audio + excluded.audio, \
+     images = t.images + excluded.images, cost = t.cost + excluded.cost, raw_cost = t.raw_cost + excluded.raw_cost, \
+     first_byte_ms = t.first_byte_ms + excluded.first_byte_ms, duration_ms = t.duration_ms + excluded.duration_ms";
+
 /// A row of `usage_hourly`: hour, key, account, user, model, dialect.
 pub type HourKey = (Time, i64, i64, i64, String, String);
 

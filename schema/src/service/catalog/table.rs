@@ -15,15 +15,14 @@ use crate::App;
 use crate::actor::{Act, Actor};
 use crate::db::Tx;
 use crate::error::{Error, Result};
-use crate::model::catalog::{Category, Model, ModelRowChange, NewModel, Price};
+use crate::model::catalog::{Model, ModelRowChange, Price};
 use crate::model::lock;
 use crate::model::setting::StoredSetting;
-use crate::service::audit::{self, Target};
-use crate::service::field::{self, stale};
+use crate::service::field;
 use crate::service::setting::{self, names};
 use crate::value::Doc;
 
-use super::{announce, check_price, shown};
+use super::{ModelDraft, add_in, announce, change_in, check_price};
 
 /// Figures by the models' names.
 pub type Figures = BTreeMap<String, i64>;
@@ -128,13 +127,16 @@ pub async fn put_tables(
         let list = model.price.as_ref().map(|p| &p.0);
         let own = next::own(&model.name, (list, model.effective_price()), tables, &mut waiting)?;
         if let Some(own) = own {
+            own.iter().try_for_each(check_price)?;
             let set = ModelRowChange { override_price: Some(own.map(Doc)), ..ModelRowChange::default() };
-            changed |= change(app, &mut tx, actor, &model, &set).await?;
+            change_in(app, &mut tx, actor, &model, &set).await?;
+            changed = true;
         }
     }
     for name in named {
         if let Some(Some(price)) = next::own(name, (None, None), tables, &mut waiting)? {
-            add(app, &mut tx, actor, name, price).await?;
+            check_price(&price)?;
+            add_in(app, &mut tx, actor, ModelDraft::priced(name, Some(price))).await?;
             changed = true;
         }
     }
@@ -162,7 +164,7 @@ pub async fn reset_prices(app: &App, actor: &Actor) -> Result<()> {
     let none = ModelRowChange { override_price: Some(None), ..ModelRowChange::default() };
     for model in Model::all(&mut tx).await? {
         if model.override_price.is_some() {
-            change(app, &mut tx, actor, &model, &none).await?;
+            change_in(app, &mut tx, actor, &model, &none).await?;
         }
     }
     let settings = BTreeMap::from([(names::WAITING_PRICES.to_owned(), None)]);
@@ -177,38 +179,6 @@ async fn stored_waiting(tx: &mut Tx) -> Result<Waiting> {
     let all = StoredSetting::all(tx).await?;
     let stored = all.into_iter().find(|row| row.name == names::WAITING_PRICES);
     Ok(stored.and_then(|row| serde_json::from_str(&row.value).ok()).unwrap_or_default())
-}
-
-async fn change(app: &App, tx: &mut Tx, actor: &Actor, before: &Model, set: &ModelRowChange) -> Result<bool> {
-    if let Some(Some(price)) = &set.override_price {
-        check_price(&price.0)?;
-    }
-    let after = Model::update(tx, before.id, before.version, set, app.clock.now()).await?.ok_or_else(stale)?;
-    let target = Target { kind: "model", id: &before.id.to_string() };
-    audit::record(app, tx, actor, "model.change", target, shown(before), shown(&after)).await?;
-    Ok(true)
-}
-
-async fn add(app: &App, tx: &mut Tx, actor: &Actor, name: &str, price: Price) -> Result<()> {
-    check_price(&price)?;
-    let now = app.clock.now();
-    let row = NewModel {
-        name: name.to_owned(),
-        display_name: String::new(),
-        provider: String::new(),
-        category: Category::Chat,
-        description: String::new(),
-        enabled: true,
-        context_window: None,
-        max_output: None,
-        price: None,
-        override_price: Some(Doc(price)),
-        created_at: now,
-        updated_at: now,
-    };
-    let model = Model::insert(tx, &row).await?;
-    let target = Target { kind: "model", id: &model.id.to_string() };
-    audit::record(app, tx, actor, "model.add", target, (), shown(&model)).await
 }
 
 #[cfg(test)]

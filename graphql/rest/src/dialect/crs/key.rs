@@ -129,9 +129,6 @@ async fn bound_to_accounts_named(app: &App, actor: &Actor, text: String) -> Resu
     Ok(ids)
 }
 
-/// Most keys on a page.
-const PAGE: usize = 100;
-
 /// Keys with their usage: all of it, today's, this month's, and that of the span asked for.
 pub async fn rows(app: &App, actor: &Actor, keys: &[ApiKey], span: Span) -> Result<Vec<Map<String, Value>>, Error> {
     let names = Names::of(app, actor, keys).await?;
@@ -141,15 +138,12 @@ pub async fn rows(app: &App, actor: &Actor, keys: &[ApiKey], span: Span) -> Resu
     let zone = settings.zone();
     let spans = [span, Span::today(zone, now), Span::month(zone, now)];
     let used = sums::Used::of(app, actor, Dimension::Key, &ids, &spans).await?;
+    let open = schema::service::admission::open_calls_each(app, &ids).await?;
     let mut out = Vec::with_capacity(keys.len());
-    for key in keys {
+    for (key, open) in keys.iter().zip(open) {
         let mut row = shown(key, &names);
         let [all, day, month] = [0, 1, 2].map(|n| used.in_span(key.id, n));
-        // A page asks the counters key by key; a list of everything does not.
-        if keys.len() <= PAGE {
-            let open = schema::service::admission::open_calls(app, key.id).await?;
-            row.insert("currentConcurrency".into(), open.into());
-        }
+        row.insert("currentConcurrency".into(), open.into());
         row.insert("dailyCost".into(), schema::Micros(day.cost).dollars().into());
         row.insert(
             "usage".into(),

@@ -85,9 +85,19 @@ pub fn options(app: &App) -> impl Iterator<Item = (&'static str, String)> {
     TABLES.into_iter().zip(shown(app)).map(|((name, _), table)| (name, json!(table).to_string()))
 }
 
-/// Lays an option that is one of the tables into a change of them; false for options that are none.
-pub fn lay(tables: &mut Tables, option: &str, text: &str) -> Result<bool, Error> {
-    let Some((_, unit)) = TABLES.iter().find(|(name, _)| *name == option) else { return Ok(false) };
+/// Whether an option is one of the tables.
+pub fn is_table(option: &str) -> bool {
+    TABLES.iter().any(|(name, _)| *name == option)
+}
+
+/// Lays one of the tables into a change of them.
+pub fn lay(tables: &mut Tables, option: &str, text: &str) -> Result<(), Error> {
+    let (place, unit) = match option {
+        "ModelRatio" => (&mut tables.input, UNIT),
+        "CompletionRatio" => (&mut tables.output, PART),
+        "CacheRatio" => (&mut tables.cache_read, PART),
+        _ => (&mut tables.calls, CALL),
+    };
     let bad = |why: &str| Error::invalid(option, format!("{option}: {why}"));
     let given: BTreeMap<String, f64> = serde_json::from_str(text).map_err(|_| bad("必须是模型名到数字的 JSON 对象"))?;
     let mut figures = table::Figures::new();
@@ -98,14 +108,8 @@ pub fn lay(tables: &mut Tables, option: &str, text: &str) -> Result<bool, Error>
         }
         figures.insert(model, figure as i64);
     }
-    let place = match option {
-        "ModelRatio" => &mut tables.input,
-        "CompletionRatio" => &mut tables.output,
-        "CacheRatio" => &mut tables.cache_read,
-        _ => &mut tables.calls,
-    };
     *place = Some(figures);
-    Ok(true)
+    Ok(())
 }
 
 /// Takes the administrators' own prices away.

@@ -1,9 +1,11 @@
 //! A batch on SQLite: prepared statements one after another, in one visit to the writer's thread.
 
 use diesel::prelude::*;
+use diesel::query_builder::AstPass;
 use diesel::sql_types::{BigInt, Bool, Text};
+use diesel::sqlite::Sqlite;
 
-use super::{Booked, HourKey, Moves, Paid, Settlement, SpentSum, Sums, distinct, entry_key, note};
+use super::{Booked, Counts, GROWN, HourKey, Moves, Paid, SUMS, Settlement, SpentSum, Sums, distinct, entry_key, note};
 use crate::clock::Time;
 use crate::kept;
 use crate::model::ledger::EntryKind;
@@ -46,72 +48,53 @@ kept! {
     ") ON CONFLICT DO NOTHING"
 }
 
+type Out<'a, 'b> = AstPass<'a, 'b, Sqlite>;
+
+fn text(sql: &str, out: &mut Out<'_, '_>) -> QueryResult<()> {
+    out.push_sql(sql);
+    Ok(())
+}
+
+/// The values of [`SUMS`].
+fn sums<'b>(sums: &'b Sums, out: &mut Out<'_, 'b>) -> QueryResult<()> {
+    let Sums { requests, errors, counts, cost, raw_cost, first_byte_ms, duration_ms } = sums;
+    let Counts { input, cache_read, cache_write_5m, cache_write_1h, output, reasoning, audio, images } = counts;
+    let used = [input, cache_read, cache_write_5m, cache_write_1h, output, reasoning, audio, images];
+    let rest = [cost, raw_cost, first_byte_ms, duration_ms];
+    for figure in [requests, errors].into_iter().chain(used).chain(rest) {
+        out.push_sql(", ");
+        out.push_bind_param::<BigInt, _>(figure)?;
+    }
+    Ok(())
+}
+
 kept! {
     /// An hour's sums of one key at one account.
     GrowHour<'a>((&'a HourKey, &'a Sums)) |row|
-    "INSERT INTO usage_hourly AS t (hour, key_id, account_id, user_id, model, dialect, requests, errors, input, \
-     cache_read, cache_write_5m, cache_write_1h, output, reasoning, audio, images, cost, raw_cost, first_byte_ms, \
-     duration_ms) VALUES ("
+    "INSERT INTO usage_hourly AS t (hour, key_id, account_id, user_id, model, dialect, " => text: SUMS,
+    ") VALUES ("
     <BigInt> row.0.0,
     ", " <BigInt> row.0.1,
     ", " <BigInt> row.0.2,
     ", " <BigInt> row.0.3,
     ", " <Text> row.0.4,
     ", " <Text> row.0.5,
-    ", " <BigInt> row.1.requests,
-    ", " <BigInt> row.1.errors,
-    ", " <BigInt> row.1.counts.input,
-    ", " <BigInt> row.1.counts.cache_read,
-    ", " <BigInt> row.1.counts.cache_write_5m,
-    ", " <BigInt> row.1.counts.cache_write_1h,
-    ", " <BigInt> row.1.counts.output,
-    ", " <BigInt> row.1.counts.reasoning,
-    ", " <BigInt> row.1.counts.audio,
-    ", " <BigInt> row.1.counts.images,
-    ", " <BigInt> row.1.cost,
-    ", " <BigInt> row.1.raw_cost,
-    ", " <BigInt> row.1.first_byte_ms,
-    ", " <BigInt> row.1.duration_ms,
-    ") ON CONFLICT (hour, key_id, account_id, user_id, model, dialect) DO UPDATE SET \
-     requests = t.requests + excluded.requests, errors = t.errors + excluded.errors, \
-     input = t.input + excluded.input, cache_read = t.cache_read + excluded.cache_read, \
-     cache_write_5m = t.cache_write_5m + excluded.cache_write_5m, \
-     cache_write_1h = t.cache_write_1h + excluded.cache_write_1h, output = t.output + excluded.output, \
-     reasoning = t.reasoning + excluded.reasoning, audio = t.audio + excluded.audio, \
-     images = t.images + excluded.images, cost = t.cost + excluded.cost, raw_cost = t.raw_cost + excluded.raw_cost, \
-     first_byte_ms = t.first_byte_ms + excluded.first_byte_ms, duration_ms = t.duration_ms + excluded.duration_ms"
+    "" => sums: row.1,
+    ") ON CONFLICT (hour, key_id, account_id, user_id, model, dialect) DO UPDATE SET " => text: GROWN,
+    ""
 }
 
 kept! {
     /// An hour's sums over everybody.
     GrowTotal<'a>((&'a (Time, String, String), &'a Sums)) |row|
-    "INSERT INTO usage_totals AS t (hour, model, dialect, requests, errors, input, cache_read, cache_write_5m, \
-     cache_write_1h, output, reasoning, audio, images, cost, raw_cost, first_byte_ms, duration_ms) VALUES ("
+    "INSERT INTO usage_totals AS t (hour, model, dialect, " => text: SUMS,
+    ") VALUES ("
     <BigInt> row.0.0,
     ", " <Text> row.0.1,
     ", " <Text> row.0.2,
-    ", " <BigInt> row.1.requests,
-    ", " <BigInt> row.1.errors,
-    ", " <BigInt> row.1.counts.input,
-    ", " <BigInt> row.1.counts.cache_read,
-    ", " <BigInt> row.1.counts.cache_write_5m,
-    ", " <BigInt> row.1.counts.cache_write_1h,
-    ", " <BigInt> row.1.counts.output,
-    ", " <BigInt> row.1.counts.reasoning,
-    ", " <BigInt> row.1.counts.audio,
-    ", " <BigInt> row.1.counts.images,
-    ", " <BigInt> row.1.cost,
-    ", " <BigInt> row.1.raw_cost,
-    ", " <BigInt> row.1.first_byte_ms,
-    ", " <BigInt> row.1.duration_ms,
-    ") ON CONFLICT (hour, model, dialect) DO UPDATE SET \
-     requests = t.requests + excluded.requests, errors = t.errors + excluded.errors, \
-     input = t.input + excluded.input, cache_read = t.cache_read + excluded.cache_read, \
-     cache_write_5m = t.cache_write_5m + excluded.cache_write_5m, \
-     cache_write_1h = t.cache_write_1h + excluded.cache_write_1h, output = t.output + excluded.output, \
-     reasoning = t.reasoning + excluded.reasoning, audio = t.audio + excluded.audio, \
-     images = t.images + excluded.images, cost = t.cost + excluded.cost, raw_cost = t.raw_cost + excluded.raw_cost, \
-     first_byte_ms = t.first_byte_ms + excluded.first_byte_ms, duration_ms = t.duration_ms + excluded.duration_ms"
+    "" => sums: row.1,
+    ") ON CONFLICT (hour, model, dialect) DO UPDATE SET " => text: GROWN,
+    ""
 }
 
 kept! {

@@ -8,7 +8,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Bool, Text};
 use diesel_async::RunQueryDsl;
 
-use super::{Booked, Moves, Paid, Settlement, SpentSum, Sums, distinct, entry_key, note};
+use super::{Booked, GROWN, Moves, Paid, SUMS, Settlement, SpentSum, Sums, distinct, entry_key, note};
 use crate::clock::Time;
 use crate::db::Pg;
 
@@ -39,28 +39,15 @@ const USAGE: &str = "INSERT INTO usage (call_id, at, user_id, key_id, account_id
      $22::bigint[], $23::boolean[], $24::bigint[], $25::bigint[], $26::text[], $27::text[], $28::text[]) \
      ON CONFLICT DO NOTHING RETURNING call_id, at";
 
-const HOURLY: &str = "INSERT INTO usage_hourly AS t (hour, key_id, account_id, user_id, model, dialect, requests, \
-     errors, input, cache_read, cache_write_5m, cache_write_1h, output, reasoning, audio, images, cost, raw_cost, \
-     first_byte_ms, duration_ms) \
-     SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], \
+const HOURLY: &str = ") SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], \
      $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], \
      $14::bigint[], $15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[], $19::bigint[], $20::bigint[]) \
      ON CONFLICT (hour, key_id, account_id, user_id, model, dialect) DO UPDATE SET ";
 
-const TOTALS: &str = "INSERT INTO usage_totals AS t (hour, model, dialect, requests, errors, input, cache_read, \
-     cache_write_5m, cache_write_1h, output, reasoning, audio, images, cost, raw_cost, first_byte_ms, duration_ms) \
-     SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], \
+const TOTALS: &str = ") SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], \
      $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], \
      $14::bigint[], $15::bigint[], $16::bigint[], $17::bigint[]) \
      ON CONFLICT (hour, model, dialect) DO UPDATE SET ";
-
-const GROWN: &str = "requests = t.requests + excluded.requests, errors = t.errors + excluded.errors, \
-     input = t.input + excluded.input, cache_read = t.cache_read + excluded.cache_read, \
-     cache_write_5m = t.cache_write_5m + excluded.cache_write_5m, \
-     cache_write_1h = t.cache_write_1h + excluded.cache_write_1h, output = t.output + excluded.output, \
-     reasoning = t.reasoning + excluded.reasoning, audio = t.audio + excluded.audio, \
-     images = t.images + excluded.images, cost = t.cost + excluded.cost, raw_cost = t.raw_cost + excluded.raw_cost, \
-     first_byte_ms = t.first_byte_ms + excluded.first_byte_ms, duration_ms = t.duration_ms + excluded.duration_ms";
 
 // The rows are locked in the order of their ids first, so that two batches cannot wait crosswise.
 const USERS: &str = "WITH d AS (SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[]) \
@@ -175,18 +162,21 @@ macro_rules! bind_sums {
 }
 
 async fn roll_up(c: &mut Pg, moves: &Moves) -> QueryResult<()> {
-    let query = diesel::sql_query(format!("{HOURLY}{GROWN}"))
-        .bind::<Array<BigInt>, _>(moves.hourly.keys().map(|k| k.0.0).collect::<Vec<i64>>())
-        .bind::<Array<BigInt>, _>(moves.hourly.keys().map(|k| k.1).collect::<Vec<i64>>())
-        .bind::<Array<BigInt>, _>(moves.hourly.keys().map(|k| k.2).collect::<Vec<i64>>())
-        .bind::<Array<BigInt>, _>(moves.hourly.keys().map(|k| k.3).collect::<Vec<i64>>())
-        .bind::<Array<Text>, _>(moves.hourly.keys().map(|k| k.4.as_str()).collect::<Vec<&str>>())
-        .bind::<Array<Text>, _>(moves.hourly.keys().map(|k| k.5.as_str()).collect::<Vec<&str>>());
+    let query = diesel::sql_query(format!(
+        "INSERT INTO usage_hourly AS t (hour, key_id, account_id, user_id, model, dialect, {SUMS}{HOURLY}{GROWN}"
+    ))
+    .bind::<Array<BigInt>, _>(moves.hourly.keys().map(|k| k.0.0).collect::<Vec<i64>>())
+    .bind::<Array<BigInt>, _>(moves.hourly.keys().map(|k| k.1).collect::<Vec<i64>>())
+    .bind::<Array<BigInt>, _>(moves.hourly.keys().map(|k| k.2).collect::<Vec<i64>>())
+    .bind::<Array<BigInt>, _>(moves.hourly.keys().map(|k| k.3).collect::<Vec<i64>>())
+    .bind::<Array<Text>, _>(moves.hourly.keys().map(|k| k.4.as_str()).collect::<Vec<&str>>())
+    .bind::<Array<Text>, _>(moves.hourly.keys().map(|k| k.5.as_str()).collect::<Vec<&str>>());
     bind_sums!(query, moves.hourly.values().collect()).execute(c).await?;
-    let query = diesel::sql_query(format!("{TOTALS}{GROWN}"))
-        .bind::<Array<BigInt>, _>(moves.totals.keys().map(|k| k.0.0).collect::<Vec<i64>>())
-        .bind::<Array<Text>, _>(moves.totals.keys().map(|k| k.1.as_str()).collect::<Vec<&str>>())
-        .bind::<Array<Text>, _>(moves.totals.keys().map(|k| k.2.as_str()).collect::<Vec<&str>>());
+    let query =
+        diesel::sql_query(format!("INSERT INTO usage_totals AS t (hour, model, dialect, {SUMS}{TOTALS}{GROWN}"))
+            .bind::<Array<BigInt>, _>(moves.totals.keys().map(|k| k.0.0).collect::<Vec<i64>>())
+            .bind::<Array<Text>, _>(moves.totals.keys().map(|k| k.1.as_str()).collect::<Vec<&str>>())
+            .bind::<Array<Text>, _>(moves.totals.keys().map(|k| k.2.as_str()).collect::<Vec<&str>>());
     bind_sums!(query, moves.totals.values().collect()).execute(c).await?;
     Ok(())
 }

@@ -3,6 +3,7 @@
 use super::*;
 use crate::model::audit::AuditFilter;
 use crate::model::catalog::Rates;
+use crate::service::audit;
 use crate::service::catalog::{get, seed};
 use crate::testing::TestApp;
 

@@ -318,8 +318,8 @@ pub async fn open(State(app): State<App>, admin: Admin) -> Reply {
     let ids: Vec<i64> = busy.iter().filter_map(|g| g.key.id()).collect();
     let names = Names::of(&app, &admin, ids.clone(), Vec::new()).await?;
     let (mut rows, mut total) = (Vec::new(), 0);
-    for id in ids {
-        let open = schema::service::admission::open_calls(&app, id).await?;
+    let open = schema::service::admission::open_calls_each(&app, &ids).await?;
+    for (id, open) in ids.into_iter().zip(open) {
         if let Some(key) = names.keys.get(&id).filter(|_| open > 0) {
             total += open;
             rows.push(json!({

@@ -139,7 +139,7 @@ pub fn behind(app: &App, name: &str) -> Result<Behind, Error> {
     if let Some(definition) = setting::definition(name) {
         return Ok(Behind::Setting(definition.name, Unit::Same));
     }
-    if price::options(app).any(|(key, _)| key == name) {
+    if price::is_table(name) {
         return Ok(Behind::Prices);
     }
     let fixed = fixed::all(app).find(|fixed| fixed.key == name);
