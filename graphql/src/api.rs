@@ -7,6 +7,7 @@ mod audit;
 mod card;
 pub mod cost;
 mod events;
+mod export;
 mod ledger;
 mod llm;
 mod model;
@@ -35,6 +36,7 @@ pub struct Query(
     api_key::ApiKeyQuery,
     audit::AuditQuery,
     card::CardQuery,
+    export::ExportQuery,
     ledger::LedgerQuery,
     llm::ModelServiceQuery,
     model::ModelQuery,
@@ -64,6 +66,7 @@ pub struct Mutation(
     announcement::AnnouncementMutation,
     api_key::ApiKeyMutation,
     card::CardMutation,
+    export::ExportMutation,
     ledger::LedgerMutation,
     llm::ModelServiceMutation,
     model::ModelMutation,
@@ -82,6 +85,7 @@ pub struct Mutation(
 pub struct Subscription(
     events::AccountSubscription,
     events::CallSubscription,
+    events::ExportSubscription,
     events::SpendSubscription,
     events::ThingSubscription,
     events::WalletSubscription,

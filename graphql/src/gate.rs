@@ -30,6 +30,13 @@ pub struct Guest {
     version: i64,
 }
 
+impl Guest {
+    /// Who they are, in one request.
+    pub fn actor(&self, request_id: &str) -> Actor {
+        Actor { request_id: request_id.to_owned(), ..self.actor.clone() }
+    }
+}
+
 /// Root fields for people who have not signed in.
 const PUBLIC: &[&str] =
     &["__typename", "publicPlans", "publicModels", "publicSettings", "signIn", "register", "refreshSession"];
@@ -86,7 +93,7 @@ impl Gate for Door {
     }
 
     fn prepare(&self, guest: &Guest, info: &OperationInfo, request: Request) -> Request {
-        let actor = Actor { request_id: info.request_id.to_string(), ..guest.actor.clone() };
+        let actor = guest.actor(&info.request_id);
         let progress = Progress::default();
         let loaders = loader::loaders(&self.app, &actor, &progress);
         request.data(self.app.clone()).data(actor).data(loaders).data(progress).data(self.live.clone())

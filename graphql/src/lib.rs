@@ -6,6 +6,7 @@
 pub mod api;
 pub mod budget;
 pub mod context;
+pub mod download;
 pub mod fault;
 pub mod filter;
 pub mod gate;

@@ -10,7 +10,7 @@ use schema::App;
 
 use crate::budget::SharedBuckets;
 use crate::gate::Door;
-use crate::{api, transport};
+use crate::{api, download, transport};
 
 /// Everything this process serves, by the roles it was given.
 pub fn router(app: &App) -> Router {
@@ -51,7 +51,9 @@ fn graph(app: &App) -> Router<()> {
     if app.config.redis_url.is_some() {
         settings.buckets = Arc::new(SharedBuckets::new(app));
     }
-    transport::router(api::graph(), Door::new(app), settings).merge(transport::graphiql::router())
+    transport::router(api::graph(), Door::new(app), settings)
+        .merge(transport::graphiql::router())
+        .merge(download::router(app))
 }
 
 /// Makes the first administrator when there is none, and tells the operator where to go: the address that is

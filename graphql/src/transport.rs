@@ -41,6 +41,8 @@ use tower_http::compression::{
     predicate::{NotForContentType, Predicate, SizeAbove},
 };
 
+pub use plain::common_headers;
+
 use bucket::{Budget, CostBuckets, LocalBuckets};
 use code::Code;
 use cost::CostRules;

@@ -69,6 +69,13 @@ pub enum Event {
         status: String,
         progress: i64,
     },
+    /// An export was asked for, went on or ended.
+    ExportChanged {
+        id: i64,
+        user_id: i64,
+        status: String,
+        rows: i64,
+    },
     /// Something the administrator should know.
     Alert {
         level: String,

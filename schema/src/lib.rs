@@ -9,6 +9,7 @@ pub mod app;
 pub mod bus;
 pub mod clock;
 pub mod config;
+pub mod csv;
 pub mod db;
 pub mod error;
 pub mod extras;

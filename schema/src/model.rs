@@ -8,6 +8,7 @@ pub mod api_key;
 pub mod audit;
 pub mod card;
 pub mod catalog;
+pub mod export;
 pub mod idempotency;
 pub mod lease;
 pub mod ledger;

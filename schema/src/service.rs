@@ -15,6 +15,7 @@ pub mod card;
 pub mod catalog;
 pub mod directory;
 pub mod exchange;
+pub mod export;
 pub mod field;
 pub mod follow;
 pub mod guard;

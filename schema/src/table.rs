@@ -200,6 +200,39 @@ diesel::table! {
 }
 
 diesel::table! {
+    export_chunks (export_id, seq) {
+        export_id -> BigInt,
+        seq -> BigInt,
+        body -> Binary,
+    }
+}
+
+diesel::table! {
+    exports (id) {
+        id -> BigInt,
+        user_id -> BigInt,
+        kind -> Text,
+        format -> Text,
+        wanted -> Text,
+        wide -> Bool,
+        status -> Text,
+        fail_reason -> Text,
+        position -> Nullable<Text>,
+        chunk_count -> BigInt,
+        row_count -> BigInt,
+        byte_count -> BigInt,
+        holder -> Text,
+        held_until -> BigInt,
+        tries -> BigInt,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+        started_at -> Nullable<BigInt>,
+        finished_at -> Nullable<BigInt>,
+        expires_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
     idempotency (actor, operation, idem_key) {
         actor -> Text,
         operation -> Text,
@@ -598,6 +631,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     call_contents,
     card_redemptions,
     cards,
+    export_chunks,
+    exports,
     idempotency,
     leases,
     ledger_entries,

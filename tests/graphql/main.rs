@@ -4,6 +4,7 @@ mod accounts;
 mod bad_input;
 mod catalogue;
 mod examples;
+mod exports;
 mod keys;
 mod money;
 mod people;

@@ -15,6 +15,7 @@ const KEYED: &[&str] = &[
     "cardRedeem",
     "cardRedemptionTakeBack",
     "cardsGenerate",
+    "exportCreate",
     "orderConfirm",
     "orderCreate",
     "orderRefund",

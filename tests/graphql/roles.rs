@@ -128,7 +128,7 @@ fn more(field: &str, input: &mut Map<String, Value>) {
 
 /// An id of the kind a field or argument asks for, of a row there is not.
 fn id_of(field: &str, name: &str) -> String {
-    const KINDS: [&str; 12] = [
+    const KINDS: [&str; 13] = [
         "AccountGroup",
         "Account",
         "Announcement",
@@ -136,6 +136,7 @@ fn id_of(field: &str, name: &str) -> String {
         "UsageRecord",
         "CardRedemption",
         "Card",
+        "Export",
         "Model",
         "Order",
         "Plan",

@@ -18,7 +18,7 @@ use crate::scalar::{BigInt, DateTime, Decimal};
 use crate::{loader, node};
 
 pub use change::ApiKeyMutation;
-pub use list::{ApiKeyFilter, ApiKeyOrder, ApiKeyQuery, list};
+pub use list::{ApiKeyFilter, ApiKeyOrder, ApiKeyQuery, filtered, list};
 
 /// What callers present.
 #[derive(SimpleObject, Clone)]

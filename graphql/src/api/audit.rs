@@ -88,6 +88,19 @@ pub struct AuditFilter {
     pub at: Option<DateTimeFilter>,
 }
 
+/// The filter as the service means it.
+pub fn filtered(filter: AuditFilter) -> Result<model::AuditFilter> {
+    let (from, until) = span(filter.at);
+    Ok(model::AuditFilter {
+        actor_id: node::row_if("User", filter.actor_id.as_ref(), "filter.actorId")?,
+        action: search(filter.action, "filter.action")?,
+        target_kind: search(filter.target_kind, "filter.targetKind")?,
+        target_id: search(filter.target_id, "filter.targetId")?,
+        from,
+        until,
+    })
+}
+
 #[derive(Default)]
 pub struct AuditQuery;
 
@@ -105,16 +118,7 @@ impl AuditQuery {
         #[graphql(desc = "Only these.")] filter: Option<AuditFilter>,
     ) -> Result<Connection<AuditEntry>> {
         let seek = page::seek(first, after, last, before)?;
-        let filter = filter.unwrap_or_default();
-        let (from, until) = span(filter.at);
-        let filter = model::AuditFilter {
-            actor_id: node::row_if("User", filter.actor_id.as_ref(), "filter.actorId")?,
-            action: search(filter.action, "filter.action")?,
-            target_kind: search(filter.target_kind, "filter.targetKind")?,
-            target_id: search(filter.target_id, "filter.targetId")?,
-            from,
-            until,
-        };
+        let filter = filtered(filter.unwrap_or_default())?;
         let rows = service::list(ctx.app(), ctx.actor(), &filter, &seek).await?;
         let cursor = |e: &model::AuditEntry| Cursor { key: CursorKey::Number(e.id), id: e.id };
         Ok(page::connection(rows, cursor, AuditEntry::from).counted(count_by!(service::count, filter)))

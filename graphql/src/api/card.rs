@@ -15,7 +15,7 @@ use crate::scalar::{BigInt, DateTime, Decimal};
 use crate::{loader, node};
 
 pub use change::CardMutation;
-pub use list::{CardQuery, CardRedemptionFilter, redemptions};
+pub use list::{CardFilter, CardQuery, CardRedemptionFilter, filtered, redemptions};
 
 /// A code that is worth money or time on a plan.
 #[derive(SimpleObject, Clone)]

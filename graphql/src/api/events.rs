@@ -6,6 +6,7 @@
 
 mod accounts;
 mod calls;
+mod exports;
 mod spend;
 mod things;
 mod wallets;
@@ -15,6 +16,7 @@ use schema::bus::{Event, Listener};
 
 pub use accounts::AccountSubscription;
 pub use calls::CallSubscription;
+pub use exports::ExportSubscription;
 pub use spend::SpendSubscription;
 pub use things::ThingSubscription;
 pub use wallets::WalletSubscription;

@@ -104,6 +104,12 @@ pub struct LedgerEntryFilter {
     pub created_at: Option<DateTimeFilter>,
 }
 
+/// The filter as the service means it, for one wallet or all.
+pub fn filtered(user: Option<i64>, filter: LedgerEntryFilter) -> Result<model::LedgerFilter> {
+    let (from, until) = span(filter.created_at);
+    Ok(model::LedgerFilter { user_id: user, kinds: values(filter.kind, "filter.kind")?, from, until })
+}
+
 /// The movements of one wallet, or of all.
 pub async fn list(
     ctx: &Context<'_>,
@@ -115,9 +121,7 @@ pub async fn list(
     if let (Some(owner), true) = (user, filter.is_none() && nested::is_first(&seek)) {
         return nested::newest(ctx, Nested::LedgerOfUser, owner, seek?.take, loader::LedgerEntryById, cursor).await;
     }
-    let filter = filter.unwrap_or_default();
-    let (from, until) = span(filter.created_at);
-    let filter = model::LedgerFilter { user_id: user, kinds: values(filter.kind, "filter.kind")?, from, until };
+    let filter = filtered(user, filter.unwrap_or_default())?;
     if let Some(owner) = user {
         return nested::page(
             ctx,

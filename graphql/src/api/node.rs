@@ -7,7 +7,7 @@ use std::hash::Hash;
 use async_graphql::{Context, ID, Interface, Object};
 use schema::Error;
 use schema::service::{
-    account, account_group, announcement, api_key, audit, card, catalog, order, plan, request_log, setting,
+    account, account_group, announcement, api_key, audit, card, catalog, export, order, plan, request_log, setting,
     subscription, task, usage, user, wallet,
 };
 
@@ -16,6 +16,7 @@ use super::announcement::Announcement;
 use super::api_key::ApiKey;
 use super::audit::AuditEntry;
 use super::card::{Card, CardRedemption};
+use super::export::Export;
 use super::ledger::LedgerEntry;
 use super::model::Model;
 use super::order::{Order, PaymentEvent};
@@ -43,6 +44,7 @@ pub enum Node {
     AuditEntry(AuditEntry),
     Card(Card),
     CardRedemption(CardRedemption),
+    Export(Export),
     LedgerEntry(LedgerEntry),
     Model(Model),
     Order(Order),
@@ -148,6 +150,7 @@ async fn find(ctx: &Context<'_>, ids: &[ID]) -> Result<Vec<Option<Node>>> {
             "AuditEntry" => by_row!(audit::several, AuditEntry),
             "Card" => by_row!(card::several, Card),
             "CardRedemption" => by_row!(card::several_redemptions, CardRedemption),
+            "Export" => by_row!(export::several, Export),
             "LedgerEntry" => by_row!(wallet::several, LedgerEntry),
             "Model" => by_row!(catalog::several, Model),
             "PaymentEvent" => by_row!(order::several_payment_events, PaymentEvent),

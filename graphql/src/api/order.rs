@@ -15,7 +15,7 @@ use crate::scalar::{BigInt, DateTime, Decimal};
 use crate::{loader, node};
 
 pub use change::OrderMutation;
-pub use list::{OrderFilter, OrderOrder, OrderQuery, list};
+pub use list::{OrderFilter, OrderOrder, OrderQuery, filtered, list};
 
 /// What was asked for, what was paid, and what became of it.
 #[derive(SimpleObject, Clone)]

@@ -112,6 +112,20 @@ pub struct RequestLogToday {
     pub api_count: BigInt,
 }
 
+/// The filter as the service means it.
+pub fn filtered(filter: RequestLogFilter) -> Result<model::LogFilter> {
+    let (from, until) = span(filter.at);
+    Ok(model::LogFilter {
+        kind: filter.kind.map(Into::into),
+        face: search(filter.face, "filter.face")?,
+        user_id: node::row_if("User", filter.user_id.as_ref(), "filter.userId")?,
+        path: search(filter.path, "filter.path")?,
+        status: filter.status.map(i64::from),
+        from,
+        until,
+    })
+}
+
 #[derive(Default)]
 pub struct RequestLogQuery;
 
@@ -129,17 +143,7 @@ impl RequestLogQuery {
         #[graphql(desc = "Only these.")] filter: Option<RequestLogFilter>,
     ) -> Result<Connection<RequestLog>> {
         let seek = page::seek(first, after, last, before)?;
-        let filter = filter.unwrap_or_default();
-        let (from, until) = span(filter.at);
-        let filter = model::LogFilter {
-            kind: filter.kind.map(Into::into),
-            face: search(filter.face, "filter.face")?,
-            user_id: node::row_if("User", filter.user_id.as_ref(), "filter.userId")?,
-            path: search(filter.path, "filter.path")?,
-            status: filter.status.map(i64::from),
-            from,
-            until,
-        };
+        let filter = filtered(filter.unwrap_or_default())?;
         let rows = service::list(ctx.app(), ctx.actor(), &filter, &seek).await?;
         let cursor = |l: &model::RequestLog| Cursor { key: CursorKey::Number(l.id), id: l.id };
         Ok(page::connection(rows, cursor, RequestLog::from).counted(count_by!(service::count, filter)))

@@ -11,7 +11,7 @@ use crate::context::Reach;
 use crate::fault::Result;
 use crate::loader;
 
-pub use record::{UsageRecord, UsageRecordMutation, UsageRecordQuery};
+pub use record::{UsageRecord, UsageRecordFilter, UsageRecordMutation, UsageRecordQuery, filtered};
 pub use report::UsageReportQuery;
 pub use sums::{UsagePeriod, UsageSums};
 

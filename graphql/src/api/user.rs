@@ -20,7 +20,7 @@ use crate::scalar::{BigInt, DateTime, Decimal, Json};
 use crate::{loader, node};
 
 pub use change::UserMutation;
-pub use list::UserQuery;
+pub use list::{UserFilter, UserQuery, filtered};
 
 /// A person who may sign in, with a wallet.
 #[derive(SimpleObject, Clone)]

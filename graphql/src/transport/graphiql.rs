@@ -46,6 +46,7 @@ const EXAMPLES: &[(&str, &str)] = &[
     example!("11-cards"),
     example!("12-revenue"),
     example!("13-usage-totals"),
+    example!("14-export"),
 ];
 
 /// Scripts only from here and never inline. Styles may be inline because the editor writes its own.

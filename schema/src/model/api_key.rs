@@ -20,7 +20,8 @@ pub(crate) use terms::matches_name;
 pub use terms::{Binding, BoundTo, KeyLimits, KeyRules, Permissions, Service, Slot};
 
 /// Whether deleted rows are listed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Deleted {
     /// Only what lives.
     #[default]
@@ -32,7 +33,8 @@ pub enum Deleted {
 }
 
 /// Which keys.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct KeyFilter {
     /// Part of the key's name, its hint, its public id or its owner's name, in any case.
     pub search: Option<String>,

@@ -46,7 +46,8 @@ pub struct NewAuditEntry<'a> {
 }
 
 /// Which entries.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct AuditFilter {
     pub actor_id: Option<i64>,
     pub action: Option<String>,

@@ -98,7 +98,8 @@ pub struct CardChange {
 }
 
 /// Which cards.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct CardFilter {
     pub kind: Option<CardKind>,
     pub status: Option<CardStatus>,

@@ -66,7 +66,8 @@ pub struct NewLedgerEntry<'a> {
 }
 
 /// Which entries.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct LedgerFilter {
     pub user_id: Option<i64>,
     pub kinds: Vec<EntryKind>,

@@ -157,7 +157,8 @@ pub struct OrderChange {
 }
 
 /// Which orders.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct OrderFilter {
     pub user_id: Option<i64>,
     pub statuses: Vec<OrderStatus>,

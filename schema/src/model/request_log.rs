@@ -59,7 +59,8 @@ pub struct NewRequestLog {
 }
 
 /// Which requests.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct LogFilter {
     pub kind: Option<LogKind>,
     pub face: Option<String>,

@@ -52,7 +52,8 @@ pub struct UsageRow {
 }
 
 /// Which calls.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct UsageFilter {
     pub user_id: Option<i64>,
     pub key_id: Option<i64>,

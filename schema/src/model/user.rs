@@ -99,7 +99,8 @@ pub struct UserChange {
 }
 
 /// Which people.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct UserFilter {
     /// Part of the name, the e-mail address or the shown name, in any case.
     pub search: Option<String>,

@@ -19,7 +19,7 @@ use crate::model::idempotency::Remembered;
 use crate::model::pin::Pin;
 use crate::model::session::{OauthState, RevokedToken, Session};
 use crate::service::setting::{self, names};
-use crate::service::{account, announcement, order, request_log, subscription, task, usage};
+use crate::service::{account, announcement, export, order, request_log, subscription, task, usage};
 
 /// One kind of periodic work.
 #[derive(Clone, Copy)]
@@ -45,6 +45,8 @@ pub const JOBS: &[Job] = &[
     job("announcements.expire", 30, |app| async move { announcement::expire_due(&app).await }.boxed()),
     job("tasks.expire", 300, |app| async move { task::expire_due(&app).await }.boxed()),
     job("tasks.refund", 30, |app| async move { task::refund_due(&app).await }.boxed()),
+    job("exports.work", 1, |app| async move { export::work_due(&app).await }.boxed()),
+    job("exports.expire", 60, |app| async move { export::expire_due(&app).await }.boxed()),
     job("usage.partitions", 3_600, |app| async move { partition::tend(&app).await }.boxed()),
     job("usage.purge", 3_600, |app| async move { usage::purge_due(&app).await }.boxed()),
     job("request_log.purge", 3_600, |app| async move { request_log::purge_due(&app).await }.boxed()),

@@ -194,6 +194,6 @@ async fn purge(app: &App, before: Time, what: Purged) -> Result<usize> {
 }
 
 /// Narrows a filter to what the caller may see.
-fn seen(actor: &Actor, filter: &UsageFilter) -> Result<UsageFilter> {
+pub(super) fn seen(actor: &Actor, filter: &UsageFilter) -> Result<UsageFilter> {
     Ok(UsageFilter { user_id: actor.whose(filter.user_id)?, ..filter.clone() })
 }

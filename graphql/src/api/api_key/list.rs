@@ -1,6 +1,7 @@
 //! Finding keys.
 
 use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
+use schema::Time;
 use schema::model::api_key as model;
 use schema::model::nested::Nested;
 use schema::page::{Cursor, Direction, Seek};
@@ -86,32 +87,15 @@ fn words(list: Option<Vec<String>>, field: &str) -> Result<Vec<String>> {
     Ok(list)
 }
 
-/// Keys by cursor: one's own, or anybody's for administrators.
-pub async fn list(
-    ctx: &Context<'_>,
-    owner: Option<i64>,
-    seek: Result<Seek>,
-    filter: Option<ApiKeyFilter>,
-    order: Option<ApiKeyOrder>,
-) -> Result<Connection<ApiKey>> {
-    if let (Some(owner), true) = (owner, filter.is_none() && order.is_none() && nested::is_first(&seek)) {
-        return nested::newest(ctx, Nested::KeysOfUser, owner, seek?.take, loader::ApiKeyById, |k: &model::ApiKey| {
-            Cursor { key: k.cursor_key(model::KeyOrder::CreatedAt), id: k.id }
-        })
-        .await;
-    }
-    let seek = seek?;
-    let filter = filter.unwrap_or_default();
+/// The filter as the service means it, for one person's keys or all; states are those of a moment.
+pub fn filtered(owner: Option<i64>, filter: ApiKeyFilter, now: Time) -> Result<model::KeyFilter> {
     let (expires_from, expires_until) = span(filter.expires_at);
     let (created_from, created_until) = span(filter.created_at);
     let named = node::row_if("User", filter.owner_id.as_ref(), "filter.ownerId")?;
     if owner.is_some() && named.is_some() && owner != named {
         return Err(schema::Error::invalid("filter.ownerId", "this list is of one person's keys").into());
     }
-    let now = ctx.app().clock.now();
-    // The keys of many owners are read together, and for that stand at one moment: the beginning of the second.
-    let now = if owner.is_some() { now.plus(-now.0.rem_euclid(1_000)) } else { now };
-    let filter = model::KeyFilter {
+    Ok(model::KeyFilter {
         search: search(filter.search, "filter.search")?,
         user_id: owner.or(named),
         state: filter.state.map(|s| (s.into(), now)),
@@ -131,7 +115,28 @@ pub async fn list(
         bound_group: node::row_if("AccountGroup", filter.account_group_id.as_ref(), "filter.accountGroupId")?,
         used_models: words(filter.used_models, "filter.usedModels")?,
         ..model::KeyFilter::default()
-    };
+    })
+}
+
+/// Keys by cursor: one's own, or anybody's for administrators.
+pub async fn list(
+    ctx: &Context<'_>,
+    owner: Option<i64>,
+    seek: Result<Seek>,
+    filter: Option<ApiKeyFilter>,
+    order: Option<ApiKeyOrder>,
+) -> Result<Connection<ApiKey>> {
+    if let (Some(owner), true) = (owner, filter.is_none() && order.is_none() && nested::is_first(&seek)) {
+        return nested::newest(ctx, Nested::KeysOfUser, owner, seek?.take, loader::ApiKeyById, |k: &model::ApiKey| {
+            Cursor { key: k.cursor_key(model::KeyOrder::CreatedAt), id: k.id }
+        })
+        .await;
+    }
+    let seek = seek?;
+    let now = ctx.app().clock.now();
+    // The keys of many owners are read together, and for that stand at one moment: the beginning of the second.
+    let now = if owner.is_some() { now.plus(-now.0.rem_euclid(1_000)) } else { now };
+    let filter = filtered(owner, filter.unwrap_or_default(), now)?;
     let order = order.map_or((model::KeyOrder::CreatedAt, Direction::Desc), |o| {
         let field = match o.field {
             ApiKeyOrderField::CreatedAt => model::KeyOrder::CreatedAt,

@@ -55,6 +55,19 @@ pub struct CardStats {
     pub disabled: BigInt,
 }
 
+/// The filter as the service means it.
+pub fn filtered(filter: CardFilter) -> Result<model::CardFilter> {
+    Ok(model::CardFilter {
+        kind: filter.kind.map(Into::into),
+        status: filter.status.map(Into::into),
+        batch: search(filter.batch, "filter.batch")?,
+        plan_id: node::row_if("Plan", filter.plan_id.as_ref(), "filter.planId")?,
+        search: search(filter.search, "filter.search")?,
+        digest: search(filter.code, "filter.code")?.map(|code| service::digest_of(&code)),
+        ..model::CardFilter::default()
+    })
+}
+
 /// Redemptions of one person, or of all.
 pub async fn redemptions(
     ctx: &Context<'_>,
@@ -104,16 +117,7 @@ impl CardQuery {
         #[graphql(desc = "By when they were made.", default)] direction: OrderDirection,
     ) -> Result<Connection<Card>> {
         let seek = page::seek(first, after, last, before)?;
-        let filter = filter.unwrap_or_default();
-        let filter = model::CardFilter {
-            kind: filter.kind.map(Into::into),
-            status: filter.status.map(Into::into),
-            batch: search(filter.batch, "filter.batch")?,
-            plan_id: node::row_if("Plan", filter.plan_id.as_ref(), "filter.planId")?,
-            search: search(filter.search, "filter.search")?,
-            digest: search(filter.code, "filter.code")?.map(|code| service::digest_of(&code)),
-            ..model::CardFilter::default()
-        };
+        let filter = filtered(filter.unwrap_or_default())?;
         let rows = service::entries(ctx.app(), ctx.actor(), &filter, direction.into(), &seek).await?;
         let cursor = |c: &model::Card| Cursor { key: c.cursor_key(), id: c.id };
         Ok(page::connection(rows, cursor, Card::from).counted(count_by!(service::count, filter)))

@@ -64,6 +64,24 @@ pub struct PaymentEventFilter {
     pub received_at: Option<DateTimeFilter>,
 }
 
+/// The filter as the service means it, for one person's orders or all.
+pub fn filtered(user: Option<i64>, filter: OrderFilter) -> Result<model::OrderFilter> {
+    let (created_from, created_until) = span(filter.created_at);
+    let (paid_from, paid_until) = span(filter.paid_at);
+    Ok(model::OrderFilter {
+        user_id: user,
+        statuses: values(filter.status, "filter.status")?,
+        kinds: values(filter.kind, "filter.kind")?,
+        method: filter.method.map(Into::into),
+        plan_id: node::row_if("Plan", filter.plan_id.as_ref(), "filter.planId")?,
+        search: search(filter.search, "filter.search")?,
+        created_from,
+        created_until,
+        paid_from,
+        paid_until,
+    })
+}
+
 /// Orders of one person, or of all.
 pub async fn list(
     ctx: &Context<'_>,
@@ -78,21 +96,7 @@ pub async fn list(
         })
         .await;
     }
-    let filter = filter.unwrap_or_default();
-    let (created_from, created_until) = span(filter.created_at);
-    let (paid_from, paid_until) = span(filter.paid_at);
-    let filter = model::OrderFilter {
-        user_id: user,
-        statuses: values(filter.status, "filter.status")?,
-        kinds: values(filter.kind, "filter.kind")?,
-        method: filter.method.map(Into::into),
-        plan_id: node::row_if("Plan", filter.plan_id.as_ref(), "filter.planId")?,
-        search: search(filter.search, "filter.search")?,
-        created_from,
-        created_until,
-        paid_from,
-        paid_until,
-    };
+    let filter = filtered(user, filter.unwrap_or_default())?;
     let order = order.map_or((model::OrderOrder::CreatedAt, Direction::Desc), |o| {
         let field = match o.field {
             OrderOrderField::CreatedAt => model::OrderOrder::CreatedAt,

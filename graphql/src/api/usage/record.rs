@@ -205,7 +205,8 @@ pub struct UsageRecordFilter {
     pub search: Option<String>,
 }
 
-fn filtered(ctx: &Context<'_>, filter: Option<UsageRecordFilter>) -> Result<model::UsageFilter> {
+/// The filter as the service means it: of one's own calls, or of anybody's for administrators.
+pub fn filtered(ctx: &Context<'_>, filter: Option<UsageRecordFilter>) -> Result<model::UsageFilter> {
     let filter = filter.unwrap_or_default();
     let (from, until) = span(filter.at);
     let account_id = node::row_if("Account", filter.account_id.as_ref(), "filter.accountId")?;

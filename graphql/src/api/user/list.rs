@@ -48,6 +48,20 @@ pub struct UserOrder {
     pub direction: OrderDirection,
 }
 
+/// The filter as the service means it.
+pub fn filtered(filter: UserFilter) -> Result<model::UserFilter> {
+    let (created_from, created_until) = span(filter.created_at);
+    Ok(model::UserFilter {
+        search: search(filter.search, "filter.search")?,
+        roles: values(filter.role, "filter.role")?,
+        statuses: values(filter.status, "filter.status")?,
+        group: search(filter.group, "filter.group")?,
+        created_from,
+        created_until,
+        ..model::UserFilter::default()
+    })
+}
+
 #[derive(Default)]
 pub struct UserQuery;
 
@@ -78,17 +92,7 @@ impl UserQuery {
         #[graphql(desc = "In this order.")] order_by: Option<UserOrder>,
     ) -> Result<Connection<User>> {
         let seek = page::seek(first, after, last, before)?;
-        let filter = filter.unwrap_or_default();
-        let (created_from, created_until) = span(filter.created_at);
-        let filter = model::UserFilter {
-            search: search(filter.search, "filter.search")?,
-            roles: values(filter.role, "filter.role")?,
-            statuses: values(filter.status, "filter.status")?,
-            group: search(filter.group, "filter.group")?,
-            created_from,
-            created_until,
-            ..model::UserFilter::default()
-        };
+        let filter = filtered(filter.unwrap_or_default())?;
         let order = order_by.map_or((model::UserOrder::CreatedAt, Direction::Desc), |o| {
             let field = match o.field {
                 UserOrderField::CreatedAt => model::UserOrder::CreatedAt,

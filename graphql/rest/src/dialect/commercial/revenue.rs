@@ -9,6 +9,7 @@ use axum::response::IntoResponse;
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt};
 use http::header;
+use schema::csv::{MARK, cell, line};
 use schema::money::{from_minor, minor_digits};
 use schema::service::revenue::{self, ExportRow, Lines, Period, Range};
 use schema::service::setting;
@@ -132,19 +133,12 @@ pub async fn overview(State(app): State<App>, caller: Admin) -> Reply {
 const COLUMNS: &str =
     "Order,Paid at,Date,User,Type,Plan,Plan name,Method,Status,Currency,Amount,Refunded,Net,Transaction\r\n";
 
-/// One cell: quoted where it must be, and never one that a spreadsheet would take for a formula.
-fn cell(text: &str) -> String {
-    let risky = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    let text = if risky { format!("'{text}") } else { text.to_owned() };
-    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
-}
-
 fn money(minor: i64, currency: &str) -> String {
     format!("{:.*}", minor_digits(currency) as usize, from_minor(minor, currency))
 }
 
-fn csv(row: &ExportRow) -> String {
-    let cells = [
+fn written(row: &ExportRow) -> String {
+    line(&[
         cell(&row.no),
         row.paid_at.rfc3339(),
         row.date.clone(),
@@ -159,8 +153,7 @@ fn csv(row: &ExportRow) -> String {
         money(row.refunded, &row.currency),
         money(row.net, &row.currency),
         cell(&row.transaction_id),
-    ];
-    cells.join(",") + "\r\n"
+    ])
 }
 
 fn record(row: &ExportRow) -> Value {
@@ -188,9 +181,8 @@ pub async fn export(State(app): State<App>, caller: Admin, query: Query<Days>) -
     let pages = revenue::export(&app, &caller, range)?.map_err(|e| std::io::Error::other(e.to_string()));
     match query.0.format.as_deref().unwrap_or("csv") {
         "csv" => {
-            // The mark at the start tells spreadsheets that this is UTF-8.
-            let head = futures_util::stream::once(async { Ok(Bytes::from(format!("\u{feff}{COLUMNS}"))) });
-            let rows = pages.map_ok(|rows| Bytes::from(rows.iter().map(csv).collect::<String>()));
+            let head = futures_util::stream::once(async { Ok(Bytes::from(format!("{MARK}{COLUMNS}"))) });
+            let rows = pages.map_ok(|rows| Bytes::from(rows.iter().map(written).collect::<String>()));
             let headers = [
                 (header::CONTENT_TYPE, "text/csv; charset=utf-8"),
                 (header::CONTENT_DISPOSITION, "attachment; filename=\"revenue.csv\""),
@@ -210,17 +202,5 @@ pub async fn export(State(app): State<App>, caller: Admin, query: Query<Days>) -
             Ok(Json(json!({ "success": true, "total": all.len(), "data": all })).into_response())
         }
         _ => Err(Error::invalid("format", "format must be csv or json").into()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::cell;
-
-    #[test]
-    fn cells_cannot_become_formulas() {
-        assert_eq!(cell("=1+1"), "'=1+1");
-        assert_eq!(cell("a,\"b\""), "\"a,\"\"b\"\"\"");
-        assert_eq!(cell("plain"), "plain");
     }
 }

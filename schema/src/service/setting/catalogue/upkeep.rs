@@ -24,6 +24,14 @@ pub(super) const ROWS: &[Definition] = &[
     ),
     row("log", names::LOG_SAMPLE_PERCENT, Kind::Int(0, 100), "100", "How many in a hundred requests are logged"),
     row("log", names::LOG_RETENTION_DAYS, Kind::Int(1, 3650), "30", "Days that request logs are kept"),
+    row("log", names::EXPORT_HOURS, Kind::Int(1, 720), "24", "Hours that a finished export can be downloaded"),
+    row(
+        "log",
+        names::EXPORT_MOST_ROWS,
+        Kind::Int(1_000, 100_000_000),
+        "1000000",
+        "Rows one export may have; what is longer is refused and has to be narrowed",
+    ),
     row(
         "limit",
         names::GRAPHQL_POINTS,
