@@ -56,11 +56,13 @@ pub async fn server(answers: Vec<String>) -> (String, Ears) {
     (url, ears)
 }
 
-fn host(url: &str) -> String {
+/// The host and port of an address.
+pub fn host(url: &str) -> String {
     url.trim_start_matches("http://").split('/').next().unwrap_or("").to_owned()
 }
 
-async fn heard(ears: &Ears, count: usize) -> Vec<Heard> {
+/// What a server was sent, once it is so much.
+pub async fn heard(ears: &Ears, count: usize) -> Vec<Heard> {
     for _ in 0..500 {
         let all = ears.lock().expect("a lock").clone();
         if all.len() >= count {
@@ -233,6 +235,10 @@ async fn the_relays_switches_do_what_they_say() {
     let call = text(at(&details, "data.records.0.id"));
     let one = w.step("GET", "/admin/request-details/{requestId}", &[&call], Value::Null).await;
     assert!(at(&one, "data.record.requestBody.user").to_string().contains("Say hello."), "{one}");
+    what_the_page_of_calls_reads(&details, &one);
+    w.step("POST", "/admin/request-details/body-preview-purge", &[], Value::Null).await;
+    let one = w.step("GET", "/admin/request-details/{requestId}", &[&call], Value::Null).await;
+    assert_eq!((at(&one, "data.record.requestBodySnapshot"), at(&one, "data.record.id")), (&Value::Null, &json!(call)));
 
     let body = json!({
         "globalSessionBindingEnabled": true, "sessionBindingTtlDays": 7, "sessionBindingErrorMessage": "Anew, please.",
@@ -365,4 +371,26 @@ async fn a_console_is_served_from_its_folder_and_nothing_else_is() {
     }
     assert_eq!(TestApp::new().await.anonymous().get("/admin-next/").await.status, 404);
     std::fs::remove_dir_all(&folder).expect("removed");
+}
+
+/// The figures above the console's list of calls, the columns of a row, and the parts of what one cost.
+fn what_the_page_of_calls_reads(details: &Value, one: &Value) {
+    let (summary, record) = (at(details, "data.summary"), at(details, "data.records.0"));
+    let records = at(details, "data.records").as_array().expect("records");
+    for field in ["inputTokens", "outputTokens"] {
+        let sum: i64 = records.iter().filter_map(|record| record[field].as_i64()).sum();
+        assert!(sum > 0 && summary[field] == json!(sum), "{field}: {summary}");
+    }
+    assert!(summary["avgDurationMs"].is_i64() && summary["cacheHitRate"].is_number(), "{summary}");
+    assert_eq!(record["accountTypeName"], json!("Claude Console"), "{record}");
+    assert_eq!((&record["method"], &record["stream"]), (&json!("POST"), &json!(false)), "{record}");
+    assert!(record["cacheHitDenominator"].as_i64().is_some_and(|n| n > 0), "{record}");
+    assert_eq!(at(details, "data.availableFilters.endpoints.0"), &record["endpoint"]);
+    let record = at(one, "data.record");
+    let parts = &record["realCostBreakdown"];
+    let sum: f64 =
+        ["input", "output", "cacheRead", "cacheCreate"].iter().filter_map(|part| parts[*part].as_f64()).sum();
+    assert!((sum - parts["total"].as_f64().expect("a total")).abs() < 1e-5 && sum > 0.0, "{record}");
+    assert!(at(record, "requestBodySnapshot.user").is_string(), "{record}");
+    assert_eq!(at(one, "data.bodyPreviewEnabled"), &json!(true));
 }

@@ -1,6 +1,7 @@
 //! crs: every line of the table is called as its console would call it, and answers what its document promises.
 
 mod accounts;
+mod pages;
 
 use harness::app::ADMIN_PASSWORD;
 use harness::fake_upstream::Vendor;
@@ -75,6 +76,7 @@ async fn keys(w: &mut World) -> (String, String) {
     w.step("PATCH", "/admin/api-keys/{keyId}/expiration", &[&id], body).await;
     assert_eq!(w.step("GET", "/admin/api-keys/tags", &[], Value::Null).await["data"], json!(["t", "u", "v"]));
     w.step("GET", "/admin/api-keys/tags/details", &[], Value::Null).await;
+    what_the_page_of_tags_sends(w).await;
     let renamed = w.step("PUT", "/admin/api-keys/tags/{name}", &["u"], json!({ "newName": "x" })).await;
     assert_eq!(at(&renamed, "data.affectedCount"), &json!(3));
     w.step("DELETE", "/admin/api-keys/tags/{name}", &["x"], Value::Null).await;
@@ -307,6 +309,8 @@ async fn every_endpoint_answers_what_it_promises() {
     cards(&mut w, &id).await;
     system(&mut w).await;
     webhooks(&mut w).await;
+    pages::people(&mut w).await;
+    pages::accounts_and_contents(&mut w).await;
     let mut missed = w.missed(TABLE);
     missed.retain(|line| !line.ends_with(" /") && !line.contains("/admin-next"));
     assert!(missed.is_empty(), "nobody called {missed:#?}");
@@ -327,6 +331,8 @@ async fn bodies_that_do_not_fit_are_bad_requests() {
         "/update-profile",
         "/update-all-profiles",
         "/health-check",
+        "/disable-keys",
+        "/body-preview-purge",
         "/health-check-all",
         "/generate-jwt-token",
         "/restore",
@@ -351,4 +357,22 @@ async fn bodies_that_do_not_fit_are_bad_requests() {
             assert!(answer.json()["error"].is_string() && answer.json()["message"].is_string(), "{}", answer.text);
         }
     }
+}
+
+/// The console's own window of tags makes them before any key carries them.
+async fn what_the_page_of_tags_sends(w: &mut World) {
+    w.step("POST", "/admin/api-keys/tags", &[], json!({ "name": "fresh" })).await;
+    for (again, why) in [("fresh", "标签已存在"), ("u", "标签已存在"), ("", "标签名称不能为空")] {
+        let refused = w.call("POST", "/admin/api-keys/tags", &[], json!({ "name": again })).await;
+        assert!(refused.status == 400 && refused.text.contains(why), "{again}: {}", refused.text);
+    }
+    let told = w.step("GET", "/admin/api-keys/tags/details", &[], Value::Null).await;
+    let fresh = json!({ "name": "fresh", "count": 0 });
+    assert!(told["data"].as_array().is_some_and(|tags| tags.contains(&fresh)), "{told}");
+    let renamed = w.step("PUT", "/admin/api-keys/tags/{name}", &["fresh"], json!({ "newName": "later" })).await;
+    assert_eq!(renamed["data"]["affectedCount"], json!(0));
+    w.step("DELETE", "/admin/api-keys/tags/{name}", &["later"], Value::Null).await;
+    let gone = w.call("DELETE", "/admin/api-keys/tags/{name}", &["later"], Value::Null).await;
+    assert_eq!(gone.status, 404, "{}", gone.text);
+    assert!(!w.step("GET", "/admin/api-keys/tags", &[], Value::Null).await.to_string().contains("later"));
 }

@@ -4,6 +4,7 @@ mod channel;
 mod log;
 mod mail;
 mod option;
+mod pages;
 mod people;
 mod token;
 mod topup;
@@ -105,6 +106,7 @@ fn needed(method: &str, path: &str) -> Option<Role> {
         "/api/data/self",
         "/api/task/self",
         "/api/mj/self",
+        "/pg/chat/completions",
     ];
     if open.contains(&path) {
         return None;
@@ -113,7 +115,7 @@ fn needed(method: &str, path: &str) -> Option<Role> {
         return Some(Role::User);
     }
     let root =
-        path.starts_with("/api/option") || path == "/api/ratio_config" || (method, path) == ("DELETE", "/api/log");
+        path.starts_with("/api/option") || path.starts_with("/api/ratio_") || (method, path) == ("DELETE", "/api/log");
     Some(if root { Role::SuperAdmin } else { Role::Admin })
 }
 

@@ -20,7 +20,9 @@ use schema::App;
 /// Starts the faces' background work; it ends when the process stops.
 pub fn start(app: &App) {
     webhook::watch::start(app);
+    webhook::own::start(app);
     dialect::crs::start(app);
+    dialect::newapi::begin();
 }
 
 /// Every REST face on one router, and the description of them all.

@@ -2,10 +2,12 @@
 //! are spent, alerts.
 //!
 //! What is told to whom is one sealed setting; [`message`] puts a notice into each platform's form and signs it,
-//! [`deliver`] sends it past the guard, [`watch`] turns events into notices, once for all processes.
+//! [`deliver`] sends it past the guard, [`watch`] turns events into notices, once for all processes. What people
+//! are told of their own money is [`own`].
 
 pub mod deliver;
 pub mod message;
+pub mod own;
 pub mod watch;
 
 use std::collections::BTreeMap;

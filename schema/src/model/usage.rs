@@ -189,6 +189,11 @@ pub struct CallSums {
     pub requests: i64,
     pub errors: i64,
     pub tokens: i64,
+    /// What went in beside the cache, out, and from and into the cache.
+    pub input: i64,
+    pub output: i64,
+    pub cache_read: i64,
+    pub cache_write: i64,
     pub cost: i64,
     pub duration_ms: i64,
 }
@@ -222,24 +227,35 @@ impl UsageRow {
     }
     /// Sums of single calls, for what the hourly sums cannot answer.
     pub async fn sums(conn: &mut Conn, filter: &UsageFilter) -> QueryResult<CallSums> {
-        let (requests, errors, tokens, cost, duration_ms) = on!(conn, |c| filtered!(
-            usage::table
-                .select((
-                    sql::<BigInt>("COUNT(*)"),
-                    sql::<BigInt>(
-                        "CAST(COALESCE(SUM(CASE WHEN status < 200 OR status >= 400 OR error_code <> '' \
-                         THEN 1 ELSE 0 END), 0) AS BIGINT)"
-                    ),
-                    sql::<BigInt>("CAST(COALESCE(SUM(").sql(TOKENS).sql("), 0) AS BIGINT)"),
-                    sql::<BigInt>("CAST(COALESCE(SUM(cost), 0) AS BIGINT)"),
-                    sql::<BigInt>("CAST(COALESCE(SUM(duration_ms), 0) AS BIGINT)"),
-                ))
-                .into_boxed(),
-            filter
-        )
-        .get_result(c)
-        .await)?;
-        Ok(CallSums { requests, errors, tokens, cost, duration_ms })
+        let ((requests, errors, tokens), (input, output, cache_read, cache_write), (cost, duration_ms)) =
+            on!(conn, |c| filtered!(
+                usage::table
+                    .select((
+                        (
+                            sql::<BigInt>("COUNT(*)"),
+                            sql::<BigInt>(
+                                "CAST(COALESCE(SUM(CASE WHEN status < 200 OR status >= 400 OR error_code <> '' \
+                             THEN 1 ELSE 0 END), 0) AS BIGINT)"
+                            ),
+                            sql::<BigInt>("CAST(COALESCE(SUM(").sql(TOKENS).sql("), 0) AS BIGINT)"),
+                        ),
+                        (
+                            sql::<BigInt>("CAST(COALESCE(SUM(input), 0) AS BIGINT)"),
+                            sql::<BigInt>("CAST(COALESCE(SUM(output), 0) AS BIGINT)"),
+                            sql::<BigInt>("CAST(COALESCE(SUM(cache_read), 0) AS BIGINT)"),
+                            sql::<BigInt>("CAST(COALESCE(SUM(cache_write_5m + cache_write_1h), 0) AS BIGINT)"),
+                        ),
+                        (
+                            sql::<BigInt>("CAST(COALESCE(SUM(cost), 0) AS BIGINT)"),
+                            sql::<BigInt>("CAST(COALESCE(SUM(duration_ms), 0) AS BIGINT)"),
+                        ),
+                    ))
+                    .into_boxed(),
+                filter
+            )
+            .get_result(c)
+            .await)?;
+        Ok(CallSums { requests, errors, tokens, input, output, cache_read, cache_write, cost, duration_ms })
     }
     /// Newest first, one keyset page and one row more.
     pub async fn seek(conn: &mut Conn, filter: &UsageFilter, seek: &Seek) -> QueryResult<Vec<Self>> {

@@ -3,6 +3,7 @@
 mod bulk;
 mod check;
 mod draft;
+mod fresh;
 mod life;
 mod read;
 #[cfg(test)]
@@ -25,8 +26,9 @@ use crate::service::setting::{self, names};
 use crate::value::{Doc, Words};
 use crate::{App, id};
 
-pub use bulk::{Batch, TagChange, change_many, delete_many, issue_many, remove_tag, rename_tag, tags};
+pub use bulk::{Batch, TagChange, change_many, create_tag, delete_many, issue_many, remove_tag, rename_tag, tags};
 pub use draft::{Expiry, IssuedKey, KeyChange, KeyPrefix, LimitsChange, NewKey, RulesChange};
+pub use fresh::{keep_secret, kept_secret};
 pub use life::{activate_now, delete, first_use, purge, purge_all_deleted, restore, rotate, rotate_once, set_expiry};
 pub(crate) use life::{lengthen_in, shorten_in};
 pub(super) use read::seen_by;

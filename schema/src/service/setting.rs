@@ -324,6 +324,10 @@ fn misshapen(name: &str, document: &serde_json::Value) -> Option<&'static str> {
             let fits = document.as_array().is_some_and(|all| all.iter().all(serde_json::Value::is_string));
             (!fits).then_some("must be a list of groups")
         }
+        names::KEY_TAGS => {
+            let fits = document.as_array().is_some_and(|all| all.iter().all(serde_json::Value::is_string));
+            (!fits).then_some("must be a list of tags")
+        }
         _ => None,
     }
 }

@@ -85,6 +85,10 @@ async fn coarse(app: &App, filter: &UsageFilter) -> Result<Option<CallSums>> {
             requests: sums.requests,
             errors: sums.errors,
             tokens: sums.tokens(),
+            input: sums.counts.input,
+            output: sums.counts.output,
+            cache_read: sums.counts.cache_read,
+            cache_write: sums.counts.cache_write_5m + sums.counts.cache_write_1h,
             cost: sums.cost,
             duration_ms: sums.duration_ms,
         }
@@ -155,6 +159,19 @@ pub async fn delete_before(app: &App, actor: &Actor, before: Time) -> Result<usi
     let mut tx = app.db.begin().await?;
     let target = Target { kind: "usage", id: &before.rfc3339() };
     audit::record(app, &mut tx, actor, "usage.delete", target, (), serde_json::json!({ "rows": gone })).await?;
+    tx.commit().await?;
+    Ok(gone)
+}
+
+/// An administrator removes what was said in all calls; the calls themselves stay.
+pub async fn forget_contents(app: &App, actor: &Actor) -> Result<usize> {
+    actor.may(Act::Configure)?;
+    let now = app.clock.now();
+    let gone = purge(app, now.plus(1), Purged::Contents).await?;
+    let mut tx = app.db.begin().await?;
+    let target = Target { kind: "contents", id: &now.rfc3339() };
+    audit::record(app, &mut tx, actor, "usage.forget_contents", target, (), serde_json::json!({ "rows": gone }))
+        .await?;
     tx.commit().await?;
     Ok(gone)
 }

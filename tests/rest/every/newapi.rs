@@ -82,7 +82,8 @@ async fn people(w: &mut Walk, c: &Cast) {
     w.step(&test, ("GET", "/api/user/aff"), &[], Value::Null, &[]).await;
     let refused = w.w.call_as(&test, "POST", "/api/user/aff_transfer", &[], json!({ "quota": 500_000 })).await;
     assert!(refused.json()["success"] == false && refused.text.contains("邀请额度不足"), "{}", refused.text);
-    w.step(&test, ("PUT", "/api/user/setting"), &[], json!({ "notify_type": "email" }), &[]).await;
+    let wish = json!({ "notify_type": "webhook", "quota_warning_threshold": 500_000, "webhook_url": "https://example.com/hook" });
+    w.step(&test, ("PUT", "/api/user/setting"), &[], wish, &[]).await;
     let me = w.step(&test, ("GET", "/api/user/self"), &[], Value::Null, &[]).await;
     assert!(text(&me["data"]["setting"]).contains("notify_type"), "{me}");
     w.step(&test, ("GET", "/api/user/logout"), &[], Value::Null, &[]).await;
@@ -133,7 +134,8 @@ async fn tokens(w: &mut Walk, c: &Cast) -> String {
     let pages = c.ann.with("cache-control", "no-store");
     let list = w.step(&pages, ("GET", "/api/token/?p=1&size=10"), &[], Value::Null, PAGE).await;
     super::has(&list, TOKEN);
-    w.step(&pages, ("GET", "/api/token/search?keyword=b&token="), &[], Value::Null, PAGE).await;
+    w.step(&pages, ("GET", "/api/token/search?keyword=b&token=&p=1&size=10"), &[], Value::Null, PAGE).await;
+    w.step(&pages, ("GET", "/api/token/search?keyword=b&token="), &[], Value::Null, &["data.0.key"]).await;
     let form = json!({ "name": "leaving", "unlimited_quota": true });
     let made = w.step(&c.ann, ("POST", "/api/token"), &[], form.clone(), &[]).await;
     let batch = json!({ "ids": [made["data"]["id"]] });
@@ -187,6 +189,10 @@ async fn channels(w: &mut Walk, c: &Cast) {
     for path in ["/api/channel/update_balance", "/api/channel/update_balance/"] {
         w.step(&c.root, ("GET", path), &[], Value::Null, &[]).await;
     }
+    let asked = w.step(&c.root, ("GET", "/api/ratio_sync/channels"), &[], Value::Null, &["data.0.base_url"]).await;
+    let form = json!({ "upstreams": [{ "id": asked["data"][0]["id"], "name": "x", "base_url": url }], "timeout": 5 });
+    let compared = &["data.differences", "data.test_results.0.status"];
+    w.step(&c.root, ("POST", "/api/ratio_sync/fetch"), &[], form, compared).await;
     let copied = w.step(&c.root, ("POST", "/api/channel/copy/{id}"), &[&one], Value::Null, &["data.id"]).await;
     let copied = at(&copied, "data.id").clone();
     let tagged =
@@ -262,9 +268,13 @@ async fn logs(w: &mut Walk, c: &Cast, secret: &str) {
     for path in ["/api/task", "/api/task/", "/api/mj", "/api/mj/"] {
         w.step(&c.pages, ("GET", path), &[], Value::Null, PAGE).await;
     }
-    for path in ["/api/task/self", "/api/mj/self"] {
+    for path in ["/api/task/self", "/api/task/self/", "/api/mj/self", "/api/mj/self/"] {
         w.step(&ann, ("GET", path), &[], Value::Null, PAGE).await;
     }
+    let talk = json!({ "model": "gpt-4o", "group": "default", "stream": false,
+        "messages": [{ "role": "user", "content": "Say hello." }] });
+    let said = w.w.call_as(&c.ann, "POST", "/pg/chat/completions", &[], talk).await;
+    assert_eq!(said.status, 200, "{}", said.text);
     for path in ["/api/log", "/api/log/"] {
         w.step(&c.root, ("DELETE", &format!("{path}?target_timestamp=1")), &[], Value::Null, &[]).await;
     }
@@ -297,6 +307,11 @@ async fn codes(w: &mut Walk, c: &Cast) {
         let made = w.step(&c.root, ("POST", "/api/redemption"), &[], form.clone(), &[]).await;
         w.step(&c.root, ("DELETE", path), &[&at(&made, "data.id").to_string()], Value::Null, &[]).await;
     }
+    let made = w.step(&c.root, ("POST", "/api/redemption"), &[], form.clone(), &[]).await;
+    let off = json!({ "id": at(&made, "data.id"), "status": 2 });
+    w.step(&c.root, ("PUT", "/api/redemption"), &[], off, &[]).await;
+    let swept = w.step(&c.root, ("DELETE", "/api/redemption/invalid"), &[], Value::Null, &[]).await;
+    assert_eq!(swept["data"], json!(1));
     w.step(&c.ann, ("GET", "/api/user/topup/info"), &[], Value::Null, &["data.pay_methods", "data.min_topup"]).await;
     w.step(&c.ann, ("GET", "/api/user/topup/self"), &[], Value::Null, &["data"]).await;
     let cost = w.w.call_as(&c.ann, "POST", "/api/user/amount", &[], json!({ "amount": 10, "top_up_code": "" })).await;

@@ -48,7 +48,8 @@ async fn people_register_sign_in_and_change_what_they_name() {
     told(&bob.call("PUT", "/api/user/self", form).await);
     let bob = sign_in(&c.app, "bob", "password-2").await;
     assert!(told(&bob.get("/api/user/aff").await).as_str().is_some_and(|code| code.len() > 3));
-    told(&bob.call("PUT", "/api/user/setting", json!({ "notify_type": "email" })).await);
+    let wish = json!({ "notify_type": "webhook", "quota_warning_threshold": 500_000, "webhook_url": "https://example.com/hook" });
+    told(&bob.call("PUT", "/api/user/setting", wish).await);
     let seen = told(&bob.get("/api/user/self").await);
     assert!(seen["setting"].as_str().is_some_and(|s| s.contains("notify_type")), "{seen}");
     assert!(told(&bob.get("/api/user/models").await).is_array());

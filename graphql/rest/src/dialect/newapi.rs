@@ -10,9 +10,12 @@ mod log;
 mod model;
 mod option;
 mod page;
+mod playground;
+mod preference;
 mod price;
 mod redemption;
 mod shape;
+mod sync;
 mod system;
 mod task;
 mod token;
@@ -29,6 +32,7 @@ use serde_json::json;
 
 use super::{Dialect, bearer, cookie};
 pub use shape::soften;
+pub use system::begin;
 
 /// The dialect.
 #[derive(Clone, Copy)]
@@ -136,7 +140,7 @@ crate::routes! { Newapi;
     GET "/api/group/" => user::group_names;
     GET "/api/user/aff" => user::aff;
     POST "/api/user/aff_transfer" => user::aff_transfer;
-    PUT "/api/user/setting" => user::preferences;
+    PUT "/api/user/setting" => preference::put;
     POST "/api/user/topup" => user::top_up;
     GET "/api/user/topup/info" => topup::info;
     GET "/api/user/topup/self" => topup::orders;
@@ -207,6 +211,7 @@ crate::routes! { Newapi;
     GET "/api/redemption/search" => redemption::list;
     GET "/api/redemption/{id}" => redemption::get;
     GET "/api/redemption/{id}/" => redemption::get;
+    DELETE "/api/redemption/invalid" => redemption::delete_invalid;
     DELETE "/api/redemption/{id}" => redemption::delete;
     DELETE "/api/redemption/{id}/" => redemption::delete;
     GET "/api/log" => log::list;
@@ -227,12 +232,17 @@ crate::routes! { Newapi;
     GET "/api/task" => task::all;
     GET "/api/task/" => task::all;
     GET "/api/task/self" => task::of_self;
+    GET "/api/task/self/" => task::of_self;
     GET "/api/mj" => task::pictures;
     GET "/api/mj/" => task::pictures;
     GET "/api/mj/self" => task::own_pictures;
+    GET "/api/mj/self/" => task::own_pictures;
     GET "/api/option" => option::list;
     GET "/api/option/" => option::list;
     PUT "/api/option" => option::change;
     PUT "/api/option/" => option::change;
     POST "/api/option/rest_model_ratio" => price::reset;
+    POST "/pg/chat/completions" => playground::chat, EventsOrJson;
+    GET "/api/ratio_sync/channels" => sync::channels;
+    POST "/api/ratio_sync/fetch" => sync::fetch;
 }

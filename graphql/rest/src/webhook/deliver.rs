@@ -120,7 +120,8 @@ async fn post(app: &App, platform: &Platform, notice: &Notice, limit: Duration) 
 /// Longest answer that is looked at.
 const LONGEST: usize = 64 * 1024;
 
-async fn send(app: &App, message: &Message) -> Result<(), Failure> {
+/// Sends a message to its address, if that may be reached.
+pub(super) async fn send(app: &App, message: &Message) -> Result<(), Failure> {
     let url = Url::parse(&message.url).map_err(|_| failure("its address cannot be read", false))?;
     let guard = Guard::new(setting::current(app).text(names::WEBHOOK_ALLOWED_HOSTS));
     let client = guard.client(&url).await.map_err(|why| failure(why, why.contains("not known")))?;

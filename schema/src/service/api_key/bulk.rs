@@ -1,6 +1,6 @@
 //! Many keys at a time, and the tags that hold them together.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::App;
 use crate::actor::{Act, Actor};
@@ -9,6 +9,7 @@ use crate::model::api_key::ApiKey;
 use crate::service::audit::{self, Target};
 use crate::service::field;
 use crate::service::idempotency::{self, Claim};
+use crate::service::setting::{self, names};
 use crate::value::Words;
 
 use super::{IssuedKey, KeyChange, NewKey, announce, change, delete, issue_in, recall, remember};
@@ -131,7 +132,41 @@ pub async fn tags(app: &App, actor: &Actor) -> Result<BTreeMap<String, i64>> {
             *counts.entry(tag).or_insert(0) += 1;
         }
     }
+    if of.is_none() {
+        for tag in offered(app) {
+            counts.entry(tag).or_insert(0);
+        }
+    }
     Ok(counts)
+}
+
+/// Tags that administrators made before any key carried them.
+fn offered(app: &App) -> BTreeSet<String> {
+    setting::current(app).json(names::KEY_TAGS)
+}
+
+async fn offer(app: &App, actor: &Actor, tags: &BTreeSet<String>) -> Result<()> {
+    let text = serde_json::to_string(tags).map_err(Error::internal)?;
+    setting::put_checked(app, actor, &BTreeMap::from([(names::KEY_TAGS.to_owned(), Some(text))])).await
+}
+
+/// Most tags that are offered beside those in use.
+const MOST_OFFERED: usize = 1_000;
+
+/// Makes a tag that no key carries yet.
+pub async fn create_tag(app: &App, actor: &Actor, tag: &str) -> Result<()> {
+    actor.may(Act::Manage)?;
+    let tag = field::list("name", &[tag.to_owned()], 1, 64)?.into_iter().next();
+    let tag = tag.ok_or_else(|| Error::invalid("name", "标签名称不能为空"))?;
+    if tags(app, actor).await?.contains_key(&tag) {
+        return Err(Error::invalid("name", "标签已存在"));
+    }
+    let mut all = offered(app);
+    if all.len() >= MOST_OFFERED {
+        return Err(Error::invalid("name", format!("at most {MOST_OFFERED} tags are kept that no key carries")));
+    }
+    all.insert(tag);
+    offer(app, actor, &all).await
 }
 
 /// Renames a tag wherever it is carried; how many keys that were.
@@ -159,7 +194,9 @@ async fn retag(app: &App, actor: &Actor, from: &str, to: &[String]) -> Result<i6
             changed.push(key);
         }
     }
-    if changed.is_empty() {
+    let mut kept = offered(app);
+    let was_offered = kept.remove(from);
+    if changed.is_empty() && !was_offered {
         return Err(Error::NotFound { what: "tag" });
     }
     let target = Target { kind: "tag", id: from };
@@ -168,6 +205,10 @@ async fn retag(app: &App, actor: &Actor, from: &str, to: &[String]) -> Result<i6
     tx.commit().await?;
     for key in &changed {
         announce(app, key).await;
+    }
+    if was_offered {
+        kept.extend(to.iter().cloned());
+        offer(app, actor, &kept).await?;
     }
     Ok(changed.len() as i64)
 }

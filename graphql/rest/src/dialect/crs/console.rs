@@ -4,6 +4,7 @@ pub mod account;
 pub mod calls;
 pub mod cards;
 pub mod config;
+pub mod failures;
 pub mod key;
 pub mod people;
 pub mod pricing;

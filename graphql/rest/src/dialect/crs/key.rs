@@ -273,6 +273,13 @@ pub async fn tag_details(State(app): State<App>, admin: Admin) -> Reply {
     Ok(data(tags.into_iter().map(|(name, count)| json!({ "name": name, "count": count })).collect::<Vec<_>>()))
 }
 
+/// A tag that no key carries yet.
+pub async fn create_tag(State(app): State<App>, admin: Admin, form: Body<Told<told::NewTag>>) -> Reply {
+    let name = form.0.required("name", "标签名称不能为空")?;
+    api_key::create_tag(&app, &admin, &name).await?;
+    Ok(flat(json!({ "message": "标签创建成功" })))
+}
+
 pub async fn rename_tag(
     State(app): State<App>,
     admin: Admin,

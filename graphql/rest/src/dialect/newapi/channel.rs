@@ -1,32 +1,36 @@
 //! Channels: upstream accounts in this system's words.
 
+mod extra;
 mod kinds;
+mod list;
 pub mod many;
 pub mod test;
 
 use axum::extract::State;
-use schema::model::account::{Account, AccountFilter, AccountKind, AccountOptions, AccountOrder, Health};
-use schema::page::Direction;
+use schema::model::account::{Account, AccountKind, AccountOptions, Health};
 use schema::service::account::{self, AccountChange, AccountDraft, Credentials};
 use schema::{App, Error};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::page::Paging;
-use super::shape::Shape;
-use super::{Body, Caller, Path, Query, Reply, data, message, said};
+use super::{Body, Caller, Path, Reply, data, message, said};
+pub use list::list;
 
 /// newapi's priority 0 is the middle of ours; higher goes first in both.
 const MIDDLE: i64 = 50;
 
-/// An account as this system has it; its key is never shown.
-fn shown(account: &Account) -> Value {
-    let options = &account.options.0;
-    let status = match (account.enabled, account.health) {
+/// This system's number of what an account does: 1 serves, 2 was switched off, 3 was taken out by its failures.
+pub fn status(account: &Account) -> i64 {
+    match (account.enabled, account.health) {
         (false, _) => 2,
         (true, Health::Blocked | Health::Expired) => 3,
         (true, _) => 1,
-    };
+    }
+}
+
+/// An account as this system has it; its key is never shown, and its `setting` only by itself.
+fn shown(account: &Account) -> Value {
+    let options = &account.options.0;
     let info = &account.info.0;
     let number = |name: &str| info.get(name).and_then(Value::as_i64).unwrap_or(0);
     let document =
@@ -44,7 +48,7 @@ fn shown(account: &Account) -> Value {
         "key": "",
         "openai_organization": options.organization,
         "test_model": options.test_model,
-        "status": status,
+        "status": status(account),
         "name": account.name,
         "weight": account.weight,
         "created_time": account.created_at.seconds(),
@@ -63,7 +67,7 @@ fn shown(account: &Account) -> Value {
         "auto_ban": i64::from(!options.protection_off),
         "other_info": other_info,
         "tag": account.tag,
-        "setting": "",
+        "setting": null,
         "param_override": document(&options.body_overrides),
         "header_override": if options.headers.is_empty() { String::new() } else { json!(options.headers).to_string() },
         "remark": account.description,
@@ -76,58 +80,16 @@ pub fn types() -> impl Iterator<Item = (i64, Vec<&'static str>)> {
     kinds::types()
 }
 
-#[derive(Deserialize)]
-pub struct ListQuery {
-    keyword: Option<String>,
-    group: Option<String>,
-    model: Option<String>,
-    status: Option<String>,
-    #[serde(rename = "type")]
-    kind: Option<i64>,
-    id_sort: Option<String>,
-}
-
-pub async fn list(
-    State(app): State<App>,
-    caller: Caller,
-    shape: Shape,
-    paging: Query<Paging>,
-    query: Query<ListQuery>,
-) -> Reply {
-    let query = query.0;
-    let some = |text: Option<String>| text.filter(|t| !t.is_empty());
-    let filter = AccountFilter {
-        search: some(query.keyword),
-        user_group: some(query.group).filter(|g| g != "null"),
-        model: some(query.model),
-        enabled: match query.status.as_deref() {
-            Some("enabled" | "1") => Some(true),
-            Some("disabled" | "0") => Some(false),
-            _ => None,
-        },
-        kinds: query.kind.filter(|n| *n > 0).map(|n| vec![kinds::kind(n)]).unwrap_or_default(),
-        ..AccountFilter::default()
-    };
-    let window = paging.0.window()?;
-    let by = if query.id_sort.as_deref() == Some("true") { AccountOrder::CreatedAt } else { AccountOrder::Priority };
-    let page = account::pages(&app, &caller, &filter, (by, Direction::Desc), window).await?;
-    let rows: Vec<Value> = page.rows.iter().map(shown).collect();
-    Ok(match shape {
-        Shape::Documented => data(rows),
-        Shape::Deployed => {
-            let mut counts: std::collections::BTreeMap<String, i64> = std::collections::BTreeMap::new();
-            for row in &rows {
-                *counts.entry(row["type"].to_string()).or_default() += 1;
-            }
-            let mut envelope = paging.0.envelope(window, page.total, rows);
-            envelope["type_counts"] = json!(counts);
-            data(envelope)
-        }
-    })
-}
-
 pub async fn get(State(app): State<App>, caller: Caller, id: Path<i64>) -> Reply {
-    Ok(data(shown(&account::get(&app, &caller, id.0).await?)))
+    let channel = account::get(&app, &caller, id.0).await?;
+    Ok(data(whole(&app, &caller, &channel)?))
+}
+
+/// A channel with its `setting`.
+fn whole(app: &App, caller: &Caller, channel: &Account) -> Result<Value, Error> {
+    let mut row = shown(channel);
+    row["setting"] = extra::told(app, caller, channel)?.into();
+    Ok(row)
 }
 
 /// A channel as it is sent, at the top or, in the later form of the request that makes one, inside `channel`.
@@ -155,6 +117,7 @@ pub struct Form {
     status_code_mapping: Option<String>,
     param_override: Option<String>,
     header_override: Option<String>,
+    setting: Option<String>,
     auto_ban: Option<i64>,
     remark: Option<String>,
 }
@@ -240,6 +203,7 @@ pub async fn create(State(app): State<App>, caller: Caller, form: Body<Form>) ->
     let many = lines.len() > 1 && mode.as_deref() != Some("multi_to_single");
     let groups: Vec<Vec<&str>> = if many { lines.iter().map(|l| vec![*l]).collect() } else { vec![lines] };
     let name = form.name.clone().unwrap_or_default();
+    let proxy = form.setting.as_deref().map_or(Ok(None), |text| extra::proxy(text, None))?;
     let mut made = Vec::with_capacity(groups.len());
     for (index, keys) in groups.iter().enumerate() {
         let (credentials, region) = kinds::credentials(kind, keys)?;
@@ -257,6 +221,7 @@ pub async fn create(State(app): State<App>, caller: Caller, form: Body<Form>) ->
             weight: form.weight.filter(|w| *w > 0).unwrap_or(1),
             tag: form.tag.clone().unwrap_or_default(),
             enabled: form.status.unwrap_or(1) == 1,
+            proxy: proxy.clone(),
             options,
             ..AccountDraft::new(kind, draft_name, credentials)
         };
@@ -276,6 +241,10 @@ pub async fn change(State(app): State<App>, caller: Caller, form: Body<Form>) ->
         true => None,
         false => Some(kinds::credentials(kind.unwrap_or(old.kind), &keys)?.0),
     };
+    let proxy = match &form.setting {
+        None => None,
+        Some(text) => Some(extra::proxy(text, account::open(&app, &old)?.proxy.as_ref())?),
+    };
     let change = AccountChange {
         kind: kind.filter(|k| *k != old.kind),
         name: form.name.clone(),
@@ -291,12 +260,14 @@ pub async fn change(State(app): State<App>, caller: Caller, form: Body<Form>) ->
         priority: form.priority.map(|p| p.saturating_add(MIDDLE)),
         weight: form.weight,
         tag: form.tag.clone(),
-        enabled: form.status.map(|s| s == 1),
+        // 3 is what failures made of it, and 0 is nothing; neither is anybody's wish.
+        enabled: form.status.filter(|s| matches!(s, 1 | 2)).map(|s| s == 1),
+        proxy,
         options: Some(form.options(old.options.0.clone())?),
         ..AccountChange::default()
     };
     let changed = account::change(&app, &caller, id, change).await?;
-    Ok(said("渠道更新成功", shown(&changed)))
+    Ok(said("渠道更新成功", whole(&app, &caller, &changed)?))
 }
 
 pub async fn delete(State(app): State<App>, caller: Caller, id: Path<i64>) -> Reply {

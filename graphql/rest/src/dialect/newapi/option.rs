@@ -45,10 +45,11 @@ pub async fn list(State(app): State<App>, caller: Caller, shape: Shape) -> Reply
 /// One `{key, value}`, or a map of many; all of them or none.
 pub async fn change(State(app): State<App>, caller: Caller, form: Body<Map<String, Value>>) -> Reply {
     let form = form.0;
-    let one = form.len() == 2 && form.contains_key("key") && form.contains_key("value");
+    // The pages leave out a value that is empty; no option's name is `key`.
+    let one = form.contains_key("key") && (form.len() == 1 || (form.len() == 2 && form.contains_key("value")));
     let pairs: Vec<(String, Value)> = if one {
         let key = form["key"].as_str().ok_or_else(|| Error::invalid("key", "key 必须为字符串"))?;
-        vec![(key.to_owned(), form["value"].clone())]
+        vec![(key.to_owned(), form.get("value").cloned().unwrap_or(Value::Null))]
     } else {
         form.into_iter().collect()
     };
@@ -73,7 +74,7 @@ pub async fn change(State(app): State<App>, caller: Caller, form: Body<Map<Strin
                 let text = text.ok_or_else(|| Error::invalid(name.as_str(), format!("{name} 不能为空")))?;
                 price::lay(&mut prices, &name, &text)?;
             }
-            Behind::Fixed(value, _) if text.as_deref() == Some(value.as_str()) => {}
+            Behind::Fixed(value, _) if text.as_deref().unwrap_or_default() == value => {}
             Behind::Fixed(value, why) => {
                 let sentence = format!("{name} 不能修改（当前为 {value}）：{why}");
                 return Err(Error::invalid(name.as_str(), sentence).into());

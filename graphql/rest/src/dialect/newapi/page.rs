@@ -20,6 +20,14 @@ impl Paging {
         let size = self.page_size.or(self.ps).or(self.size).filter(|n| *n > 0).unwrap_or(10).min(100);
         Window::page(self.p.unwrap_or(1).max(1), size, 100)
     }
+    /// Whether a page was asked for at all.
+    pub fn asked(self) -> bool {
+        [self.p, self.page_size, self.ps, self.size].iter().any(Option::is_some)
+    }
+    /// The first page, as long as pages get.
+    pub fn longest() -> Self {
+        Self { p: None, page_size: Some(100), ps: None, size: None }
+    }
     /// The deployed system's envelope of a list.
     pub fn envelope(self, window: Window, total: i64, items: Vec<Value>) -> Value {
         json!({

@@ -69,7 +69,7 @@ const TABLES: [(&str, f64); 4] =
     [("ModelRatio", UNIT), ("CompletionRatio", PART), ("CacheRatio", PART), ("ModelPrice", CALL)];
 
 /// Every price by model: the ratio of its input, of its output and of cached input to that, or dollars a call.
-fn shown(app: &App) -> [BTreeMap<String, f64>; 4] {
+pub fn shown(app: &App) -> [BTreeMap<String, f64>; 4] {
     let models = directory::models(app);
     let prices = models.iter().filter_map(|view| Some((view.name.as_str(), view.price.as_ref()?)));
     let Tables { input, output, cache_read, calls } = table::tables(prices, &table::waiting(app));

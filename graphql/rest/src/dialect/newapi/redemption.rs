@@ -3,6 +3,7 @@
 
 use axum::extract::State;
 use schema::model::card::{Card, CardChange, CardFilter, CardKind, CardStatus};
+use schema::page::Window;
 use schema::service::card::{self, CodeForm, Mint, Worth};
 use schema::{App, Error, Micros, Time};
 use serde::Deserialize;
@@ -120,14 +121,20 @@ pub struct Change {
     id: i64,
     name: Option<String>,
     status: Option<i64>,
+    quota: Option<i64>,
     expired_time: Option<i64>,
 }
 
 pub async fn change(State(app): State<App>, caller: Caller, form: Body<Change>) -> Reply {
     let form = form.0;
+    let old = card::get(&app, &caller, form.id).await?;
+    // The page sends the whole code; what says what already is so changes nothing.
+    let quota = form.quota.filter(|q| *q != old.value.quota());
     let change = CardChange {
         name: form.name,
-        enabled: form.status.map(|s| s == 1),
+        value: quota.map(value).transpose()?,
+        // 3 is a code that was redeemed, which is nobody's wish.
+        enabled: form.status.filter(|s| matches!(s, 1 | 2)).map(|s| s == 1),
         expires_at: form.expired_time.map(|t| (t > 0).then(|| Time::from_seconds(t))),
         ..CardChange::default()
     };
@@ -138,4 +145,21 @@ pub async fn change(State(app): State<App>, caller: Caller, form: Body<Change>) 
 pub async fn delete(State(app): State<App>, caller: Caller, id: Path<i64>) -> Reply {
     card::delete(&app, &caller, id.0).await?;
     Ok(message(""))
+}
+
+/// Most codes that are removed at once.
+const MOST: i64 = 10_000;
+
+/// Removes codes that can no longer be redeemed; how many there were. Those that somebody has redeemed stay: they
+/// tell where credit came from.
+pub async fn delete_invalid(State(app): State<App>, caller: Caller) -> Reply {
+    let mut gone = 0;
+    for status in [CardStatus::Expired, CardStatus::Disabled] {
+        let filter = CardFilter { kind: Some(CardKind::Credit), status: Some(status), ..CardFilter::default() };
+        let window = Window { limit: MOST, offset: 0 };
+        let ids: Vec<i64> = card::list(&app, &caller, &filter, window).await?.rows.iter().map(|card| card.id).collect();
+        let outcomes = card::delete_many(&app, &caller, &ids).await?;
+        gone += outcomes.iter().filter(|(_, outcome)| outcome.is_ok()).count();
+    }
+    Ok(data(gone))
 }

@@ -11,6 +11,11 @@ use super::{Reply, data, topup};
 /// When this process began to serve.
 static STARTED: std::sync::LazyLock<Time> = std::sync::LazyLock::new(|| schema::Clock::System.now());
 
+/// Notes when that was; without it, it would be when somebody first asked.
+pub fn begin() {
+    std::sync::LazyLock::force(&STARTED);
+}
+
 const VERSION: &str = concat!("v", env!("CARGO_PKG_VERSION"));
 
 pub async fn status(State(app): State<App>) -> Reply {
@@ -61,7 +66,7 @@ pub async fn status(State(app): State<App>) -> Reply {
 }
 
 /// The chat clients: one address, or this system's own list of them.
-fn chats(link: &str) -> Value {
+pub fn chats(link: &str) -> Value {
     match serde_json::from_str::<Vec<Value>>(link) {
         Ok(list) => list.into(),
         Err(_) if link.is_empty() => json!([]),

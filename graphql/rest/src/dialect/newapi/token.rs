@@ -1,6 +1,7 @@
 //! Tokens: keys of the signed-in person, in this system's words.
 
 use axum::extract::State;
+use http::Uri;
 use schema::model::api_key::{ApiKey, KeyFilter, KeyOrder, KeyState, KeyStatus};
 use schema::page::Direction;
 use schema::service::api_key::{self, Expiry, KeyChange, KeyPrefix, LimitsChange, NewKey, RulesChange};
@@ -12,7 +13,7 @@ use super::page::Paging;
 use super::shape::Shape;
 use super::{Body, Caller, Path, Query, Reply, data, message, said};
 
-/// A key as this system has it; its secret is told once, at its making, and masked here.
+/// A key as this system has it, its secret masked: that is told at its making, and by [`listed`] soon after.
 pub fn shown(key: &ApiKey, now: Time) -> Value {
     let status = match key.state(now) {
         KeyState::Active => 1,
@@ -51,6 +52,7 @@ pub async fn list(
     State(app): State<App>,
     caller: Caller,
     shape: Shape,
+    uri: Uri,
     paging: Query<Paging>,
     search: Query<Search>,
 ) -> Reply {
@@ -62,14 +64,30 @@ pub async fn list(
         digest: secret.map(|s| schema::id::digest(&format!("sk-{}", s.trim_start_matches("sk-")))),
         ..KeyFilter::default()
     };
-    let window = paging.0.window()?;
+    // The deployed system's page searches without a word about pages, and is answered without one.
+    let whole = shape == Shape::Deployed && uri.path().ends_with("/search") && !paging.0.asked();
+    let paging = if whole { Paging::longest() } else { paging.0 };
+    let window = paging.window()?;
     let page = api_key::pages(&app, &caller, &filter, (KeyOrder::CreatedAt, Direction::Desc), window).await?;
-    let now = app.clock.now();
-    let rows: Vec<Value> = page.rows.iter().map(|k| shown(k, now)).collect();
-    Ok(match shape {
-        Shape::Documented => data(rows),
-        Shape::Deployed => data(paging.0.envelope(window, page.total, rows)),
-    })
+    if shape == Shape::Documented {
+        let now = app.clock.now();
+        return Ok(data(page.rows.iter().map(|k| shown(k, now)).collect::<Vec<Value>>()));
+    }
+    let mut rows = Vec::with_capacity(page.rows.len());
+    for key in &page.rows {
+        rows.push(listed(&app, &caller, key).await?);
+    }
+    Ok(if whole { data(rows) } else { data(paging.envelope(window, page.total, rows)) })
+}
+
+/// A key in the deployed system's list. Its page throws away what making a token answers and sends people here
+/// for the secret, so its owner finds it here for as long as it is kept.
+async fn listed(app: &App, caller: &Caller, key: &ApiKey) -> Result<Value, Error> {
+    let mut row = shown(key, app.clock.now());
+    if let Some(secret) = api_key::kept_secret(app, caller, key).await? {
+        row["key"] = secret.reveal().trim_start_matches("sk-").into();
+    }
+    Ok(row)
 }
 
 pub async fn get(State(app): State<App>, caller: Caller, id: Path<i64>) -> Reply {
@@ -123,7 +141,7 @@ impl Form {
     }
 }
 
-pub async fn create(State(app): State<App>, caller: Caller, form: Body<Form>) -> Reply {
+pub async fn create(State(app): State<App>, caller: Caller, shape: Shape, form: Body<Form>) -> Reply {
     let form = form.0;
     let mut new = NewKey {
         name: form.name.clone().unwrap_or_default(),
@@ -140,6 +158,9 @@ pub async fn create(State(app): State<App>, caller: Caller, form: Body<Form>) ->
     new.rules.allowed_models = form.models().unwrap_or_default();
     new.rules.ips = form.ips().unwrap_or_default();
     let issued = api_key::issue(&app, &caller, new).await?;
+    if shape == Shape::Deployed {
+        api_key::keep_secret(&app, &issued).await?;
+    }
     let secret = issued.secret.reveal();
     Ok(said("Token创建成功", json!({ "id": issued.key.id, "key": secret, "name": issued.key.name })))
 }

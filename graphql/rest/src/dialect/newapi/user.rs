@@ -15,12 +15,12 @@ use serde_json::{Value, json};
 
 use super::auth::{role_number, status_number};
 use super::page::Paging;
+use super::preference;
 use super::shape::Shape;
 use super::{Body, Caller, Path, Query, Reply, data, message, said};
 
 /// A person as this system has them.
 pub fn shown(user: &User) -> Value {
-    let prefs = Value::Object(user.prefs.0.clone());
     json!({
         "id": user.id,
         "username": user.username,
@@ -39,7 +39,7 @@ pub fn shown(user: &User) -> Value {
         "aff_code": user.aff_code,
         "aff_count": 0, "aff_quota": 0, "aff_history_quota": 0,
         "inviter_id": user.inviter_id.unwrap_or(0),
-        "setting": if user.prefs.0.is_empty() { String::new() } else { prefs.to_string() },
+        "setting": preference::told(&user.prefs.0).to_string(),
         "remark": user.remark,
         "created_at": user.created_at.seconds(),
         "last_login_at": user.last_login_at.map_or(0, |t| t.seconds()),
@@ -330,11 +330,4 @@ pub async fn aff_transfer(caller: Caller, form: Body<Transfer>) -> Reply {
     caller.signed_in()?;
     let why = format!("邀请额度不足：可转 0，请求 {}", form.0.quota);
     Err(Error::conflict("NO_REWARDS", why).into())
-}
-
-/// The person's own preferences, kept as they were sent.
-pub async fn preferences(State(app): State<App>, caller: Caller, form: Body<serde_json::Map<String, Value>>) -> Reply {
-    let change = PersonChange { prefs: Some(form.0), ..PersonChange::default() };
-    people::change(&app, &caller, caller.signed_in()?, change).await?;
-    Ok(message("设置已更新"))
 }

@@ -141,6 +141,7 @@ pub(super) const ROWS: &[Definition] = &[
         r#"["default"]"#,
         "Groups that a key of the group auto tries, in this order",
     ),
+    row("llm", names::KEY_TAGS, Kind::Json, "[]", "Tags that are offered for keys beside those that keys carry"),
     row(
         "llm",
         names::BOUND_FALLBACK,

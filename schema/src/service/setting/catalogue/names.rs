@@ -29,6 +29,7 @@ pub const FORWARD_PICTURES: &str = "forward_pictures";
 pub const USER_KEY_PERMISSIONS: &str = "user_key_permissions";
 pub const USER_USABLE_GROUPS: &str = "user_usable_groups";
 pub const AUTO_GROUPS: &str = "auto_groups";
+pub const KEY_TAGS: &str = "key_tags";
 pub const BOUND_FALLBACK: &str = "bound_fallback";
 pub const GROUP_RATIOS: &str = "group_ratios";
 pub const USER_RATIOS: &str = "user_ratios";

@@ -103,6 +103,18 @@ pub async fn balance(State(app): State<App>, admin: Admin, uid: Path<String>) ->
     Ok(data(balance_of(&app, &admin, &account).await?))
 }
 
+/// Asks the account's vendor what is left there, where it tells; where it does not, what is known here is the answer.
+pub async fn refresh_balance(State(app): State<App>, admin: Admin, uid: Path<String>) -> Reply {
+    let account = accounts::get_by_uid(&app, &admin, &uid.0).await?;
+    let asked = relay::connect::balance::balance(&app, &admin, account.id).await;
+    let mut shown = balance_of(&app, &admin, &account).await?;
+    if let Ok(left) = asked {
+        shown["balance"] = json!({ "amount": left, "currency": "USD", "formattedAmount": format!("${left:.2}") });
+        shown["source"] = "api".into();
+    }
+    Ok(data(shown))
+}
+
 pub async fn balances(State(app): State<App>, admin: Admin, platform: Path<String>) -> Reply {
     let Some(family) = family_of(&platform.0) else { return Ok(data(Vec::<Value>::new())) };
     let filter = AccountFilter { kinds: vec![family.kind], ..AccountFilter::default() };

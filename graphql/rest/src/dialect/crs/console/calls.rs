@@ -1,16 +1,17 @@
 //! Single calls: the records of a key or an account, what was asked and answered, and who called last.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use axum::extract::State;
 use schema::clock::DAY;
-use schema::model::account::{Account, AccountFilter, Deleted as DeletedAccounts};
+use schema::model::account::{Account, AccountFilter, AccountKind, Deleted as DeletedAccounts};
 use schema::model::api_key::{ApiKey, Deleted, KeyFilter, KeyOrder};
 use schema::model::usage::{UsageFilter, UsageOrder, UsageRow};
 use schema::page::{Direction, Seek, Window};
+use schema::service::price::{self, Units};
 use schema::service::report::{self, Dimension, Measure};
 use schema::service::setting::{self, names};
-use schema::service::{account as accounts, api_key, usage};
+use schema::service::{account as accounts, api_key, directory, usage};
 use schema::{Actor, App, Error, Micros};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -19,7 +20,7 @@ use super::super::family::{all, of_kind};
 use super::super::form::{Told, told};
 use super::super::key::any;
 use super::super::shape::{Span, dollars, ids};
-use super::super::{Admin, Body, Path, Query, Reply, data, sums};
+use super::super::{Admin, Body, Path, Query, Reply, data, flat, sums};
 
 /// How records are asked for.
 #[derive(Debug, Default, Deserialize)]
@@ -86,8 +87,8 @@ impl Asked {
 }
 
 /// The keys and accounts that calls name.
-struct Names {
-    keys: HashMap<i64, ApiKey>,
+pub(super) struct Names {
+    pub(super) keys: HashMap<i64, ApiKey>,
     accounts: HashMap<i64, Account>,
 }
 
@@ -114,7 +115,7 @@ impl Names {
         }
         Ok(Self { keys, accounts: found })
     }
-    async fn of_calls(app: &App, actor: &Actor, rows: &[UsageRow]) -> Result<Self, Error> {
+    pub(super) async fn of_calls(app: &App, actor: &Actor, rows: &[UsageRow]) -> Result<Self, Error> {
         let keys = rows.iter().map(|r| r.key_id).collect();
         Self::of(app, actor, keys, rows.iter().map(|r| r.account_id).collect()).await
     }
@@ -123,13 +124,15 @@ impl Names {
 fn record(row: &UsageRow, names: &Names) -> Map<String, Value> {
     let (key, account) = (names.keys.get(&row.key_id), names.accounts.get(&row.account_id));
     let cache_write = row.cache_write_5m + row.cache_write_1h;
+    let served_by = account.map(|a| of_kind(a.kind));
     let value = json!({
         "id": row.call_id, "requestId": row.call_id, "timestamp": row.at.rfc3339(), "model": row.model,
         "upstreamModel": row.upstream_model, "endpoint": row.operation, "dialect": row.dialect, "isStream": row.stream,
         "statusCode": row.status, "status": if row.failed() { "error" } else { "success" }, "errorCode": row.error_code,
         "apiKeyId": key.map(|k| &k.uid), "apiKeyName": key.map(|k| &k.name),
         "accountId": account.map(|a| &a.uid), "accountName": account.map(|a| &a.name),
-        "accountType": account.map(|a| of_kind(a.kind).platform), "platform": account.map(|a| of_kind(a.kind).platform),
+        "accountType": served_by.map(|f| f.platform), "platform": served_by.map(|f| f.platform),
+        "accountTypeName": served_by.map(|f| f.label), "method": "POST", "stream": row.stream,
         "inputTokens": row.input, "outputTokens": row.output, "cacheCreateTokens": cache_write,
         "cacheReadTokens": row.cache_read, "ephemeral5mTokens": row.cache_write_5m,
         "ephemeral1hTokens": row.cache_write_1h, "reasoningTokens": row.reasoning, "totalTokens": row.tokens(),
@@ -137,10 +140,63 @@ fn record(row: &UsageRow, names: &Names) -> Map<String, Value> {
         "formattedCost": dollars(row.cost), "estimated": row.estimated,
         "firstByteMs": row.first_byte_ms, "durationMs": row.duration_ms, "ip": row.ip, "client": row.client,
     });
-    match value {
+    let mut fields = match value {
         Value::Object(fields) => fields,
         _ => Map::new(),
-    }
+    };
+    fields.extend(cache_hits(row.input, row.cache_read, cache_write));
+    // OpenAI's caches are written without being counted or paid.
+    let uncounted = account.is_some_and(|a| of_openai(a.kind));
+    fields.insert("isOpenAIRelated".into(), uncounted.into());
+    fields.insert("cacheCreateNotApplicable".into(), uncounted.into());
+    fields
+}
+
+fn of_openai(kind: AccountKind) -> bool {
+    matches!(
+        kind,
+        AccountKind::OpenaiKey
+            | AccountKind::OpenaiOauth
+            | AccountKind::OpenaiResponses
+            | AccountKind::OpenaiCompatible
+            | AccountKind::AzureOpenai
+    )
+}
+
+/// How much of what went in came from a cache, in percent to two decimals, and of what.
+fn cache_hits(input: i64, read: i64, written: i64) -> Map<String, Value> {
+    let whole = input + read + written;
+    let rate = if whole == 0 { 0.0 } else { (read as f64 * 10_000.0 / whole as f64).round() / 100.0 };
+    let formula = "cacheReadTokens / (inputTokens + cacheReadTokens + cacheCreateTokens)";
+    let pairs: [(&str, Value); 4] = [
+        ("cacheHitRate", rate.into()),
+        ("cacheHitNumerator", read.into()),
+        ("cacheHitDenominator", whole.into()),
+        ("cacheHitFormula", formula.into()),
+    ];
+    pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// What each part of a call cost by the vendor's list. Nothing, where today's price does not make what it cost then.
+fn parts(app: &App, row: &UsageRow) -> Option<Value> {
+    let models = directory::models(app);
+    let price = models.price(&row.model)?;
+    let none = Units { calls: 0, ..Units::default() };
+    let [input, output, read, written] = [
+        Units { input: row.input, ..none },
+        Units { output: row.output, reasoning: row.reasoning, ..none },
+        Units { cache_read: row.cache_read, ..none },
+        Units { cache_write_5m: row.cache_write_5m, cache_write_1h: row.cache_write_1h, ..none },
+    ]
+    .map(|units| price::cost(price, &units, 0).raw);
+    let whole = input.0 + output.0 + read.0 + written.0;
+    // Each part is rounded by itself.
+    ((whole - row.raw_cost.0).abs() <= 4).then(|| {
+        json!({
+            "input": input.dollars(), "output": output.dollars(), "cacheRead": read.dollars(),
+            "cacheCreate": written.dollars(), "total": row.raw_cost.dollars(),
+        })
+    })
 }
 
 /// What can be filtered by: what was called in the last thirty days.
@@ -163,8 +219,13 @@ async fn choices(app: &App, actor: &Actor, slice: &report::Slice) -> Result<Valu
             json!({ "id": a.uid, "name": a.name, "accountType": platform, "accountTypeName": of_kind(a.kind).label })
         })
         .collect();
+    // Sums are not kept by endpoint; what was called lately is there to be chosen.
+    let latest = (UsageOrder::At, Direction::Desc);
+    let calls = UsageFilter { keys: slice.keys.clone(), accounts: slice.accounts.clone(), ..UsageFilter::default() };
+    let calls = usage::pages(app, actor, &calls, latest, Window { limit: 200, offset: 0 }).await?.rows;
+    let endpoints: BTreeSet<&str> = calls.iter().map(|call| call.operation.as_str()).collect();
     Ok(json!({
-        "models": models, "apiKeys": keys, "accounts": served,
+        "models": models, "apiKeys": keys, "accounts": served, "endpoints": endpoints,
         "dateRange": { "earliest": recent.from.map(|t| t.rfc3339()), "latest": now.rfc3339() },
     }))
 }
@@ -187,7 +248,12 @@ async fn records(
     let (page, size, window) = asked.window()?;
     let found = usage::pages(app, actor, filter, (UsageOrder::At, asked.direction()), window).await?;
     let names = Names::of_calls(app, actor, &found.rows).await?;
-    let shown: Vec<Value> = found.rows.iter().map(|r| Value::Object(record(r, &names))).collect();
+    let one = |row: &UsageRow| {
+        let mut shown = record(row, &names);
+        shown.insert("realCostBreakdown".into(), parts(app, row).into());
+        Value::Object(shown)
+    };
+    let shown: Vec<Value> = found.rows.iter().map(one).collect();
     let whole = usage::stat(app, actor, filter).await?.sums;
     let average = |n: i64| if whole.requests == 0 { 0.0 } else { n as f64 / whole.requests as f64 };
     let slice = report::Slice {
@@ -195,6 +261,17 @@ async fn records(
         accounts: filter.account_id.map(|id| vec![id]),
         ..report::Slice::default()
     };
+    let mut summary = cache_hits(whole.input, whole.cache_read, whole.cache_write);
+    let figures = json!({
+        "totalRequests": whole.requests, "failedRequests": whole.errors, "totalTokens": whole.tokens,
+        "inputTokens": whole.input, "outputTokens": whole.output, "cacheReadTokens": whole.cache_read,
+        "cacheCreateTokens": whole.cache_write,
+        "totalCost": Micros(whole.cost).dollars(), "totalCostFormatted": dollars(Micros(whole.cost)),
+        "avgCost": average(whole.cost) / 1e6, "avgDurationMs": average(whole.duration_ms).round() as i64,
+    });
+    if let Value::Object(figures) = figures {
+        summary.extend(figures);
+    }
     let value = json!({
         "records": shown,
         "pagination": pagination(page, size, found.total),
@@ -204,11 +281,7 @@ async fn records(
             "status": asked.status, "sortOrder": if asked.direction() == Direction::Asc { "asc" } else { "desc" },
         },
         "availableFilters": choices(app, actor, &slice).await?,
-        "summary": {
-            "totalRequests": whole.requests, "failedRequests": whole.errors, "totalTokens": whole.tokens,
-            "totalCost": Micros(whole.cost).dollars(), "totalCostFormatted": dollars(Micros(whole.cost)),
-            "avgCost": average(whole.cost) / 1e6, "avgDurationMs": average(whole.duration_ms),
-        },
+        "summary": summary,
     });
     match value {
         Value::Object(fields) => Ok((fields, found.rows)),
@@ -254,6 +327,7 @@ pub async fn details(State(app): State<App>, admin: Admin, query: Query<Asked>) 
     }
     let (on, hours) = capture(&app);
     shown.insert("captureEnabled".into(), on.into());
+    shown.insert("bodyPreviewEnabled".into(), on.into());
     shown.insert("retentionHours".into(), hours.into());
     Ok(data(shown))
 }
@@ -264,16 +338,16 @@ pub async fn detail(State(app): State<App>, admin: Admin, id: Path<String>) -> R
     let said = usage::contents(&app, &admin, std::slice::from_ref(&row.call_id)).await?.remove(&row.call_id);
     let (on, hours) = capture(&app);
     let mut shown = record(&row, &names);
-    shown.insert(
-        "requestBody".into(),
-        match &said {
-            Some(s) => json!({ "system": s.system_prompt, "user": s.user_message }),
-            None => Value::Null,
-        },
-    );
+    shown.insert("realCostBreakdown".into(), parts(&app, &row).into());
+    let body = said.as_ref().map(|s| json!({ "system": s.system_prompt, "user": s.user_message }));
+    shown.insert("hasRequestBodySnapshot".into(), body.is_some().into());
+    shown.insert("requestBodySnapshot".into(), body.clone().into());
+    shown.insert("requestBody".into(), body.into());
     shown.insert("responseBody".into(), said.as_ref().map(|s| s.assistant_message.as_str()).into());
     shown.insert("errorMessage".into(), said.as_ref().map(|s| s.error_message.as_str()).into());
-    Ok(data(json!({ "captureEnabled": on, "retentionHours": hours, "record": shown })))
+    Ok(data(json!({
+        "captureEnabled": on, "bodyPreviewEnabled": on, "retentionHours": hours, "record": shown,
+    })))
 }
 
 /// By which account each of some keys was served last.
@@ -342,4 +416,10 @@ pub async fn open_of(State(app): State<App>, admin: Admin, uid: Path<String>) ->
         "apiKeyId": key.uid, "name": key.name, "concurrency": open, "activeCount": open,
         "concurrencyLimit": key.limits.0.concurrency,
     })))
+}
+
+/// Removes what was said in calls; the calls themselves stay.
+pub async fn forget_contents(State(app): State<App>, admin: Admin) -> Reply {
+    let gone = usage::forget_contents(&app, &admin).await?;
+    Ok(flat(json!({ "message": "清理完毕", "data": { "purgedCount": gone } })))
 }

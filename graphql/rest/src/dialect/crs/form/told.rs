@@ -88,6 +88,12 @@ fields! {
     Expiration: "expiresAt" "activateNow";
     /// A tag's new name.
     NewName: "newName";
+    /// Whether a person may sign in.
+    Switch: "isActive";
+    /// What a person may do.
+    Rank: "role";
+    /// A new tag.
+    NewTag: "name";
     /// A group of accounts.
     Group: "name" "platform" "description";
     /// An account of any family.

@@ -18,6 +18,8 @@ const BY_KEY: &str = "请在令牌上设置速率、并发与费用上限，对�
 const NO_INVITES: &str = "本系统没有邀请奖励";
 const HEALTH: &str = "渠道出错时自动暂停，恢复后自动启用，无需设置";
 const OTHER_LOGIN: &str = "第三方登录按 sign_in_* 设置启用，入口为 /api/v1/auth/oauth/{provider}";
+const NO_TURNSTILE: &str = "登录与注册按地址和用户名限速，没有 Turnstile 校验";
+const NO_WORKER: &str = "图片等文件由本系统直接获取";
 const PANELS: &str = "控制台面板由公告（/api/admin/announcements）与公开文本设置代替";
 const AS_SENT: &str = "请求按原样转发，无需按供应商改写";
 
@@ -36,7 +38,7 @@ const FIXED: &[(&str, &str, &str)] = &[
     ("DemoSiteEnabled", "false", "没有演示模式"),
     ("SelfUseModeEnabled", "false", "没有自用模式；未定价模型的处理见设置 unpriced_models"),
     ("ExposeRatioEnabled", "false", "/api/ratio_config 仅对超级管理员开放，/api/pricing 始终公开"),
-    ("QuotaRemindThreshold", "0", "额度用尽时通过通知渠道（webhook）告知管理员，没有余额阈值提醒"),
+    ("QuotaRemindThreshold", "0", "额度预警的阈值与方式由每个用户在个人设置中自行设定"),
     ("PreConsumedQuota", "0", "每次调用按其最大费用精确预留，结算后退还"),
     ("QuotaForInviter", "0", NO_INVITES),
     ("QuotaForInvitee", "0", NO_INVITES),
@@ -57,7 +59,8 @@ const FIXED: &[(&str, &str, &str)] = &[
     ("SensitiveWords", "", NO_WORDS),
     ("ModelRequestRateLimitEnabled", "false", BY_KEY),
     ("ModelRequestRateLimitCount", "0", BY_KEY),
-    ("ModelRequestRateLimitSuccessCount", "0", BY_KEY),
+    // The page takes nothing below 1.
+    ("ModelRequestRateLimitSuccessCount", "1000", BY_KEY),
     ("ModelRequestRateLimitDurationMinutes", "1", BY_KEY),
     ("ModelRequestRateLimitGroup", "{}", BY_KEY),
     ("StreamCacheQueueLength", "0", "流式响应逐块立即转发，没有缓存队列"),
@@ -65,9 +68,26 @@ const FIXED: &[(&str, &str, &str)] = &[
     ("LinuxDOOAuthEnabled", "false", OTHER_LOGIN),
     ("TelegramOAuthEnabled", "false", OTHER_LOGIN),
     ("WeChatAuthEnabled", "false", OTHER_LOGIN),
+    ("LinuxDOClientId", "", OTHER_LOGIN),
+    ("LinuxDOClientSecret", "", OTHER_LOGIN),
+    ("TelegramBotName", "", OTHER_LOGIN),
+    ("TelegramBotToken", "", OTHER_LOGIN),
+    ("WeChatServerAddress", "", OTHER_LOGIN),
+    ("WeChatServerToken", "", OTHER_LOGIN),
+    ("WeChatAccountQRCodeImageURL", "", OTHER_LOGIN),
     ("oidc.enabled", "false", OTHER_LOGIN),
-    ("TurnstileCheckEnabled", "false", "登录与注册按地址和用户名限速，没有 Turnstile 校验"),
-    ("WorkerUrl", "", "图片等文件由本系统直接获取"),
+    ("oidc.client_id", "", OTHER_LOGIN),
+    ("oidc.client_secret", "", OTHER_LOGIN),
+    ("oidc.well_known", "", OTHER_LOGIN),
+    ("oidc.authorization_endpoint", "", OTHER_LOGIN),
+    ("oidc.token_endpoint", "", OTHER_LOGIN),
+    ("oidc.user_info_endpoint", "", OTHER_LOGIN),
+    ("TurnstileCheckEnabled", "false", NO_TURNSTILE),
+    ("TurnstileSiteKey", "", NO_TURNSTILE),
+    ("TurnstileSecretKey", "", NO_TURNSTILE),
+    ("WorkerUrl", "", NO_WORKER),
+    ("WorkerValidKey", "", NO_WORKER),
+    ("WorkerAllowHttpImageRequestEnabled", "false", NO_WORKER),
     ("CustomCallbackAddress", "", "支付回调地址由 PUBLIC_URL 决定"),
     ("general_setting.docs_link", "", "文档地址固定为 /docs"),
     ("global.pass_through_request_enabled", "true", AS_SENT),
@@ -76,6 +96,10 @@ const FIXED: &[(&str, &str, &str)] = &[
     ("claude.model_headers_settings", "{}", AS_SENT),
     ("gemini.safety_settings", "{}", AS_SENT),
     ("gemini.version_settings", "{}", AS_SENT),
+    ("gemini.supported_imagine_models", "[]", AS_SENT),
+    ("gemini.thinking_adapter_budget_tokens_percentage", "0.6", AS_SENT),
+    ("claude.thinking_adapter_budget_tokens_percentage", "0.8", AS_SENT),
+    ("claude.default_max_tokens", "{}", "请求未给出 max_tokens 时使用设置 default_max_output，不分模型"),
     ("console_setting.api_info_enabled", "false", PANELS),
     ("console_setting.announcements_enabled", "false", PANELS),
     ("console_setting.faq_enabled", "false", PANELS),

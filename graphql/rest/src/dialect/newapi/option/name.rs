@@ -5,7 +5,7 @@ use schema::service::setting::{self, names};
 use schema::{App, Error};
 
 use super::fixed;
-use crate::dialect::newapi::price;
+use crate::dialect::newapi::{price, system};
 
 /// How a setting's value is written under this system's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub enum Unit {
     Tls,
     /// A switch for so many seconds of silence, or none.
     Silence,
+    /// A JSON list of chat clients for the one address that may stand in its place.
+    Chats,
 }
 
 /// One option.
@@ -53,7 +55,7 @@ pub const NAMES: &[Alias] = &[
     both("footer", "Footer", names::FOOTER),
     both("top_up_link", "TopUpLink", names::TOP_UP_LINK),
     both("chat_link", "ChatLink", names::CHAT_LINK),
-    named("Chats", names::CHAT_LINK),
+    counted("Chats", names::CHAT_LINK, Unit::Chats),
     both("notice", "Notice", names::NOTICE),
     both("about", "About", names::ABOUT),
     both("home_page_content", "HomePageContent", names::HOME_PAGE),
@@ -99,6 +101,7 @@ impl Unit {
             Self::Repeats => (number() - 1).to_string(),
             Self::Tls => (value == "tls").to_string(),
             Self::Silence => (number() > 0).to_string(),
+            Self::Chats => system::chats(value).to_string(),
         }
     }
 
@@ -110,6 +113,11 @@ impl Unit {
         };
         match self {
             Self::Same => Ok(text.to_owned()),
+            Self::Chats => match serde_json::from_str::<Vec<serde_json::Map<String, serde_json::Value>>>(text) {
+                Ok(list) if list.is_empty() => Ok(String::new()),
+                Ok(_) => Ok(text.to_owned()),
+                Err(_) => Err(Error::invalid(name, format!("{name} 必须为 JSON 数组，每项为 {{名称: 地址}}"))),
+            },
             Self::Quota => number(DOLLAR / QUOTA_PER_DOLLAR, 0),
             Self::Dollars => number(DOLLAR, 0),
             Self::Repeats => number(1, 1),

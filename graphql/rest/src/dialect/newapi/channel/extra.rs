@@ -1,0 +1,114 @@
+//! A channel's `setting`: a JSON document as text, of which this system keeps the proxy; the rest it always or
+//! never does, and says so.
+
+use reqwest::Url;
+use schema::model::account::Account;
+use schema::service::account::{self, Proxy, ProxyKind};
+use schema::{Actor, App, Error};
+use serde_json::{Map, Value, json};
+
+use super::document;
+
+/// What stands in the place of a proxy's password.
+const COVER: &str = "***";
+
+/// The document as text, the password covered.
+pub fn told(app: &App, actor: &Actor, channel: &Account) -> Result<String, Error> {
+    let Some(proxy) = account::proxy_of(app, actor, channel)? else { return Ok(String::new()) };
+    let user = proxy.username.as_deref().filter(|name| !name.is_empty()).map(encoded);
+    let who = match (user, proxy.has_password) {
+        (None, false) => String::new(),
+        (user, true) => format!("{}:{COVER}@", user.unwrap_or_default()),
+        (Some(user), false) => format!("{user}@"),
+    };
+    Ok(json!({ "proxy": format!("{}://{who}{}:{}", proxy.kind, proxy.host, proxy.port) }).to_string())
+}
+
+/// The proxy that a document names; a covered password is the one there was before.
+pub fn proxy(text: &str, before: Option<&Proxy>) -> Result<Option<Proxy>, Error> {
+    let setting: Map<String, Value> = document("setting", text)?;
+    for (name, value) in &setting {
+        let asks = !matches!(value, Value::Null | Value::Bool(false)) && value != "";
+        if name != "proxy" && asks {
+            let why = match name.as_str() {
+                "pass_through_body_enabled" => "请求体始终按原样转发，只改写必须改写的字段",
+                "force_format" => "响应始终按所用接口的格式返回",
+                _ => "本系统没有这一项",
+            };
+            return Err(Error::invalid("setting", format!("setting.{name} 不能设置：{why}")));
+        }
+    }
+    match setting.get("proxy").and_then(Value::as_str).map(str::trim).filter(|address| !address.is_empty()) {
+        None => Ok(None),
+        Some(address) => read(address, before).map(Some),
+    }
+}
+
+fn read(address: &str, before: Option<&Proxy>) -> Result<Proxy, Error> {
+    let bad = || Error::invalid("setting", "setting.proxy 的格式为 socks5://用户名:密码@主机:端口（或 http、https）");
+    let url = Url::parse(address).map_err(|_| bad())?;
+    let kind = match url.scheme() {
+        "socks5" | "socks5h" => ProxyKind::Socks5,
+        scheme => ProxyKind::parse(scheme).ok_or_else(bad)?,
+    };
+    let host = url.host_str().ok_or_else(bad)?.to_owned();
+    let port = url.port_or_known_default().ok_or_else(bad)?;
+    let username = Some(decoded(url.username())).filter(|name| !name.is_empty());
+    let password = match url.password() {
+        Some(COVER) => {
+            let same = before.filter(|old| (&old.host, old.port, &old.username) == (&host, port, &username));
+            let same = same.ok_or_else(|| Error::invalid("setting", "setting.proxy 已改变，请重新填写密码"))?;
+            same.password.clone()
+        }
+        other => other.map(decoded),
+    };
+    Ok(Proxy { kind, host, port, username, password })
+}
+
+/// Text from the part of an address that names a user.
+fn decoded(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut plain = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while let Some(byte) = bytes.get(at) {
+        let hex = text.get(at + 1..at + 3).filter(|_| *byte == b'%').and_then(|h| u8::from_str_radix(h, 16).ok());
+        plain.push(hex.unwrap_or(*byte));
+        at += if hex.is_some() { 3 } else { 1 };
+    }
+    String::from_utf8_lossy(&plain).into_owned()
+}
+
+/// The reverse.
+fn encoded(text: &str) -> String {
+    text.bytes().fold(String::new(), |mut out, byte| {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+        out
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn a_proxy_is_read_and_its_covered_password_kept() {
+        let old =
+            proxy(r#"{"proxy":"socks5://a%40b:p%3As@10.0.0.1:1080","force_format":false}"#, None).unwrap().unwrap();
+        assert_eq!((old.kind, old.host.as_str(), old.port), (ProxyKind::Socks5, "10.0.0.1", 1080));
+        assert_eq!((old.username.as_deref(), old.password.as_deref()), (Some("a@b"), Some("p:s")));
+        let back = format!("{{\"proxy\":\"socks5://{}:***@10.0.0.1:1080\"}}", encoded("a@b"));
+        assert_eq!(proxy(&back, Some(&old)).unwrap(), Some(old.clone()));
+        assert!(proxy(&back.replace("1080", "1081"), Some(&old)).is_err(), "another host does not get the password");
+        assert_eq!(proxy("", Some(&old)).unwrap(), None);
+        assert_eq!(proxy(r#"{"proxy":""}"#, Some(&old)).unwrap(), None);
+        for bad in ["{", r#"{"force_format":true}"#, r#"{"system_prompt":"x"}"#, r#"{"proxy":"ftp://a:1"}"#] {
+            assert!(proxy(bad, None).is_err(), "{bad}");
+        }
+    }
+}

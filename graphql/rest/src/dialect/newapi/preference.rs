@@ -1,0 +1,109 @@
+//! What the deployed system's personal page lets people set for themselves: how they are told that their quota runs
+//! out. What is stored acts ([`webhook::own`](crate::webhook::own)); what could not act is refused.
+
+use axum::extract::State;
+use reqwest::Url;
+use schema::service::mail;
+use schema::service::setting;
+use schema::service::user::{self as people, PersonChange, check_email};
+use schema::{App, Error};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::{Body, Caller, Reply, message};
+use crate::webhook::own::{Wish, sealed};
+
+/// What stands in the place of a secret that is set.
+const COVER: &str = "***";
+/// Most quota that can be a threshold.
+const MOST: f64 = 1e12;
+
+/// A person's settings as their page reads them, the secret covered.
+pub fn told(prefs: &Map<String, Value>) -> Value {
+    let mut shown = prefs.clone();
+    if shown.get("webhook_secret").and_then(Value::as_str).is_some_and(|secret| !secret.is_empty()) {
+        shown.insert("webhook_secret".into(), COVER.into());
+    }
+    // The address a call came from is always kept with it.
+    shown.insert("record_ip_log".into(), true.into());
+    shown.into()
+}
+
+#[derive(Deserialize)]
+pub struct Form {
+    #[serde(default)]
+    notify_type: String,
+    quota_warning_threshold: Option<f64>,
+    #[serde(default)]
+    webhook_url: String,
+    #[serde(default)]
+    webhook_secret: String,
+    #[serde(default)]
+    notification_email: String,
+    accept_unset_model_ratio_model: Option<bool>,
+    record_ip_log: Option<bool>,
+}
+
+/// Keeps how somebody wants to be told.
+pub async fn put(State(app): State<App>, caller: Caller, form: Body<Form>) -> Reply {
+    let form = form.0;
+    let me = people::get(&app, &caller, caller.signed_in()?).await?;
+    let before = Wish::of(&me.prefs.0).unwrap_or_default();
+    let threshold = form.quota_warning_threshold.unwrap_or(before.quota_warning_threshold);
+    if !(threshold > 0.0 && threshold <= MOST) {
+        return Err(Error::invalid("quota_warning_threshold", "预警阈值必须大于0").into());
+    }
+    if form.accept_unset_model_ratio_model == Some(true) {
+        let why = "accept_unset_model_ratio_model 不能按用户设置：未定价的模型由系统设置 unpriced_models 统一处理";
+        return Err(Error::invalid("accept_unset_model_ratio_model", why).into());
+    }
+    if form.record_ip_log == Some(false) {
+        let why = "record_ip_log 不能关闭：每次调用的来源地址都会随调用记录";
+        return Err(Error::invalid("record_ip_log", why).into());
+    }
+    match form.notify_type.as_str() {
+        "email" => {
+            if mail::needed(&setting::current(&app)).is_err() {
+                return Err(
+                    Error::conflict("NO_MAIL", "本站没有设置邮件服务器，无法发送邮件，请改用 Webhook 通知").into()
+                );
+            }
+            if !form.notification_email.is_empty() {
+                let bad = |_| Error::invalid("notification_email", "无效的邮箱地址");
+                check_email(&form.notification_email).map_err(bad)?;
+            } else if me.email.is_none() {
+                return Err(Error::invalid("notification_email", "请填写通知邮箱，或先绑定邮箱").into());
+            }
+        }
+        "webhook" => address(&form.webhook_url)?,
+        _ => return Err(Error::invalid("notify_type", "无效的预警类型").into()),
+    }
+    let secret = match form.webhook_secret.as_str() {
+        COVER => before.webhook_secret,
+        "" => String::new(),
+        secret if secret.len() > 255 => return Err(Error::invalid("webhook_secret", "密钥过长").into()),
+        secret => sealed(&app, secret)?,
+    };
+    let wish = Wish {
+        notify_type: form.notify_type,
+        quota_warning_threshold: threshold,
+        webhook_url: form.webhook_url,
+        webhook_secret: secret,
+        notification_email: form.notification_email,
+    };
+    // Other faces keep preferences of their own beside these.
+    let mut prefs = me.prefs.0;
+    if let Value::Object(wish) = json!(wish) {
+        prefs.extend(wish);
+    }
+    let change = PersonChange { prefs: Some(prefs), ..PersonChange::default() };
+    people::change(&app, &caller, me.id, change).await?;
+    Ok(message("设置已更新"))
+}
+
+fn address(url: &str) -> Result<(), Error> {
+    let bad = || Error::invalid("webhook_url", "无效的Webhook地址");
+    let parsed = Url::parse(url).map_err(|_| bad())?;
+    let plain = parsed.username().is_empty() && parsed.password().is_none();
+    if url.len() <= 2_000 && plain && matches!(parsed.scheme(), "http" | "https") { Ok(()) } else { Err(bad()) }
+}
