@@ -226,8 +226,6 @@ fn differences(own: &[Table; 4], told: &[(&str, &[Table; 4])]) -> Value {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
-
     use super::*;
 
     #[test]
