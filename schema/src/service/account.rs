@@ -20,7 +20,7 @@ use crate::model::account_group::AccountGroup;
 use crate::model::api_key::{ApiKey, ApiKeyChange, BoundTo};
 use crate::model::pin::Pin;
 use crate::money::{MAX, Micros};
-use crate::page::{Direction, Window};
+use crate::page::Direction;
 use crate::service::audit::{self, Target};
 use crate::service::directory;
 use crate::service::field::{self, stale};
@@ -35,7 +35,8 @@ pub use health::{
     several_events,
 };
 pub use read::{
-    all, bound_keys, count, credentials_of, get, get_by_uid, groups_of, list, pages, proxy_of, several, tags,
+    PAGE, all, bound_keys, count, credentials_of, every, get, get_by_uid, groups_of, list, pages, proxy_of, several,
+    tags,
 };
 
 /// A view of an account for the audit log.
@@ -351,11 +352,7 @@ pub async fn for_tag(app: &App, actor: &Actor, tag: &str, alike: &AccountChange)
         return Err(Error::invalid("tag", "which tag?"));
     }
     let filter = AccountFilter { tag: Some(tag.to_owned()), deleted: Deleted::Without, ..AccountFilter::default() };
-    let window = Window { limit: 10_000, offset: 0 };
-    let mut conn = app.db.conn().await?;
-    let order = (AccountOrder::CreatedAt, Direction::Asc);
-    let accounts = Account::window(&mut conn, &filter, order, window).await?;
-    drop(conn);
+    let accounts = every(app, actor, &filter, (AccountOrder::CreatedAt, Direction::Asc), PAGE).await?;
     for account in &accounts {
         change(app, actor, account.id, alike.clone()).await?;
     }

@@ -8,6 +8,7 @@ mod life;
 mod read;
 #[cfg(test)]
 mod tests;
+mod whole;
 
 use crate::actor::{Act, Actor};
 use crate::bus::Event;
@@ -33,6 +34,7 @@ pub use life::{activate_now, delete, first_use, purge, purge_all_deleted, restor
 pub(crate) use life::{lengthen_in, shorten_in};
 pub(super) use read::seen_by;
 pub use read::{count, find_by_secret, get, get_by_uid, list, pages, remembered, several};
+pub use whole::{PAGE, all_of, disable_all_of};
 
 /// A view of a key for the audit log.
 fn shown(key: &ApiKey) -> serde_json::Value {

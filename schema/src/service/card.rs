@@ -1,5 +1,6 @@
 //! Cards: minting codes, looking after them, and redeeming them once.
 
+mod ended;
 mod mint;
 mod redeem;
 mod take_back;
@@ -15,6 +16,7 @@ use crate::page::{Counted, Direction, Page, Seek, Window};
 use crate::service::audit::{self, Target};
 use crate::service::plan::stale;
 
+pub use ended::{PAGE, delete_ended};
 pub use mint::{CodeForm, MOST, Mint, Minted, Worth, mint};
 pub use redeem::{Redeemed, redeem, redeem_for, redeemed};
 pub use take_back::{TakenBack, take_back, taken_back};

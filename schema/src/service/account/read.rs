@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::model::account::{Account, AccountFilter, AccountOrder};
 use crate::model::account_group::AccountGroup;
 use crate::model::api_key::{ApiKey, BoundTo};
-use crate::page::{Counted, Direction, Page, Seek, Window};
+use crate::page::{Counted, Cursor, Direction, Page, Seek, Window};
 
 /// Every account that was not deleted; for the server's own use.
 pub async fn all(app: &App) -> Result<Vec<Account>> {
@@ -51,6 +51,27 @@ pub async fn list(
     actor.may(Act::ViewAll)?;
     let mut conn = app.db.conn().await?;
     Ok(Page::cut(Account::seek(&mut conn, filter, order, seek).await?, seek))
+}
+
+/// Accounts of one page of [`every`], where nothing asks for another size.
+pub const PAGE: i64 = 500;
+
+/// Every account that a filter finds, however many, read page by page.
+pub async fn every(
+    app: &App,
+    actor: &Actor,
+    filter: &AccountFilter,
+    order: (AccountOrder, Direction),
+    page: i64,
+) -> Result<Vec<Account>> {
+    let mut seek = Seek { take: page.max(1), ..Seek::default() };
+    let mut all = Vec::new();
+    loop {
+        let found = list(app, actor, filter, order, &seek).await?;
+        all.extend(found.rows);
+        let Some(last) = all.last().filter(|_| found.has_next) else { return Ok(all) };
+        seek.after = Some(Cursor { key: last.cursor_key(order.0), id: last.id });
+    }
 }
 
 /// Accounts by numbered page.

@@ -3,7 +3,7 @@
 use super::*;
 use crate::clock::{HOUR, MINUTE};
 use crate::model::account::AccountKind;
-use crate::page::Seek;
+use crate::page::{Seek, Window};
 use crate::service::account_group::{self, GroupDraft};
 use crate::testing::TestApp;
 
@@ -277,6 +277,8 @@ async fn lists_filter_sort_and_page() {
                 seek.after = Some(crate::page::Cursor { key: last.cursor_key(order), id: last.id });
             }
             assert_eq!(walked, whole, "{order:?} {direction:?}");
+            let every = every(&t, &root, &all(), (order, direction), 2).await.expect("all of them");
+            assert_eq!(every.iter().map(|k| k.id).collect::<Vec<_>>(), whole, "{order:?} {direction:?}");
         }
     }
 }

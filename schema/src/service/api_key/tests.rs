@@ -426,3 +426,32 @@ async fn a_plan_bounds_how_many_keys_people_make() {
     assert!(codes.contains(&"OK") && codes.contains(&"PLAN_KEY_LIMIT"), "{codes:?}");
     assert!(issue(&t, &root, NewKey { owner: ann.user_id, ..named("gift") }).await.is_ok(), "not held to plans");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn however_many_keys_somebody_has_all_are_seen_and_switched_off() {
+    let t = TestApp::new().await;
+    let (ann, bob, root) = (t.user("ann").await, t.user("bob").await, t.admin().await);
+    let (anns, bobs) = (ann.user_id.expect("ann"), bob.user_id.expect("bob"));
+    for n in 0..7 {
+        // Several of the same moment, and several of others.
+        t.advance(if n % 3 == 0 { HOUR } else { 0 });
+        let new = NewKey { owner: Some(anns), ..named(&format!("key {n}")) };
+        issue(&t, &root, new).await.expect("a key");
+    }
+    let other = issue(&t, &root, NewKey { owner: Some(bobs), ..named("bob's") }).await.expect("a key").key;
+    let all = all_of(&t, &ann, anns, Deleted::Without, 2).await.expect("all of them");
+    let times: Vec<_> = all.iter().map(|key| key.created_at).collect();
+    assert_eq!((all.len(), times.is_sorted_by(|a, b| a >= b)), (7, true));
+    assert_eq!(code(all_of(&t, &bob, anns, Deleted::Without, 2).await), "NOT_FOUND");
+    let off = KeyChange { status: Some(KeyStatus::Disabled), ..KeyChange::default() };
+    change(&t, &root, all[3].id, off).await.expect("one is off already");
+    delete(&t, &root, all[4].id).await.expect("one is gone");
+
+    assert_eq!(code(disable_all_of(&t, &ann, anns, 2).await), "FORBIDDEN");
+    assert_eq!(disable_all_of(&t, &root, anns, 2).await.expect("page by page"), 5);
+    assert_eq!(disable_all_of(&t, &root, anns, 2).await.expect("nothing left"), 0);
+    let all = all_of(&t, &root, anns, Deleted::With, 3).await.expect("all of them");
+    let standing: Vec<_> = all.iter().filter(|key| key.status == KeyStatus::Active).map(|key| key.id).collect();
+    assert_eq!((all.len(), standing.len()), (7, 1), "only the deleted one is as it was: {standing:?}");
+    assert_eq!(get(&t, &root, other.id).await.expect("bob's").status, KeyStatus::Active);
+}

@@ -191,3 +191,28 @@ async fn cards_keep_to_the_limits_of_the_settings_once_these_are_on() {
         mint(&t, &admin, within).await.expect("within the limits");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn however_many_cards_have_ended_all_go_but_the_redeemed() {
+    let t = TestApp::new().await;
+    let (admin, bob) = (t.admin().await, t.user("bob").await);
+    let made = mint(&t, &admin, order(5, DOLLAR)).await.expect("minted");
+    let twice = Mint { uses: 2, form: CodeForm::Given("TWICE".into()), ..order(1, DOLLAR) };
+    let twice = mint(&t, &admin, twice).await.expect("minted").remove(0);
+    redeem(&t, &bob, "TWICE").await.expect("redeemed");
+    let later = Mint { expires_at: Some(START.plus(60 * DAY)), ..order(4, DOLLAR) };
+    let later = mint(&t, &admin, later).await.expect("minted");
+    let off = CardChange { enabled: Some(false), ..CardChange::default() };
+    for card in [&made[0].card, &later[0].card, &later[1].card, &later[2].card] {
+        change(&t, &admin, card.id, off.clone(), None).await.expect("switched off");
+    }
+    t.advance(31 * DAY);
+    let refused = delete_ended(&t, &bob, CardKind::Credit, 2).await.expect_err("not for everybody");
+    assert_eq!(refused.code(), "FORBIDDEN");
+    assert_eq!(delete_ended(&t, &admin, CardKind::Credit, 2).await.expect("page by page"), 8);
+    assert_eq!(delete_ended(&t, &admin, CardKind::Credit, 2).await.expect("nothing left"), 0);
+    let left = list(&t, &admin, &CardFilter::default(), Window { limit: 10, offset: 0 }).await.expect("a page");
+    let mut ids: Vec<i64> = left.rows.iter().map(|card| card.id).collect();
+    ids.sort_unstable();
+    assert_eq!(ids, [twice.card.id, later[3].card.id], "the redeemed one, and the one that can be redeemed");
+}

@@ -3,7 +3,6 @@
 
 use axum::extract::State;
 use schema::model::card::{Card, CardChange, CardFilter, CardKind, CardStatus};
-use schema::page::Window;
 use schema::service::card::{self, CodeForm, Mint, Worth};
 use schema::{App, Error, Micros, Time};
 use serde::Deserialize;
@@ -147,19 +146,7 @@ pub async fn delete(State(app): State<App>, caller: Caller, id: Path<i64>) -> Re
     Ok(message(""))
 }
 
-/// Most codes that are removed at once.
-const MOST: i64 = 10_000;
-
-/// Removes codes that can no longer be redeemed; how many there were. Those that somebody has redeemed stay: they
-/// tell where credit came from.
+/// Removes codes that can no longer be redeemed; how many there were. Those that somebody has redeemed stay.
 pub async fn delete_invalid(State(app): State<App>, caller: Caller) -> Reply {
-    let mut gone = 0;
-    for status in [CardStatus::Expired, CardStatus::Disabled] {
-        let filter = CardFilter { kind: Some(CardKind::Credit), status: Some(status), ..CardFilter::default() };
-        let window = Window { limit: MOST, offset: 0 };
-        let ids: Vec<i64> = card::list(&app, &caller, &filter, window).await?.rows.iter().map(|card| card.id).collect();
-        let outcomes = card::delete_many(&app, &caller, &ids).await?;
-        gone += outcomes.iter().filter(|(_, outcome)| outcome.is_ok()).count();
-    }
-    Ok(data(gone))
+    Ok(data(card::delete_ended(&app, &caller, CardKind::Credit, card::PAGE).await?))
 }

@@ -2,10 +2,10 @@
 
 use axum::extract::State;
 use schema::Role;
-use schema::model::api_key::{ApiKey, Deleted, KeyFilter, KeyOrder, KeyStatus};
+use schema::model::api_key::{Deleted, KeyFilter, KeyStatus};
 use schema::model::user::{User, UserFilter, UserOrder, UserStatus};
 use schema::page::{Direction, Window};
-use schema::service::api_key::{self, KeyChange};
+use schema::service::api_key;
 use schema::service::report::{self, Dimension};
 use schema::service::user::{self as people, PersonChange};
 use schema::{App, Error, Micros};
@@ -100,19 +100,10 @@ pub async fn stats(State(app): State<App>, admin: Admin) -> Reply {
     } })))
 }
 
-/// Most keys of one person that are shown or switched off.
-const MOST_KEYS: i64 = 1_000;
-
-async fn keys_of(app: &App, admin: &Admin, user_id: i64, deleted: Deleted) -> Result<Vec<ApiKey>, Error> {
-    let filter = KeyFilter { user_id: Some(user_id), deleted, ..KeyFilter::default() };
-    let window = Window { limit: MOST_KEYS, offset: 0 };
-    Ok(api_key::pages(app, admin, &filter, (KeyOrder::CreatedAt, Direction::Desc), window).await?.rows)
-}
-
 /// One person with their keys, the deleted too, and what each was used for.
 pub async fn one(State(app): State<App>, admin: Admin, uid: Path<String>) -> Reply {
     let user = people::get_by_uid(&app, &admin, &uid.0).await?;
-    let keys = keys_of(&app, &admin, user.id, Deleted::With).await?;
+    let keys = api_key::all_of(&app, &admin, user.id, Deleted::With, api_key::PAGE).await?;
     let ids: Vec<i64> = keys.iter().map(|key| key.id).collect();
     let used = sums::Used::of(&app, &admin, Dimension::Key, &ids, &[Span::ALL]).await?;
     let shown_keys = keys.iter().map(|key| {
@@ -160,16 +151,7 @@ pub async fn raise(State(app): State<App>, admin: Admin, uid: Path<String>, form
 /// Switches every key of a person off.
 pub async fn disable_keys(State(app): State<App>, admin: Admin, uid: Path<String>) -> Reply {
     let user = people::get_by_uid(&app, &admin, &uid.0).await?;
-    let active = keys_of(&app, &admin, user.id, Deleted::Without).await?;
-    let ids: Vec<i64> = active.iter().filter(|key| key.status == KeyStatus::Active).map(|key| key.id).collect();
-    let off = KeyChange { status: Some(KeyStatus::Disabled), ..KeyChange::default() };
-    let mut done = 0;
-    if !ids.is_empty() {
-        for (_, outcome) in api_key::change_many(&app, &admin, &ids, &off).await? {
-            outcome?;
-            done += 1;
-        }
-    }
+    let done = api_key::disable_all_of(&app, &admin, user.id, api_key::PAGE).await?;
     let text = format!("Disabled {done} API keys for user {}", user.username);
     Ok(flat(json!({ "message": text, "disabledCount": done })))
 }

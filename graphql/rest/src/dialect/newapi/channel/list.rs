@@ -77,10 +77,8 @@ pub async fn list(
     Ok(data(page.rows.iter().map(shown).collect::<Vec<Value>>()))
 }
 
-/// Most channels that are looked through. A type, a status and a tag of this system are no columns of an account,
-/// and its page shows how many channels there are of each type, not how many are on the page.
-const MOST: i64 = 10_000;
-
+/// A type, a status and a tag of this system are no columns of an account, and its page shows how many channels there
+/// are of each type, not how many are on the page: all channels are looked through.
 async fn deployed(
     app: &App,
     caller: &Caller,
@@ -88,8 +86,7 @@ async fn deployed(
     window: Window,
     query: &ListQuery,
 ) -> Result<Value, Error> {
-    let every = Window { limit: MOST, offset: 0 };
-    let all = account::pages(app, caller, &AccountFilter::default(), query.order(), every).await?.rows;
+    let all = account::every(app, caller, &AccountFilter::default(), query.order(), account::PAGE).await?;
     let all: Vec<Value> = all.iter().map(shown).collect();
     let wanted = Wanted {
         keyword: some(&query.keyword).map(|k| k.to_lowercase()),

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use schema::Actor;
 use schema::model::account::{Account, AccountFilter, AccountOptions, AccountOrder, Health};
-use schema::page::{Direction, Window};
+use schema::page::Direction;
 use schema::service::account::{self, AccountChange, AccountDraft};
 use schema::{App, Error, Role};
 use serde::Deserialize;
@@ -12,12 +12,8 @@ use serde_json::json;
 use super::super::{Body, Caller, Path, Query, Reply, data, message};
 use super::{MIDDLE, document, kinds, split};
 
-/// Most channels that one request may touch.
-const MOST: i64 = 10_000;
-
 async fn every(app: &App, actor: &Actor, filter: &AccountFilter) -> Result<Vec<Account>, Error> {
-    let all = Window { limit: MOST, offset: 0 };
-    Ok(account::pages(app, actor, filter, (AccountOrder::CreatedAt, Direction::Asc), all).await?.rows)
+    account::every(app, actor, filter, (AccountOrder::CreatedAt, Direction::Asc), account::PAGE).await
 }
 
 #[derive(Deserialize)]
