@@ -22,6 +22,7 @@ pub mod guard;
 pub mod idempotency;
 pub mod journal;
 pub mod llm;
+pub mod low_balance;
 pub mod mail;
 pub mod nested;
 pub mod oauth_login;

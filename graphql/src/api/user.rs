@@ -5,6 +5,7 @@ mod list;
 
 use async_graphql::{ComplexObject, Context, Enum, ID, SimpleObject};
 use schema::model::user as model;
+use schema::service::low_balance;
 use schema::service::report::Dimension;
 
 use super::api_key::{ApiKey, ApiKeyFilter, ApiKeyOrder};
@@ -92,7 +93,7 @@ impl From<model::User> for User {
             spent: Decimal(row.spent),
             request_count: BigInt(row.request_count),
             invitation_code: row.aff_code,
-            preferences: Json(row.prefs.0.into()),
+            preferences: Json(low_balance::shown(&row.prefs.0).into()),
             created_at: DateTime(row.created_at),
             updated_at: DateTime(row.updated_at),
             last_login_at: row.last_login_at.map(DateTime),

@@ -239,6 +239,15 @@ async fn people_are_warned_of_a_low_balance_as_they_wish() {
     assert_eq!((&kept["notify_type"], &kept["webhook_secret"]), (&json!("webhook"), &json!("***")), "{kept}");
     assert_eq!((&kept["webhook_url"], &kept["record_ip_log"]), (&json!(url), &json!(true)));
     told(&put(json!({ "webhook_secret": "***" })).await);
+    // Nobody sees the secret, sealed or not, and whoever writes back what they see does not lose it.
+    let query = "query { viewer { id preferences } }";
+    let seen = c.app.sign_in("ann", harness::PASSWORD).await.data(query, json!({})).await;
+    assert_eq!(at(&seen, "viewer.preferences.webhook_secret"), &json!("***"), "{seen}");
+    assert_eq!(at(&seen, "viewer.preferences.webhook_url"), &json!(url));
+    let write = "mutation ($input: UserChangeInput!) { userChange(input: $input) { user { preferences } userErrors { code } } }";
+    let input = json!({ "id": at(&seen, "viewer.id"), "preferences": at(&seen, "viewer.preferences") });
+    let back = c.app.sign_in("ann", harness::PASSWORD).await.data(write, json!({ "input": input })).await;
+    assert_eq!(at(&back, "userChange.user.preferences.webhook_secret"), &json!("***"), "{back}");
 
     let id = me["id"].clone();
     let take = async |quota: i64| {

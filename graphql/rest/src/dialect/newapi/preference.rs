@@ -1,8 +1,9 @@
 //! What the deployed system's personal page lets people set for themselves: how they are told that their quota runs
-//! out. What is stored acts ([`webhook::own`](crate::webhook::own)); what could not act is refused.
+//! out. What is stored acts ([`low_balance`]); what could not act is refused.
 
 use axum::extract::State;
 use reqwest::Url;
+use schema::service::low_balance::{self, Wish};
 use schema::service::mail;
 use schema::service::setting;
 use schema::service::user::{self as people, PersonChange, check_email};
@@ -11,19 +12,13 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{Body, Caller, Reply, message};
-use crate::webhook::own::{Wish, sealed};
 
-/// What stands in the place of a secret that is set.
-const COVER: &str = "***";
 /// Most quota that can be a threshold.
 const MOST: f64 = 1e12;
 
 /// A person's settings as their page reads them, the secret covered.
 pub fn told(prefs: &Map<String, Value>) -> Value {
-    let mut shown = prefs.clone();
-    if shown.get("webhook_secret").and_then(Value::as_str).is_some_and(|secret| !secret.is_empty()) {
-        shown.insert("webhook_secret".into(), COVER.into());
-    }
+    let mut shown = low_balance::shown(prefs);
     // The address a call came from is always kept with it.
     shown.insert("record_ip_log".into(), true.into());
     shown.into()
@@ -78,17 +73,11 @@ pub async fn put(State(app): State<App>, caller: Caller, form: Body<Form>) -> Re
         "webhook" => address(&form.webhook_url)?,
         _ => return Err(Error::invalid("notify_type", "无效的预警类型").into()),
     }
-    let secret = match form.webhook_secret.as_str() {
-        COVER => before.webhook_secret,
-        "" => String::new(),
-        secret if secret.len() > 255 => return Err(Error::invalid("webhook_secret", "密钥过长").into()),
-        secret => sealed(&app, secret)?,
-    };
     let wish = Wish {
         notify_type: form.notify_type,
         quota_warning_threshold: threshold,
         webhook_url: form.webhook_url,
-        webhook_secret: secret,
+        webhook_secret: form.webhook_secret,
         notification_email: form.notification_email,
     };
     // Other faces keep preferences of their own beside these.
