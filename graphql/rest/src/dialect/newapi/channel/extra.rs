@@ -1,6 +1,7 @@
 //! A channel's `setting`: a JSON document as text, of which this system keeps the proxy; the rest it always or
 //! never does, and says so.
 
+use relay::wire::percent;
 use reqwest::Url;
 use schema::model::account::Account;
 use schema::service::account::{self, Proxy, ProxyKind};
@@ -15,7 +16,7 @@ const COVER: &str = "***";
 /// The document as text, the password covered.
 pub fn told(app: &App, actor: &Actor, channel: &Account) -> Result<String, Error> {
     let Some(proxy) = account::proxy_of(app, actor, channel)? else { return Ok(String::new()) };
-    let user = proxy.username.as_deref().filter(|name| !name.is_empty()).map(encoded);
+    let user = proxy.username.as_deref().filter(|name| !name.is_empty()).map(percent::encode);
     let who = match (user, proxy.has_password) {
         (None, false) => String::new(),
         (user, true) => format!("{}:{COVER}@", user.unwrap_or_default()),
@@ -53,41 +54,16 @@ fn read(address: &str, before: Option<&Proxy>) -> Result<Proxy, Error> {
     };
     let host = url.host_str().ok_or_else(bad)?.to_owned();
     let port = url.port_or_known_default().ok_or_else(bad)?;
-    let username = Some(decoded(url.username())).filter(|name| !name.is_empty());
+    let username = Some(percent::decode(url.username(), false)).filter(|name| !name.is_empty());
     let password = match url.password() {
         Some(COVER) => {
             let same = before.filter(|old| (&old.host, old.port, &old.username) == (&host, port, &username));
             let same = same.ok_or_else(|| Error::invalid("setting", "setting.proxy 已改变，请重新填写密码"))?;
             same.password.clone()
         }
-        other => other.map(decoded),
+        other => other.map(|text| percent::decode(text, false)),
     };
     Ok(Proxy { kind, host, port, username, password })
-}
-
-/// Text from the part of an address that names a user.
-fn decoded(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let mut plain = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while let Some(byte) = bytes.get(at) {
-        let hex = text.get(at + 1..at + 3).filter(|_| *byte == b'%').and_then(|h| u8::from_str_radix(h, 16).ok());
-        plain.push(hex.unwrap_or(*byte));
-        at += if hex.is_some() { 3 } else { 1 };
-    }
-    String::from_utf8_lossy(&plain).into_owned()
-}
-
-/// The reverse.
-fn encoded(text: &str) -> String {
-    text.bytes().fold(String::new(), |mut out, byte| {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-        out
-    })
 }
 
 #[cfg(test)]
@@ -100,7 +76,7 @@ mod tests {
             proxy(r#"{"proxy":"socks5://a%40b:p%3As@10.0.0.1:1080","force_format":false}"#, None).unwrap().unwrap();
         assert_eq!((old.kind, old.host.as_str(), old.port), (ProxyKind::Socks5, "10.0.0.1", 1080));
         assert_eq!((old.username.as_deref(), old.password.as_deref()), (Some("a@b"), Some("p:s")));
-        let back = format!("{{\"proxy\":\"socks5://{}:***@10.0.0.1:1080\"}}", encoded("a@b"));
+        let back = format!("{{\"proxy\":\"socks5://{}:***@10.0.0.1:1080\"}}", percent::encode("a@b"));
         assert_eq!(proxy(&back, Some(&old)).unwrap(), Some(old.clone()));
         assert!(proxy(&back.replace("1080", "1081"), Some(&old)).is_err(), "another host does not get the password");
         assert_eq!(proxy("", Some(&old)).unwrap(), None);
