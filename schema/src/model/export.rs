@@ -1,6 +1,7 @@
 //! Exports: what was asked for, how far it is written, and the written pieces.
 
 use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Bool, Nullable};
 use diesel_async::RunQueryDsl;
 
 use crate::clock::Time;
@@ -112,6 +113,29 @@ pub struct Step {
     pub position: Option<String>,
     /// Until when its holder goes on.
     pub held_until: Time,
+}
+
+/// How an export ends.
+#[derive(Clone, Copy, Debug)]
+pub struct End<'a> {
+    pub status: ExportStatus,
+    /// Why it failed, or nothing.
+    pub why: &'a str,
+    /// Until when its file is kept, where it has one.
+    pub expires_at: Option<Time>,
+}
+
+impl End<'_> {
+    /// An end that leaves no file.
+    pub fn without_file(status: ExportStatus) -> Self {
+        Self { status, why: "", expires_at: None }
+    }
+}
+
+diesel::define_sql_function! {
+    /// The first that is not null.
+    #[sql_name = "coalesce"]
+    fn or_else(value: Nullable<BigInt>, instead: BigInt) -> BigInt;
 }
 
 macro_rules! filtered {
@@ -270,61 +294,34 @@ impl Export {
             .await)?;
         Ok(n == 1)
     }
-    /// A held export is whole; `None` when it is its holder's no longer.
-    pub async fn finish(
-        conn: &mut Conn,
-        id: i64,
-        holder: &str,
-        now: Time,
-        expires_at: Time,
-    ) -> QueryResult<Option<Self>> {
-        on!(conn, |c| diesel::update(held!(id, holder))
-            .set((
-                exports::status.eq(ExportStatus::Ready),
-                exports::holder.eq(""),
-                exports::finished_at.eq(now),
-                exports::expires_at.eq(expires_at),
-                exports::updated_at.eq(now),
-            ))
-            .returning(Self::as_returning())
-            .get_result(c)
-            .await
-            .optional())
-    }
-    /// A held export cannot be had; `None` when it is its holder's no longer.
-    pub async fn fail(conn: &mut Conn, id: i64, holder: &str, why: &str, now: Time) -> QueryResult<Option<Self>> {
-        on!(conn, |c| diesel::update(held!(id, holder))
-            .set((
-                exports::status.eq(ExportStatus::Failed),
-                exports::fail_reason.eq(why),
-                exports::holder.eq(""),
-                exports::finished_at.eq(now),
-                exports::updated_at.eq(now),
-            ))
-            .returning(Self::as_returning())
-            .get_result(c)
-            .await
-            .optional())
-    }
-    /// Ends an export that stands like one of these; `None` when it does not.
+    /// Ends an export that stands like one of these, and that its holder holds where one is named; `None` when it
+    /// does not. When it was finished is told once: a file that is forgotten later was finished when it was.
     pub async fn end(
         conn: &mut Conn,
         id: i64,
-        from: &[ExportStatus],
-        status: ExportStatus,
+        (from, holder): (&[ExportStatus], Option<&str>),
+        end: &End<'_>,
         now: Time,
     ) -> QueryResult<Option<Self>> {
-        on!(conn, |c| diesel::update(exports::table.filter(exports::id.eq(id)).filter(exports::status.eq_any(from)))
-            .set((
-                exports::status.eq(status),
-                exports::holder.eq(""),
-                exports::finished_at.eq(now),
-                exports::updated_at.eq(now),
-            ))
-            .returning(Self::as_returning())
-            .get_result(c)
-            .await
-            .optional())
+        let whoever = holder.is_none().into_sql::<Bool>();
+        on!(conn, |c| diesel::update(
+            exports::table
+                .filter(exports::id.eq(id))
+                .filter(exports::status.eq_any(from))
+                .filter(exports::holder.eq(holder.unwrap_or_default()).or(whoever))
+        )
+        .set((
+            exports::status.eq(end.status),
+            exports::fail_reason.eq(end.why),
+            exports::holder.eq(""),
+            exports::finished_at.eq(or_else(exports::finished_at, now).nullable()),
+            end.expires_at.map(|at| exports::expires_at.eq(at)),
+            exports::updated_at.eq(now),
+        ))
+        .returning(Self::as_returning())
+        .get_result(c)
+        .await
+        .optional())
     }
     /// Ready ones whose time is over, the longest first.
     pub async fn expired(conn: &mut Conn, now: Time, most: i64) -> QueryResult<Vec<i64>> {
@@ -337,11 +334,11 @@ impl Export {
             .load(c)
             .await)
     }
-    /// Removes what ended before a moment and has no file any more.
+    /// Removes what has had no file since before a moment.
     pub async fn delete_before(conn: &mut Conn, before: Time) -> QueryResult<usize> {
         let open = [ExportStatus::Pending, ExportStatus::Running, ExportStatus::Ready];
         on!(conn, |c| diesel::delete(
-            exports::table.filter(exports::finished_at.lt(before)).filter(exports::status.ne_all(open))
+            exports::table.filter(exports::updated_at.lt(before)).filter(exports::status.ne_all(open))
         )
         .execute(c)
         .await)

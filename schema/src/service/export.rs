@@ -18,7 +18,7 @@ use crate::actor::{Act, Actor};
 use crate::bus::Event;
 use crate::clock::DAY;
 use crate::error::{Error, Result};
-use crate::model::export::{Export, ExportFilter, ExportFormat, ExportStatus, NewExport};
+use crate::model::export::{End, Export, ExportFilter, ExportFormat, ExportStatus, NewExport};
 use crate::page::{Page, Seek};
 use crate::service::audit::{self, Target};
 
@@ -140,7 +140,8 @@ pub async fn cancel(app: &App, actor: &Actor, id: i64) -> Result<Export> {
     let before = get(app, actor, id).await?;
     let from = [ExportStatus::Pending, ExportStatus::Running, ExportStatus::Ready];
     let mut tx = app.db.begin().await?;
-    let Some(after) = Export::end(&mut tx, id, &from, ExportStatus::Cancelled, app.clock.now()).await? else {
+    let end = End::without_file(ExportStatus::Cancelled);
+    let Some(after) = Export::end(&mut tx, id, (&from, None), &end, app.clock.now()).await? else {
         tx.rollback().await?;
         return Err(Error::conflict("EXPORT_ENDED", "this export has ended, and its file is gone"));
     };
@@ -215,7 +216,8 @@ pub async fn expire_due(app: &App) -> Result<usize> {
     let mut done = 0;
     for id in due {
         let mut tx = app.db.begin().await?;
-        let ended = Export::end(&mut tx, id, &[ExportStatus::Ready], ExportStatus::Expired, now).await?;
+        let end = End::without_file(ExportStatus::Expired);
+        let ended = Export::end(&mut tx, id, (&[ExportStatus::Ready], None), &end, now).await?;
         if ended.is_some() {
             Export::forget_file(&mut tx, id).await?;
         }

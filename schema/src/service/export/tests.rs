@@ -5,7 +5,7 @@ use futures_util::TryStreamExt;
 use super::columns::Form;
 use super::*;
 use crate::actor::Role;
-use crate::clock::{HOUR, MINUTE, Time};
+use crate::clock::{HOUR, MINUTE};
 use crate::model::audit::{AuditEntry, AuditFilter};
 use crate::model::export::ExportKind;
 use crate::model::export::Step;
@@ -341,6 +341,7 @@ async fn a_file_has_its_time() {
     assert_eq!(text(&t, &ann, made.id).await.expect("a file"), "", "no rows, no bytes");
     let made = create(&t, &ann, ledger(None), ExportFormat::Csv).await.expect("ordered");
     work_due(&t).await.expect("written");
+    let written = t.clock.now();
     t.advance(24 * HOUR - 1);
     text(&t, &ann, made.id).await.expect("a file");
     t.advance(1);
@@ -350,8 +351,33 @@ async fn a_file_has_its_time() {
     assert_eq!(expire_due(&t).await.expect("a round"), 0);
     assert!(!pieces(&t, made.id).await);
     let gone = row(&t, made.id).await;
-    assert_eq!((gone.status, gone.finished_at), (ExportStatus::Expired, Some(Time(gone.updated_at.0))));
-    t.advance(KEPT_MS + 1);
+    assert_eq!((gone.status, gone.finished_at), (ExportStatus::Expired, Some(written)), "it was finished when it was");
+    assert_eq!(gone.updated_at, t.clock.now());
+    t.advance(KEPT_MS);
+    expire_due(&t).await.expect("a round");
+    assert_eq!(row(&t, made.id).await.status, ExportStatus::Expired, "kept from when its file went");
+    t.advance(1);
     expire_due(&t).await.expect("a round");
     assert_eq!(word(get(&t, &ann, made.id).await), "NOT_FOUND");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancelled_export_ended_when_its_file_was_finished_or_else_then() {
+    let t = TestApp::new().await;
+    let ann = t.user("ann").await;
+    let made = create(&t, &ann, ledger(None), ExportFormat::Csv).await.expect("ordered");
+    work_due(&t).await.expect("written");
+    let written = t.clock.now();
+    t.advance(HOUR);
+    let cancelled = cancel(&t, &ann, made.id).await.expect("cancelled");
+    assert_eq!((cancelled.status, cancelled.finished_at), (ExportStatus::Cancelled, Some(written)));
+    assert_eq!(word(cancel(&t, &ann, made.id).await), "EXPORT_ENDED");
+    let pending = create(&t, &ann, ledger(None), ExportFormat::Csv).await.expect("ordered");
+    let cancelled = cancel(&t, &ann, pending.id).await.expect("cancelled");
+    assert_eq!(cancelled.finished_at, Some(t.clock.now()));
+    // Who held it is too late, whatever it has to say.
+    let end = End { why: "late", ..End::without_file(ExportStatus::Failed) };
+    let mut conn = t.db.conn().await.expect("a connection");
+    let held = (&[ExportStatus::Running][..], Some("it"));
+    assert!(Export::end(&mut conn, pending.id, held, &end, t.clock.now()).await.expect("an answer").is_none());
 }

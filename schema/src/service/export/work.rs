@@ -7,7 +7,7 @@ use super::{announce, pages};
 use crate::actor::{Actor, Face};
 use crate::clock::{HOUR, MINUTE, SECOND};
 use crate::error::{Error, Result};
-use crate::model::export::{Export, ExportStatus, Step};
+use crate::model::export::{End, Export, ExportStatus, Step};
 use crate::model::user::{User, UserStatus};
 use crate::page::Cursor;
 use crate::service::setting::{self, names};
@@ -144,11 +144,17 @@ async fn eyes(app: &App, export: &Export) -> Result<Actor> {
     Ok(actor)
 }
 
+/// An export as its writer finds it, unless it was taken from it.
+fn held(export: &Export) -> (&[ExportStatus], Option<&str>) {
+    (&[ExportStatus::Running], Some(&export.holder))
+}
+
 async fn finish(app: &App, export: &Export, rows: i64) -> Result<bool> {
     let now = app.clock.now();
     let hours = setting::current(app).int(names::EXPORT_HOURS).max(1);
+    let end = End { status: ExportStatus::Ready, why: "", expires_at: Some(now.plus(hours * HOUR)) };
     let mut conn = app.db.conn().await?;
-    let done = Export::finish(&mut conn, export.id, &export.holder, now, now.plus(hours * HOUR)).await?;
+    let done = Export::end(&mut conn, export.id, held(export), &end, now).await?;
     drop(conn);
     let Some(done) = done else { return Ok(false) };
     tracing::info!(export = done.id, kind = done.kind.as_str(), rows, "an export is ready");
@@ -158,8 +164,9 @@ async fn finish(app: &App, export: &Export, rows: i64) -> Result<bool> {
 
 async fn fail(app: &App, export: &Export, why: &str) -> Result<bool> {
     let why: String = why.chars().take(500).collect();
+    let end = End { why: &why, ..End::without_file(ExportStatus::Failed) };
     let mut tx = app.db.begin().await?;
-    let failed = Export::fail(&mut tx, export.id, &export.holder, &why, app.clock.now()).await?;
+    let failed = Export::end(&mut tx, export.id, held(export), &end, app.clock.now()).await?;
     if failed.is_some() {
         Export::forget_file(&mut tx, export.id).await?;
     }
