@@ -19,6 +19,8 @@ use crate::model::user::{Identity, NewIdentity, NewUser, User, UserChange, UserS
 use crate::money::Micros;
 use crate::service::address;
 use crate::service::audit::{self, Target};
+use crate::service::field;
+use crate::service::low_balance;
 use crate::service::setting::{self, names};
 use crate::service::wallet::{self, Moved, Movement};
 use crate::value::Doc;
@@ -191,7 +193,11 @@ pub async fn change(app: &App, actor: &Actor, user_id: i64, change: PersonChange
     if own && change.status.is_some_and(|s| s != UserStatus::Active) {
         return Err(Error::conflict("OWN_STATUS", "nobody suspends themselves"));
     }
-    let set = changeset(&mut tx, &before, &change, hash).await?;
+    let mut set = changeset(&mut tx, &before, &change, hash).await?;
+    if let Some(given) = change.prefs.clone() {
+        field::document("preferences", &given, 65_536)?;
+        set.prefs = Some(Doc(low_balance::kept(app, &before.prefs.0, given)?));
+    }
     let ends_tokens = set.password_hash.is_some()
         || change.role.is_some_and(|r| r != before.role)
         || change.status.is_some_and(|s| s != before.status && s != UserStatus::Active);
@@ -253,7 +259,6 @@ async fn changeset(tx: &mut Tx, before: &User, change: &PersonChange, hash: Opti
     set.group_name.clone_from(&change.group);
     set.role = change.role;
     set.status = change.status;
-    set.prefs = change.prefs.clone().map(Doc);
     Ok(set)
 }
 
