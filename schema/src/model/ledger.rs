@@ -126,6 +126,17 @@ impl LedgerEntry {
     pub async fn find(conn: &mut Conn, id: i64) -> QueryResult<Option<Self>> {
         on!(conn, |c| ledger_entries::table.find(id).select(Self::as_select()).first(c).await.optional())
     }
+    /// What came in by entries of a kind whose reference begins with this.
+    pub async fn sum_of(conn: &mut Conn, user_id: i64, kind: EntryKind, reference: &str) -> QueryResult<Micros> {
+        let pattern = format!("{}%", crate::value::escape_like(reference));
+        on!(conn, |c| ledger_entries::table
+            .filter(ledger_entries::user_id.eq(user_id))
+            .filter(ledger_entries::kind.eq(kind))
+            .filter(ledger_entries::reference.like(pattern).escape('\\'))
+            .select(diesel::dsl::sql::<diesel::sql_types::BigInt>("CAST(COALESCE(SUM(amount), 0) AS BIGINT)"))
+            .get_result(c)
+            .await)
+    }
     pub async fn insert(conn: &mut Conn, new: &NewLedgerEntry<'_>) -> QueryResult<Self> {
         on!(conn, |c| diesel::insert_into(ledger_entries::table)
             .values(new)

@@ -3,6 +3,7 @@
 mod check;
 mod draft;
 mod first;
+mod invite;
 mod read;
 mod secret;
 
@@ -28,6 +29,7 @@ use crate::value::Doc;
 pub use check::{check_email, check_name, check_password};
 pub use draft::{NewLink, NewPerson, PersonChange};
 pub use first::{FirstAdmin, check_wish, ensure_first_admin};
+pub use invite::{Invitations, invitations};
 pub use read::{by_ids, count, get, get_by_uid, list, pages, several};
 pub use secret::{change_own_password, new_access_token, new_access_token_once};
 
@@ -39,6 +41,9 @@ fn shown(user: &User) -> serde_json::Value {
     })
 }
 
+/// What registering is called in the audit log.
+const REGISTER: &str = "user.register";
+
 /// Somebody registers themselves.
 pub async fn register(app: &App, actor: &Actor, person: NewPerson) -> Result<User> {
     let settings = setting::current(app);
@@ -49,21 +54,21 @@ pub async fn register(app: &App, actor: &Actor, person: NewPerson) -> Result<Use
     let mut person = NewPerson { role: None, group: None, remark: None, balance: Some(bonus), ..person };
     // Who comes from a sign-in provider has the provider's word for the address.
     if person.identity.is_some() {
-        return make(app, actor, person, "user.register").await;
+        return make(app, actor, person, REGISTER).await;
     }
     let email = person.email.as_deref().filter(|e| !e.trim().is_empty()).map(check_email).transpose()?;
     if let Some(email) = &email {
         address::check_allowed(&settings, email)?;
     }
     if !settings.bool(names::EMAIL_VERIFICATION) {
-        return make(app, actor, person, "user.register").await;
+        return make(app, actor, person, REGISTER).await;
     }
     let email =
         email.ok_or_else(|| Error::invalid("email", "an e-mail address and its verification code are needed"))?;
     let code = person.email_code.take().unwrap_or_default();
     address::check_code(app, &email, &code).await?;
     person.email_verified = true;
-    let user = make(app, actor, person, "user.register").await?;
+    let user = make(app, actor, person, REGISTER).await?;
     address::use_up_code(app, &email).await?;
     Ok(user)
 }
@@ -102,7 +107,7 @@ async fn make(app: &App, actor: &Actor, person: NewPerson, action: &str) -> Resu
     let mut tx = app.db.begin().await?;
     refuse_doubles(&mut tx, Some(&username), email.as_deref(), None).await?;
     let inviter = match person.invited_by.as_deref().filter(|c| !c.is_empty()) {
-        Some(code) => User::by_aff_code(&mut tx, code).await?.map(|u| u.id),
+        Some(code) => User::by_aff_code(&mut tx, code).await?.filter(|u| u.deleted_at.is_none()),
         None => None,
     };
     let new = NewUser {
@@ -118,7 +123,7 @@ async fn make(app: &App, actor: &Actor, person: NewPerson, action: &str) -> Resu
         status: UserStatus::Active,
         group_name: group,
         aff_code: id::code(id::CODE_ALPHABET, 8),
-        inviter_id: inviter,
+        inviter_id: inviter.as_ref().map(|u| u.id),
         remark,
         created_at: now,
         updated_at: now,
@@ -127,7 +132,8 @@ async fn make(app: &App, actor: &Actor, person: NewPerson, action: &str) -> Resu
     if let Some(link) = &person.identity {
         link_in(&mut tx, user.id, link, user.email.as_deref(), now).await?;
     }
-    let moved = if balance > Micros::ZERO {
+    let mut moved = Vec::new();
+    if balance > Micros::ZERO {
         let kind = if action == "user.create" { EntryKind::Adjustment } else { EntryKind::Bonus };
         let movement = Movement {
             user_id: user.id,
@@ -138,18 +144,20 @@ async fn make(app: &App, actor: &Actor, person: NewPerson, action: &str) -> Resu
             note: "initial balance",
             may_overdraw: false,
         };
-        Some(wallet::move_in(app, &mut tx, actor, movement).await?)
-    } else {
-        None
-    };
+        moved.push(wallet::move_in(app, &mut tx, actor, movement).await?);
+    }
+    if let Some(inviter) = inviter.filter(|_| action == REGISTER) {
+        moved.extend(invite::reward_in(app, &mut tx, actor, &inviter, user.id).await?);
+    }
     let target = Target { kind: "user", id: &user.id.to_string() };
     audit::record(app, &mut tx, actor, action, target, (), shown(&user)).await?;
     tx.commit().await?;
     app.bus.publish(Event::UserChanged { id: user.id }).await;
-    if let Some(moved) = &moved {
+    for moved in &moved {
         wallet::announce(app, moved).await;
     }
-    Ok(User { balance, ..user })
+    let own = moved.iter().rev().find(|moved| moved.entry.user_id == user.id);
+    Ok(User { balance: own.map_or(Micros::ZERO, |moved| moved.entry.balance_after), ..user })
 }
 
 /// Changes a person: oneself within limits, or anybody for those who manage people.
