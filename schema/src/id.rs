@@ -48,6 +48,14 @@ pub fn hex(bytes: &[u8]) -> String {
     out
 }
 
+/// The bytes of hex text, of either case.
+pub fn unhex(text: &str) -> Option<Vec<u8>> {
+    let digits: Vec<u8> =
+        text.chars().map(|c| c.to_digit(16).and_then(|d| u8::try_from(d).ok())).collect::<Option<_>>()?;
+    let pairs = digits.chunks_exact(2);
+    pairs.remainder().is_empty().then(|| pairs.map(|pair| pair[0] << 4 | pair[1]).collect())
+}
+
 /// A random (version 4) UUID.
 pub fn uuid() -> String {
     let mut b = random::<16>();
@@ -103,5 +111,12 @@ mod tests {
         assert_ne!(code(CODE_ALPHABET, 12), code(CODE_ALPHABET, 12));
         assert_eq!(uuid().len(), 36);
         assert_eq!(digest("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    }
+
+    #[test]
+    fn hex_goes_both_ways() {
+        assert_eq!(unhex(&hex(&[0, 15, 255])), Some(vec![0, 15, 255]));
+        assert_eq!((unhex("fF"), unhex("")), (Some(vec![255]), Some(Vec::new())));
+        assert_eq!((unhex("f"), unhex("0g"), unhex("éé")), (None, None, None));
     }
 }

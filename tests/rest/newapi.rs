@@ -3,8 +3,10 @@
 mod channel;
 mod log;
 mod mail;
+mod oauth;
 mod option;
 mod pages;
+mod panel;
 mod people;
 mod token;
 mod topup;
@@ -84,6 +86,12 @@ fn needed(method: &str, path: &str) -> Option<Role> {
         "/api/verification",
         "/api/reset_password",
         "/api/log/token",
+        "/api/oauth/state",
+        "/api/oauth/github",
+        "/api/oauth/oidc",
+        "/api/oauth/linuxdo",
+        "/api/oauth/wechat",
+        "/api/oauth/telegram/login",
     ];
     let own = [
         "/api/user/self",
@@ -99,6 +107,8 @@ fn needed(method: &str, path: &str) -> Option<Role> {
         "/api/user/amount",
         "/api/user/pay",
         "/api/oauth/email/bind",
+        "/api/oauth/wechat/bind",
+        "/api/oauth/telegram/bind",
         "/api/models",
         "/api/log/self",
         "/api/log/self/stat",

@@ -12,13 +12,13 @@ use std::sync::{Arc, Mutex};
 
 /// What a local provider was told.
 #[derive(Clone, Default)]
-struct Told(Arc<Mutex<BTreeMap<String, String>>>);
+pub struct Told(Arc<Mutex<BTreeMap<String, String>>>);
 
 impl Told {
     fn note(&self, key: &str, value: &str) {
         self.0.lock().expect("a lock").insert(key.into(), value.into());
     }
-    fn get(&self, key: &str) -> String {
+    pub fn get(&self, key: &str) -> String {
         self.0.lock().expect("a lock").get(key).cloned().unwrap_or_default()
     }
 }
@@ -37,9 +37,14 @@ async fn exchange(told: Told, said: BTreeMap<String, String>) -> Json<Value> {
 }
 
 /// A provider that speaks every dialect at once, on an address of its own.
-async fn provider() -> (String, Told) {
+pub async fn provider() -> (String, Told) {
     let told = Told::default();
-    let form = |State(told): State<Told>, axum::Form(said): axum::Form<BTreeMap<String, String>>| exchange(told, said);
+    let form =
+        |State(told): State<Told>, headers: http::HeaderMap, axum::Form(said): axum::Form<BTreeMap<String, String>>| {
+            let presented = headers.get("authorization").and_then(|value| value.to_str().ok());
+            told.note("authorization", presented.unwrap_or_default());
+            exchange(told, said)
+        };
     let query = |State(told): State<Told>, Query(said): Query<BTreeMap<String, String>>| exchange(told, said);
     let app_token = |Json(said): Json<Value>| async move {
         let right = said["app_id"] == "the-app" && said["app_secret"] == "the-secret";
@@ -73,7 +78,7 @@ async fn provider() -> (String, Told) {
     (url, told)
 }
 
-async fn set_up(app: &TestApp, url: &str) {
+pub async fn set_up(app: &TestApp, url: &str) {
     let address = |token: &str, profile: &str, extra: &str| {
         json!({ "authorize": format!("{url}/authorize"), "token": format!("{url}/{token}"),
                 "profile": format!("{url}/{profile}"), "extra": format!("{url}/{extra}") })
@@ -86,9 +91,12 @@ async fn set_up(app: &TestApp, url: &str) {
         "facebook": address("query", "nested", ""),
         "feishu": address("json", "nested", "app_token"),
         "xiaohongshu": address("json", "nested", ""),
+        "oidc": address("form", "flat", ""),
+        "linuxdo": address("form", "github", ""),
     });
     let mut settings = BTreeMap::from([("sign_in_addresses".to_owned(), Some(addresses.to_string()))]);
-    for name in ["github", "google", "wechat", "feishu", "twitter", "facebook", "xiaohongshu"] {
+    let all = ["github", "google", "wechat", "feishu", "twitter", "facebook", "xiaohongshu", "oidc", "linuxdo"];
+    for name in all {
         settings.insert(format!("sign_in_{name}_client_id"), Some("the-app".into()));
         settings.insert(format!("sign_in_{name}_client_secret"), Some("the-secret".into()));
     }
@@ -118,7 +126,7 @@ async fn each_provider_signs_somebody_in_by_its_own_rules() {
     set_up(&app, &url).await;
     let as_json = app.anonymous().with("accept", "application/json").get("/api/v1/auth/oauth/github").await;
     assert!(at(&as_json.json(), "data.authorization_url").is_string(), "{}", as_json.text);
-    for name in ["google", "wechat", "feishu", "twitter", "facebook", "xiaohongshu"] {
+    for name in ["google", "wechat", "feishu", "twitter", "facebook", "xiaohongshu", "oidc", "linuxdo"] {
         let (first, asked, _) = round_trip(&app, &told, name, "good").await;
         let id = at(&first.json(), "data.user.id").clone();
         assert!(id.is_string(), "{name}: {}", first.text);
@@ -128,7 +136,7 @@ async fn each_provider_signs_somebody_in_by_its_own_rules() {
             _ => "client_id",
         };
         assert_eq!(asked[id_param], "the-app", "{name}");
-        assert_eq!(asked.contains_key("code_challenge"), matches!(name, "google" | "twitter"), "{name}");
+        assert_eq!(asked.contains_key("code_challenge"), matches!(name, "google" | "twitter" | "oidc"), "{name}");
         let (again, _, _) = round_trip(&app, &told, name, "good").await;
         assert_eq!(at(&again.json(), "data.user.id"), &id, "{name}: the same person comes back");
         let (bad, _, _) = round_trip(&app, &told, name, "bad").await;

@@ -225,6 +225,10 @@ impl User {
             .await
             .optional())
     }
+    /// How many came by somebody's invitation.
+    pub async fn count_invited(conn: &mut Conn, inviter_id: i64) -> QueryResult<i64> {
+        on!(conn, |c| users::table.filter(users::inviter_id.eq(inviter_id)).count().get_result(c).await)
+    }
     pub async fn by_aff_code(conn: &mut Conn, code: &str) -> QueryResult<Option<Self>> {
         on!(conn, |c| users::table.filter(users::aff_code.eq(code)).select(Self::as_select()).first(c).await.optional())
     }
@@ -387,6 +391,17 @@ impl Identity {
     }
     pub async fn insert(conn: &mut Conn, new: &NewIdentity<'_>) -> QueryResult<()> {
         on!(conn, |c| diesel::insert_into(user_identities::table).values(new).execute(c).await)?;
+        Ok(())
+    }
+    /// Forgets by whom somebody signs in at one provider.
+    pub async fn delete_of(conn: &mut Conn, user_id: i64, provider: &str) -> QueryResult<()> {
+        on!(conn, |c| diesel::delete(
+            user_identities::table
+                .filter(user_identities::user_id.eq(user_id))
+                .filter(user_identities::provider.eq(provider))
+        )
+        .execute(c)
+        .await)?;
         Ok(())
     }
     pub async fn delete_of_user(conn: &mut Conn, user_id: i64) -> QueryResult<()> {

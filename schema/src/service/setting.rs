@@ -1,6 +1,7 @@
 //! Settings: typed, with defaults, some secret; read from memory, changed in one transaction.
 
 mod catalogue;
+mod panel;
 #[cfg(test)]
 mod tests;
 
@@ -328,7 +329,7 @@ fn misshapen(name: &str, document: &serde_json::Value) -> Option<&'static str> {
             let fits = document.as_array().is_some_and(|all| all.iter().all(serde_json::Value::is_string));
             (!fits).then_some("must be a list of tags")
         }
-        _ => None,
+        _ => panel::misshapen(name, document),
     }
 }
 
@@ -342,13 +343,6 @@ fn seal(app: &App, name: &str, text: &str) -> Result<String> {
 
 fn open(app: &App, row: &StoredSetting) -> Result<String> {
     let bad = || Error::internal(format!("the sealed setting {} is damaged", row.name));
-    if !row.value.len().is_multiple_of(2) || !row.value.is_ascii() {
-        return Err(bad());
-    }
-    let bytes = (0..row.value.len())
-        .step_by(2)
-        .map(|i| u8::from_str_radix(&row.value[i..i + 2], 16).ok())
-        .collect::<Option<Vec<u8>>>()
-        .ok_or_else(bad)?;
+    let bytes = crate::id::unhex(&row.value).ok_or_else(bad)?;
     String::from_utf8(app.seal.open(&place(&row.name), &bytes)?).map_err(|_| bad())
 }

@@ -48,6 +48,7 @@ async fn system(w: &mut Walk, c: &Cast) {
         ("/api/setup", &["data.status", "data.database_type"]),
         ("/api/user/groups", &[]),
         ("/api/uptime/status", &["data"]),
+        ("/api/oauth/state", &["data"]),
         ("/api/pricing", &["data", "group_ratio.default", "usable_group.default"]),
     ] {
         w.step(&c.nobody, ("GET", path), &[], Value::Null, wanted).await;
@@ -328,12 +329,19 @@ async fn every_endpoint_answers_what_it_promises() {
     logs(&mut w, &c, &secret).await;
     tests_of_all(&mut w, &c).await;
     codes(&mut w, &c).await;
-    // Their successes need a letter or a payment, which tests of their own bring.
+    // Their successes need a letter, a payment or another system, which tests of their own bring.
     let elsewhere = [
         "GET /api/verification",
         "GET /api/reset_password",
         "POST /api/user/reset",
         "GET /api/oauth/email/bind",
+        "GET /api/oauth/github",
+        "GET /api/oauth/oidc",
+        "GET /api/oauth/linuxdo",
+        "GET /api/oauth/wechat",
+        "GET /api/oauth/wechat/bind",
+        "GET /api/oauth/telegram/login",
+        "GET /api/oauth/telegram/bind",
         "POST /api/user/pay",
         "GET /api/user/epay/notify",
     ];

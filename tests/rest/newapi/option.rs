@@ -130,10 +130,8 @@ async fn what_cannot_be_changed_says_why_and_takes_what_it_is() {
         ("SensitiveWords", "x"),
         ("ModelRequestRateLimitEnabled", "true"),
         ("LogConsumeEnabled", "false"),
-        ("QuotaForInviter", "5"),
         ("GroupGroupRatio", "{\"a\":{}}"),
         ("MjNotifyEnabled", "true"),
-        ("console_setting.faq_enabled", "true"),
         ("gemini.safety_settings", "x"),
         ("ServerAddress", "https://example.com"),
     ] {

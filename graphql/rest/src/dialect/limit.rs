@@ -79,6 +79,12 @@ async fn rule(app: &App, parts: &Parts) -> Option<Rule> {
         let refuse = refuse::<Newapi>;
         return Some(Rule { name: "newapi:login", who: address(), limit, window: 20 * MINUTE, refuse });
     }
+    // The codes of other systems' sign-ins, as often as passwords; the address's own code has limits of its own.
+    if path.starts_with("/api/oauth/") && path != "/api/oauth/email/bind" {
+        let limit = settings.int(names::NEWAPI_LOGIN_LIMIT);
+        let refuse = refuse::<Newapi>;
+        return Some(Rule { name: "newapi:oauth", who: address(), limit, window: 20 * MINUTE, refuse });
+    }
     match home::face(app, parts) {
         Some(Face::Ledger) => {
             let refuse = refuse::<Ledger>;

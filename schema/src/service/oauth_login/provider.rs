@@ -16,6 +16,8 @@ enum Exchange {
     Form,
     /// A form under PKCE alone; the secret, where there is one, goes into the `Authorization` header.
     PkceOnly,
+    /// A form, the client's id and secret in the `Authorization` header.
+    Basic,
     /// `GET` with everything in the query; failures come as 200 with an `errcode` (WeChat).
     Query { id: &'static str, secret: &'static str },
     /// JSON, under an app token fetched first; everything wrapped in `{code, data}` (Feishu).
@@ -41,6 +43,15 @@ pub struct Provider {
     nonce: bool,
     fragment: &'static str,
     exchange: Exchange,
+}
+
+/// What a round trip was begun with, and has to be ended with.
+pub struct Trip<'a> {
+    /// The address the browser was to come back to, where it was named.
+    pub callback: Option<&'a str>,
+    /// Both are missing where the page that began composed the address by itself.
+    pub verifier: Option<&'a str>,
+    pub nonce: Option<&'a str>,
 }
 
 /// Who somebody is, as a provider says.
@@ -127,6 +138,16 @@ const PROVIDERS: &[Provider] = &[
         exchange: Exchange::Query { id: "client_id", secret: "client_secret" },
         ..PLAIN
     },
+    // Whose it is, the settings say: all three addresses come from there.
+    Provider { name: "oidc", scope: "openid profile email", pkce: true, nonce: true, ..PLAIN },
+    Provider {
+        name: "linuxdo",
+        authorize: "https://connect.linux.do/oauth2/authorize",
+        token: "https://connect.linux.do/oauth2/token",
+        profile: "https://connect.linux.do/api/user",
+        exchange: Exchange::Basic,
+        ..PLAIN
+    },
     // Its sign-in is given by arrangement: the addresses come from the settings.
     Provider { name: "xiaohongshu", id_param: "app_id", exchange: Exchange::Json, ..PLAIN },
 ];
@@ -156,8 +177,17 @@ impl Setup {
         let text = |name: String| settings.text(&name).trim().to_owned();
         let other: Value = settings.json(names::SIGN_IN_ADDRESSES);
         let address = |what: &str, usual: &str| {
+            let usual = match (provider.name, what) {
+                ("oidc", "authorize") => settings.text(names::SIGN_IN_OIDC_AUTHORIZE_URL),
+                ("oidc", "token") => settings.text(names::SIGN_IN_OIDC_TOKEN_URL),
+                ("oidc", "profile") => settings.text(names::SIGN_IN_OIDC_USERINFO_URL),
+                _ => usual,
+            };
             other[provider.name][what].as_str().filter(|a| !a.is_empty()).unwrap_or(usual).to_owned()
         };
+        if !settings.bool(&format!("sign_in_{}_enabled", provider.name)) {
+            return Err(Error::invalid("provider", format!("signing in with {} is switched off", provider.name)));
+        }
         let setup = Self {
             provider,
             id: text(format!("sign_in_{}_client_id", provider.name)),
@@ -173,6 +203,11 @@ impl Setup {
             return Err(Error::invalid("provider", format!("signing in with {} is not set up", provider.name)));
         }
         Ok(setup)
+    }
+
+    /// What a page needs that composes the address by itself: the client's id, and where to.
+    pub fn open(self) -> (String, String) {
+        (self.id, self.authorize)
     }
 
     /// Where the browser goes.
@@ -225,36 +260,26 @@ impl Setup {
     }
 
     /// Exchanges the code and asks who it is.
-    pub async fn profile(&self, app: &App, code: &str, callback: &str, verifier: &str, nonce: &str) -> Result<Profile> {
+    pub async fn profile(&self, app: &App, code: &str, trip: &Trip<'_>) -> Result<Profile> {
         let secret = self.secret.reveal().as_str();
-        let mut form = vec![
-            ("grant_type", "authorization_code"),
-            ("code", code),
-            ("redirect_uri", callback),
-            ("client_id", self.id.as_str()),
-        ];
-        if self.provider.pkce {
-            form.push(("code_verifier", verifier));
-        }
+        let mut form = vec![("grant_type", "authorization_code"), ("code", code), ("client_id", self.id.as_str())];
+        form.extend(trip.callback.map(|callback| ("redirect_uri", callback)));
+        form.extend(trip.verifier.filter(|_| self.provider.pkce).map(|verifier| ("code_verifier", verifier)));
         let http = &app.http;
         let tokens = match self.provider.exchange {
             Exchange::Form => {
                 form.push(("client_secret", secret));
                 self.ask(http.post(&self.token).form(&form)).await?
             }
-            Exchange::PkceOnly => {
+            Exchange::PkceOnly | Exchange::Basic => {
                 let request = http.post(&self.token).form(&form);
                 let request = if secret.is_empty() { request } else { request.basic_auth(&self.id, Some(secret)) };
                 self.ask(request).await?
             }
             Exchange::Query { id, secret: name } => {
-                let query = [
-                    (id, self.id.as_str()),
-                    (name, secret),
-                    ("code", code),
-                    ("grant_type", "authorization_code"),
-                    ("redirect_uri", callback),
-                ];
+                let mut query =
+                    vec![(id, self.id.as_str()), (name, secret), ("code", code), ("grant_type", "authorization_code")];
+                query.extend(trip.callback.map(|callback| ("redirect_uri", callback)));
                 self.ask(http.get(&self.token).query(&query)).await?
             }
             Exchange::AppToken => {
@@ -272,7 +297,7 @@ impl Setup {
             }
         };
         let token = tokens["access_token"].as_str().ok_or_else(|| self.failed("no access token"))?;
-        if self.provider.nonce {
+        if let Some(nonce) = trip.nonce.filter(|_| self.provider.nonce) {
             self.check_nonce(&tokens, nonce)?;
         }
         let request = match self.provider.name {
@@ -290,7 +315,7 @@ impl Setup {
                 let all = self.ask(http.get(&self.extra).bearer_auth(token)).await?;
                 primary(&all)
             }
-            "google" if said["email_verified"] == json!(true) => said["email"].as_str().map(str::to_owned),
+            "google" | "oidc" if said["email_verified"] == json!(true) => said["email"].as_str().map(str::to_owned),
             _ => None,
         };
         let subject = ["sub", "unionid", "union_id", "open_id", "openid", "id", "user_id"]

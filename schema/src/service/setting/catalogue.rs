@@ -4,8 +4,10 @@ mod llm;
 mod mail;
 mod money;
 pub mod names;
+mod panel;
 mod payment;
 mod people;
+mod sign_in;
 mod site;
 mod upkeep;
 
@@ -28,7 +30,19 @@ const fn secret(category: &'static str, name: &'static str, kind: Kind, descript
 
 /// The list, category by category.
 pub fn all() -> impl Iterator<Item = &'static Definition> {
-    [site::ROWS, people::ROWS, mail::ROWS, llm::ROWS, money::ROWS, payment::ROWS, upkeep::ROWS].into_iter().flatten()
+    [
+        site::ROWS,
+        panel::ROWS,
+        people::ROWS,
+        sign_in::ROWS,
+        mail::ROWS,
+        llm::ROWS,
+        money::ROWS,
+        payment::ROWS,
+        upkeep::ROWS,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 #[cfg(test)]

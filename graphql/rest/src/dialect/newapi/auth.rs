@@ -8,7 +8,7 @@ use schema::model::user::{User, UserStatus};
 use schema::service::setting::{self, names};
 use schema::service::user::{self as people, NewPerson};
 use schema::service::{address, session};
-use schema::{App, Error, Role};
+use schema::{Actor, App, Error, Role};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -83,9 +83,14 @@ pub async fn login(State(app): State<App>, origin: Origin, caller: Maybe, form: 
         Err(Error::Forbidden { .. }) => return Err(Error::conflict("USER_DISABLED", "用户已被封禁").into()),
         Err(e) => return Err(e.into()),
     };
-    let value = session::open_cookie(&app, &caller, &user, &origin.agent).await?;
-    let mut response = said("登录成功", signed_in(&user));
-    set_cookie(&app, &mut response, &value, session::LONG_SESSION / 1000);
+    Ok(entered(&app, &caller, &origin, &user, "登录成功").await?)
+}
+
+/// Opens a session for somebody who has shown who they are.
+pub async fn entered(app: &App, actor: &Actor, origin: &Origin, user: &User, text: &str) -> Result<Response, Error> {
+    let value = session::open_cookie(app, actor, user, &origin.agent).await?;
+    let mut response = said(text, signed_in(user));
+    set_cookie(app, &mut response, &value, session::LONG_SESSION / 1000);
     Ok(response)
 }
 

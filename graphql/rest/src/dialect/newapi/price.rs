@@ -126,8 +126,3 @@ pub async fn ratio_config(State(app): State<App>, caller: Caller) -> Reply {
         "model_ratio": model, "completion_ratio": completion, "cache_ratio": cache, "model_price": calls,
     })))
 }
-
-/// The monitors of an outside service that the dashboard could show; none is set up.
-pub async fn uptime(_: State<App>) -> Reply {
-    Ok(data(json!([])))
-}

@@ -9,13 +9,14 @@ use futures_util::StreamExt;
 use relay::upstream::guard::Guard;
 use reqwest::Url;
 use schema::model::account::{Account, AccountFilter, AccountOrder};
-use schema::page::{Direction, Window};
+use schema::page::Direction;
 use schema::service::account;
 use schema::service::setting::{self, names};
 use schema::{App, Error, Role};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::fetch::fetched;
 use super::{Body, Caller, Reply, channel, data, price};
 
 /// This system's names of the four tables, in the order of [`price::shown`].
@@ -25,17 +26,12 @@ const ENDPOINT: &str = "/api/ratio_config";
 /// Most installations that are asked at once, and in one request.
 const ABREAST: usize = 8;
 const MOST: usize = 50;
-/// Most channels that are offered.
-const CHANNELS: i64 = 10_000;
-/// Longest answer that is read.
-const LONGEST: usize = 8 * 1024 * 1024;
 
 /// The channels with an address of their own.
 pub async fn channels(State(app): State<App>, caller: Caller) -> Reply {
     caller.require(Role::SuperAdmin)?;
-    let every = Window { limit: CHANNELS, offset: 0 };
     let order = (AccountOrder::CreatedAt, Direction::Desc);
-    let all = account::pages(&app, &caller, &AccountFilter::default(), order, every).await?.rows;
+    let all = account::every(&app, &caller, &AccountFilter::default(), order, account::PAGE).await?;
     let asked = all.iter().filter_map(|account| {
         let base_url = account.base_url.as_deref().filter(|url| url.starts_with("http"))?;
         let status = channel::status(account);
@@ -120,23 +116,8 @@ async fn ask(guard: &Guard, upstream: Upstream, channel: Option<&Account>, limit
         let url = Url::parse(base).ok()?;
         Some(format!("{}:{}", url.host_str()?, url.port_or_known_default()?))
     });
-    let asked = async {
-        let url = Url::parse(&address).map_err(|_| "地址无效".to_owned())?;
-        let guard = known.map_or_else(|| guard.clone(), |host| guard.and(&host));
-        let client = guard.client(&url).await?;
-        let mut answer = client.get(url).send().await.map_err(|_| "无法连接".to_owned())?;
-        if !answer.status().is_success() {
-            return Err(format!("HTTP {}", answer.status().as_u16()));
-        }
-        let mut body = Vec::new();
-        while let Some(piece) = answer.chunk().await.map_err(|_| "连接中断".to_owned())? {
-            body.extend_from_slice(&piece);
-            if body.len() > LONGEST {
-                return Err("返回数据过大".to_owned());
-            }
-        }
-        understood(&body)
-    };
+    let guard = known.map_or_else(|| guard.clone(), |host| guard.and(&host));
+    let asked = async { understood(&fetched(&guard, &address).await?) };
     let tables = tokio::time::timeout(limit, asked).await.unwrap_or_else(|_| Err("请求超时".to_owned()));
     Told { name, tables }
 }

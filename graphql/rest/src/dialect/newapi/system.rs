@@ -1,12 +1,13 @@
 //! What the system says of itself: status, about, notice, home page, set-up.
 
 use axum::extract::State;
+use schema::service::oauth_login::{self, Offer};
 use schema::service::setting::{self, names};
 use schema::{App, Time};
 use serde_json::{Value, json};
 
 use super::shape::Shape;
-use super::{Reply, data, topup};
+use super::{Reply, data, panel, topup};
 
 /// When this process began to serve.
 static STARTED: std::sync::LazyLock<Time> = std::sync::LazyLock::new(|| schema::Clock::System.now());
@@ -22,7 +23,11 @@ pub async fn status(State(app): State<App>) -> Reply {
     let settings = setting::current(&app);
     let cny = settings.number(names::CNY_PER_USD);
     let methods = topup::methods(&app);
-    Ok(data(json!({
+    let (github, linuxdo) = (oauth_login::offer(&app, "github"), oauth_login::offer(&app, "linuxdo"));
+    let (oidc, telegram) = (oauth_login::offer(&app, "oidc"), oauth_login::telegram_bot(&app));
+    let wechat = oauth_login::wechat_picture(&app);
+    let client = |offer: &Option<Offer>| offer.as_ref().map(|offer| offer.client_id.clone()).unwrap_or_default();
+    let mut status = json!({
         "version": VERSION,
         "start_time": STARTED.seconds(),
         "system_name": settings.text(names::SITE_NAME),
@@ -30,11 +35,12 @@ pub async fn status(State(app): State<App>) -> Reply {
         "footer_html": settings.text(names::FOOTER),
         "server_address": app.config.public_url(),
         "email_verification": settings.bool(names::EMAIL_VERIFICATION),
-        "github_oauth": false, "github_client_id": "",
-        "linuxdo_oauth": false, "linuxdo_client_id": "",
-        "telegram_oauth": false, "telegram_bot_name": "",
-        "oidc_enabled": false, "oidc_client_id": "", "oidc_authorization_endpoint": "",
-        "wechat_login": false, "wechat_qrcode": "",
+        "github_oauth": github.is_some(), "github_client_id": client(&github),
+        "linuxdo_oauth": linuxdo.is_some(), "linuxdo_client_id": client(&linuxdo),
+        "telegram_oauth": telegram.is_some(), "telegram_bot_name": telegram.unwrap_or_default(),
+        "oidc_enabled": oidc.is_some(), "oidc_client_id": client(&oidc),
+        "oidc_authorization_endpoint": oidc.map(|offer| offer.authorize_url).unwrap_or_default(),
+        "wechat_login": wechat.is_some(), "wechat_qrcode": wechat.unwrap_or_default(),
         "turnstile_check": false, "turnstile_site_key": "",
         "price": cny,
         "usd_exchange_rate": cny,
@@ -60,9 +66,12 @@ pub async fn status(State(app): State<App>) -> Reply {
         "password_login_enabled": true,
         "password_register_enabled": settings.bool(names::REGISTRATION_ENABLED),
         "pay_methods": methods,
-        "api_info_enabled": false, "uptime_kuma_enabled": false, "announcements_enabled": false, "faq_enabled": false,
         "setup": true,
-    })))
+    });
+    if let Value::Object(status) = &mut status {
+        status.extend(panel::shown(&settings));
+    }
+    Ok(data(status))
 }
 
 /// The chat clients: one address, or this system's own list of them.

@@ -8,7 +8,7 @@ use axum::response::IntoResponse;
 use schema::model::user::{User, UserFilter, UserOrder, UserStatus};
 use schema::page::Direction;
 use schema::service::user::{self as people, NewPerson, PersonChange};
-use schema::service::{setting, wallet};
+use schema::service::{oauth_login, setting, wallet};
 use schema::{App, Error, Micros, Role};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -47,9 +47,29 @@ pub fn shown(user: &User) -> Value {
     })
 }
 
+/// One person, with who they are elsewhere and what their invitations brought.
+async fn whole(app: &App, caller: &Caller, user: &User) -> Result<Value, Error> {
+    let mut row = shown(user);
+    for identity in oauth_login::identities(app, caller, user.id).await? {
+        let field = match identity.provider.as_str() {
+            "github" => "github_id",
+            "oidc" => "oidc_id",
+            "wechat_account" => "wechat_id",
+            "telegram" => "telegram_id",
+            "linuxdo" => "linux_do_id",
+            _ => continue,
+        };
+        row[field] = identity.subject.into();
+    }
+    let brought = people::invitations(app, caller, user.id).await?;
+    row["aff_count"] = brought.people.into();
+    row["aff_history_quota"] = brought.rewards.quota().into();
+    Ok(row)
+}
+
 pub async fn get_self(State(app): State<App>, caller: Caller) -> Reply {
     let user = people::get(&app, &caller, caller.signed_in()?).await?;
-    Ok(data(shown(&user)))
+    Ok(data(whole(&app, &caller, &user).await?))
 }
 
 #[derive(Deserialize)]
@@ -255,7 +275,8 @@ pub async fn change(State(app): State<App>, caller: Caller, form: Body<Change>) 
 
 pub async fn get(State(app): State<App>, caller: Caller, id: Path<i64>) -> Reply {
     caller.require(Role::Admin)?;
-    Ok(data(shown(&people::get(&app, &caller, id.0).await?)))
+    let user = people::get(&app, &caller, id.0).await?;
+    Ok(data(whole(&app, &caller, &user).await?))
 }
 
 pub async fn delete(State(app): State<App>, caller: Caller, id: Path<i64>) -> Reply {
@@ -325,7 +346,7 @@ pub struct Transfer {
     quota: i64,
 }
 
-/// Invitations bring nothing here, so there is never anything to move.
+/// What invitations bring is in the balance at once, so there is never anything to move.
 pub async fn aff_transfer(caller: Caller, form: Body<Transfer>) -> Reply {
     caller.signed_in()?;
     let why = format!("邀请额度不足：可转 0，请求 {}", form.0.quota);

@@ -1,4 +1,4 @@
-//! How people and accounts sign in: here, at their provider, at a vendor.
+//! How people and accounts sign in: here, and at a vendor.
 
 use super::super::{Definition, Kind};
 use super::{names, row, secret};
@@ -63,6 +63,20 @@ pub(super) const ROWS: &[Definition] = &[
     row("user", names::NEW_USER_BALANCE, Kind::Int(0, 1_000_000_000_000), "0", "Micro-dollars a new user starts with"),
     row(
         "user",
+        names::INVITER_REWARD,
+        Kind::Int(0, 1_000_000_000_000),
+        "0",
+        "Micro-dollars somebody is given for every new user who registers by their invitation",
+    ),
+    row(
+        "user",
+        names::INVITEE_REWARD,
+        Kind::Int(0, 1_000_000_000_000),
+        "0",
+        "Micro-dollars a new user is given, beside what every new user starts with, for registering by an invitation",
+    ),
+    row(
+        "user",
         names::LOGIN_LIMIT,
         Kind::Int(1, 100_000),
         "10",
@@ -103,26 +117,5 @@ pub(super) const ROWS: &[Definition] = &[
         Kind::Bool,
         "false",
         "Whether addresses with a + or a dot before the @ are refused, of which one person can have many",
-    ),
-    row("sign_in", "sign_in_github_client_id", Kind::Text(500), "", "GitHub: number of the application"),
-    secret("sign_in", "sign_in_github_client_secret", Kind::Text(500), "GitHub: secret of the application"),
-    row("sign_in", "sign_in_google_client_id", Kind::Text(500), "", "Google: number of the application"),
-    secret("sign_in", "sign_in_google_client_secret", Kind::Text(500), "Google: secret of the application"),
-    row("sign_in", "sign_in_wechat_client_id", Kind::Text(500), "", "WeChat: number of the application"),
-    secret("sign_in", "sign_in_wechat_client_secret", Kind::Text(500), "WeChat: secret of the application"),
-    row("sign_in", "sign_in_feishu_client_id", Kind::Text(500), "", "Feishu: number of the application"),
-    secret("sign_in", "sign_in_feishu_client_secret", Kind::Text(500), "Feishu: secret of the application"),
-    row("sign_in", "sign_in_twitter_client_id", Kind::Text(500), "", "Twitter: number of the application"),
-    secret("sign_in", "sign_in_twitter_client_secret", Kind::Text(500), "Twitter: secret of the application"),
-    row("sign_in", "sign_in_facebook_client_id", Kind::Text(500), "", "Facebook: number of the application"),
-    secret("sign_in", "sign_in_facebook_client_secret", Kind::Text(500), "Facebook: secret of the application"),
-    row("sign_in", "sign_in_xiaohongshu_client_id", Kind::Text(500), "", "Xiaohongshu: number of the application"),
-    secret("sign_in", "sign_in_xiaohongshu_client_secret", Kind::Text(500), "Xiaohongshu: secret of the application"),
-    row(
-        "sign_in",
-        names::SIGN_IN_ADDRESSES,
-        Kind::Json,
-        "{}",
-        "Addresses in place of the published ones, such as {\"github\": {\"authorize\": \"…\", \"token\": \"…\", \"profile\": \"…\", \"extra\": \"…\"}}",
     ),
 ];

@@ -15,12 +15,9 @@ const ALWAYS: &str = "此功能始终启用";
 const MIDJOURNEY: &str = "绘图任务始终由后台轮询并按账号权限处理，没有此开关";
 const NO_WORDS: &str = "本系统不做敏感词过滤";
 const BY_KEY: &str = "请在令牌上设置速率、并发与费用上限，对所有接口同样有效";
-const NO_INVITES: &str = "本系统没有邀请奖励";
 const HEALTH: &str = "渠道出错时自动暂停，恢复后自动启用，无需设置";
-const OTHER_LOGIN: &str = "第三方登录按 sign_in_* 设置启用，入口为 /api/v1/auth/oauth/{provider}";
 const NO_TURNSTILE: &str = "登录与注册按地址和用户名限速，没有 Turnstile 校验";
 const NO_WORKER: &str = "图片等文件由本系统直接获取";
-const PANELS: &str = "控制台面板由公告（/api/admin/announcements）与公开文本设置代替";
 const AS_SENT: &str = "请求按原样转发，无需按供应商改写";
 
 /// Name, value, reason.
@@ -40,8 +37,6 @@ const FIXED: &[(&str, &str, &str)] = &[
     ("ExposeRatioEnabled", "false", "/api/ratio_config 仅对超级管理员开放，/api/pricing 始终公开"),
     ("QuotaRemindThreshold", "0", "额度预警的阈值与方式由每个用户在个人设置中自行设定"),
     ("PreConsumedQuota", "0", "每次调用按其最大费用精确预留，结算后退还"),
-    ("QuotaForInviter", "0", NO_INVITES),
-    ("QuotaForInvitee", "0", NO_INVITES),
     ("AutomaticDisableChannelEnabled", "true", HEALTH),
     ("AutomaticEnableChannelEnabled", "true", HEALTH),
     ("AutomaticDisableKeywords", "", HEALTH),
@@ -64,24 +59,6 @@ const FIXED: &[(&str, &str, &str)] = &[
     ("ModelRequestRateLimitDurationMinutes", "1", BY_KEY),
     ("ModelRequestRateLimitGroup", "{}", BY_KEY),
     ("StreamCacheQueueLength", "0", "流式响应逐块立即转发，没有缓存队列"),
-    ("GitHubOAuthEnabled", "false", OTHER_LOGIN),
-    ("LinuxDOOAuthEnabled", "false", OTHER_LOGIN),
-    ("TelegramOAuthEnabled", "false", OTHER_LOGIN),
-    ("WeChatAuthEnabled", "false", OTHER_LOGIN),
-    ("LinuxDOClientId", "", OTHER_LOGIN),
-    ("LinuxDOClientSecret", "", OTHER_LOGIN),
-    ("TelegramBotName", "", OTHER_LOGIN),
-    ("TelegramBotToken", "", OTHER_LOGIN),
-    ("WeChatServerAddress", "", OTHER_LOGIN),
-    ("WeChatServerToken", "", OTHER_LOGIN),
-    ("WeChatAccountQRCodeImageURL", "", OTHER_LOGIN),
-    ("oidc.enabled", "false", OTHER_LOGIN),
-    ("oidc.client_id", "", OTHER_LOGIN),
-    ("oidc.client_secret", "", OTHER_LOGIN),
-    ("oidc.well_known", "", OTHER_LOGIN),
-    ("oidc.authorization_endpoint", "", OTHER_LOGIN),
-    ("oidc.token_endpoint", "", OTHER_LOGIN),
-    ("oidc.user_info_endpoint", "", OTHER_LOGIN),
     ("TurnstileCheckEnabled", "false", NO_TURNSTILE),
     ("TurnstileSiteKey", "", NO_TURNSTILE),
     ("TurnstileSecretKey", "", NO_TURNSTILE),
@@ -100,14 +77,6 @@ const FIXED: &[(&str, &str, &str)] = &[
     ("gemini.thinking_adapter_budget_tokens_percentage", "0.6", AS_SENT),
     ("claude.thinking_adapter_budget_tokens_percentage", "0.8", AS_SENT),
     ("claude.default_max_tokens", "{}", "请求未给出 max_tokens 时使用设置 default_max_output，不分模型"),
-    ("console_setting.api_info_enabled", "false", PANELS),
-    ("console_setting.announcements_enabled", "false", PANELS),
-    ("console_setting.faq_enabled", "false", PANELS),
-    ("console_setting.uptime_kuma_enabled", "false", PANELS),
-    ("console_setting.api_info", "[]", PANELS),
-    ("console_setting.announcements", "[]", PANELS),
-    ("console_setting.faq", "[]", PANELS),
-    ("console_setting.uptime_kuma_groups", "[]", PANELS),
 ];
 
 /// All of them.
