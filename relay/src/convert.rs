@@ -60,6 +60,7 @@ mod media;
 mod messages;
 mod openai;
 mod responses;
+mod retell;
 pub mod rules;
 mod stream;
 mod thoughts;
@@ -71,6 +72,7 @@ use serde_json::{Map, Value, json};
 
 pub use fault::Fault;
 pub use hub::HubError;
+pub use retell::retell;
 pub use stream::Stream;
 
 use hub::{Part, Request, Source, Tool, ToolUse, Usage};
@@ -164,6 +166,7 @@ impl Heard {
             json_array: false,
             custom_tools: self.request.tools.iter().filter_map(custom).collect(),
             old_functions: self.request.old_functions,
+            spaced: self.request.spaced.clone(),
             echo: self.echo.clone(),
         }
     }
@@ -186,6 +189,8 @@ pub struct Reply {
     pub custom_tools: Vec<String>,
     /// Whether a chat client asked with `functions` and reads `function_call`.
     pub old_functions: bool,
+    /// The caller's tools that it knows by two names.
+    pub spaced: Vec<hub::Spaced>,
     /// Request fields that a responses answer repeats.
     pub echo: Map<String, Value>,
 }
@@ -194,6 +199,14 @@ impl Reply {
     /// Whether the caller knows this tool as one that takes free text.
     fn is_custom(&self, name: &str) -> bool {
         self.custom_tools.iter().any(|custom| custom == name)
+    }
+
+    /// The caller's own name of a tool, and the name it stands under, if it stands under one.
+    fn names<'a>(&'a self, name: &'a str) -> (&'a str, Option<&'a str>) {
+        match self.spaced.iter().find(|tool| tool.joined == name) {
+            Some(tool) => (&tool.name, Some(&tool.space)),
+            None => (name, None),
+        }
     }
 
     /// A custom tool's text, unpacked from the JSON that vendors without such tools were given a schema for.
@@ -219,12 +232,12 @@ pub struct Written {
 /// Reads a caller's request.
 pub fn read(from: Dialect, body: &[u8], path: Path<'_>) -> Result<Heard, HubError> {
     let (request, lost) = match from {
-        Dialect::Chat => chat::read_request(body)?,
-        Dialect::Messages => messages::read_request(body)?,
+        Dialect::Chat => chat::read_request(body, path.model)?,
+        Dialect::Messages => messages::read_request(body, path.model)?,
         Dialect::Gemini => gemini::read_request(body, path.model, path.stream)?,
-        Dialect::Responses => responses::read_request(body)?,
+        Dialect::Responses => responses::read_request(body, path.model)?,
         Dialect::Converse => converse::read_request(body, path.model, path.stream)?,
-        Dialect::Completions => completions::read_request(body)?,
+        Dialect::Completions => completions::read_request(body, path.model)?,
     };
     let echo = if from == Dialect::Responses { responses::echo(body) } else { Map::new() };
     Ok(Heard { from, request, lost, echo })
@@ -264,16 +277,7 @@ pub fn request(
 
 /// Translates a whole answer; gives the body for the caller and the vendor's usage, if it gave any.
 pub fn answer(from: Dialect, to: Dialect, body: &[u8], reply: &Reply) -> Result<(Vec<u8>, Option<Usage>), HubError> {
-    let response = match from {
-        Dialect::Chat => chat::read_response(body)?,
-        Dialect::Messages => messages::read_response(body)?,
-        Dialect::Gemini => gemini::read_response(body, &reply.id)?,
-        Dialect::Responses => responses::read_response(body)?,
-        Dialect::Converse => converse::read_response(body)?,
-        Dialect::Completions => {
-            return Err(HubError::upstream("no vendor is asked for text completions here"));
-        }
-    };
+    let response = read_answer(from, body, reply)?;
     let out = match to {
         Dialect::Chat => chat::write_response(&response, reply),
         Dialect::Messages => messages::write_response(&response, reply),
@@ -283,6 +287,18 @@ pub fn answer(from: Dialect, to: Dialect, body: &[u8], reply: &Reply) -> Result<
         Dialect::Completions => completions::write_response(&response, reply),
     };
     Ok((out.to_string().into_bytes(), response.usage))
+}
+
+/// Reads a vendor's whole answer.
+fn read_answer(from: Dialect, body: &[u8], reply: &Reply) -> Result<hub::Response, HubError> {
+    match from {
+        Dialect::Chat => chat::read_response(body),
+        Dialect::Messages => messages::read_response(body),
+        Dialect::Gemini => gemini::read_response(body, &reply.id),
+        Dialect::Responses => responses::read_response(body),
+        Dialect::Converse => converse::read_response(body),
+        Dialect::Completions => Err(HubError::upstream("no vendor is asked for text completions here")),
+    }
 }
 
 /// The pictures and files of a request that `to` cannot fetch by itself: whoever sends the request fetches them

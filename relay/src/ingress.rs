@@ -165,7 +165,11 @@ async fn serve(
                 Err(no) => *no,
             }
         }
-        Target::Unknown { .. } | Target::Health => nothing_there(ear, &parts.method, path),
+        Target::Unknown { .. } | Target::Health => {
+            let socket =
+                parts.headers.get(header::UPGRADE).is_some_and(|to| to.as_bytes().eq_ignore_ascii_case(b"websocket"));
+            if socket && is_call(path) { no_socket(ear) } else { nothing_there(ear, &parts.method, path) }
+        }
     }
 }
 
@@ -202,6 +206,17 @@ fn allowed(path: &str) -> Option<HeaderValue> {
         .map(Method::as_str)
         .collect();
     if methods.is_empty() { None } else { HeaderValue::from_str(&methods.join(", ")).ok() }
+}
+
+/// Whether a model call may be posted there.
+fn is_call(path: &str) -> bool {
+    route::read(&Method::POST, path).is_some_and(|route| matches!(route.target, Target::Call(_)))
+}
+
+/// The refusal of a websocket where calls are heard over HTTP alone: clients that offer both then know at once.
+fn no_socket(ear: Ear) -> Response<Body> {
+    let fault = Fault::new(Kind::InvalidRequest, "This endpoint does not speak websocket; post the request instead.");
+    ear.refuse(&Fault { status: Some(426), ..fault.with_code("websocket_not_offered") }, None)
 }
 
 /// The refusal of a path that means nothing, or not by this method.

@@ -38,6 +38,7 @@ async fn every_door_leads_to_its_dialect() {
     let mut short = messages(false);
     short.as_object_mut().unwrap().remove("max_tokens");
     let responses = json!({"model": CHAT, "input": "Say hello."});
+    let unnamed = json!({"messages": [{"role": "user", "content": "Say hello."}]});
     let invoke = json!({"anthropic_version": "bedrock-2023-05-31", "max_tokens": 64, "messages": [{"role": "user", "content": "Say hello."}]});
     let converse = json!({"messages": [{"role": "user", "content": [{"text": "Say hello."}]}]});
     let said = [
@@ -68,6 +69,12 @@ async fn every_door_leads_to_its_dialect() {
         (
             "/openai/deployments/gpt-4o/chat/completions?api-version=2024-10-21",
             chat(false),
+            "/choices/0/message/content",
+        ),
+        // Azure's clients leave the model to the path, also where another vendor serves it.
+        (
+            "/azure/openai/deployments/claude-sonnet-4-5/chat/completions?api-version=2024-10-21",
+            unnamed,
             "/choices/0/message/content",
         ),
         ("/v1/responses", responses.clone(), "/output/0/content/0/text"),

@@ -144,6 +144,19 @@ async fn strangers_and_plain_requests_are_turned_away() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_websocket_where_calls_are_posted_is_told_so_at_once() {
+    let (_world, fake, ann) = one().await;
+    for (path, status) in [("/v1/responses", 426), ("/openai/v1/responses", 426), ("/v1/nothing", 404)] {
+        let request = ann.http.request(http::Method::GET, path).header("connection", "Upgrade");
+        let request = request.header("upgrade", "websocket").header("sec-websocket-version", "13");
+        let answer = request.header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==").send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), status, "{path}");
+    }
+    assert_eq!(ann.http.get("/v1/responses").await.status, 405);
+    assert!(fake.requests().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_session_ends_where_its_money_ends() {
     let (world, _fake, _) = one().await;
     // One exchange is held back for at a time; its owner can afford the first only.

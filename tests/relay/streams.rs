@@ -6,8 +6,9 @@ use futures_util::StreamExt;
 use harness::fake_upstream::{FakeUpstream, Outcome, Split, Step, Vendor};
 use http::Method;
 use schema::model::account::AccountKind;
+use serde_json::json;
 
-use crate::world::{World, chat, events, messages, said};
+use crate::world::{CHAT, World, chat, events, messages, said};
 
 async fn one() -> (World, FakeUpstream) {
     let world = World::new().await;
@@ -26,6 +27,46 @@ async fn chunks_may_end_anywhere() {
         assert!(said(&answer).ends_with("世界! 🌍 This answer is complete."), "{split:?}: {}", answer.text);
         assert!(!answer.text.contains('\u{fffd}'));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_body_for_a_wish_for_a_stream_is_told_as_a_stream() {
+    let (world, fake) = one().await;
+    let ann = world.caller("ann").await;
+    let whole = json!({"id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": "gpt-4o",
+        "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "All at once."}}],
+        "usage": {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}})
+    .to_string();
+    let mut wants_usage = chat(true);
+    wants_usage["stream_options"] = json!({"include_usage": true});
+    let gemini = json!({"contents": [{"role": "user", "parts": [{"text": "Say hello."}]}]});
+    let asked = [
+        ("/v1/chat/completions", wants_usage, "data: [DONE]"),
+        (
+            "/v1/messages",
+            json!({"model": CHAT, "max_tokens": 9, "stream": true, "messages": [{"role": "user", "content": "?"}]}),
+            "message_stop",
+        ),
+        ("/v1/responses", json!({"model": CHAT, "stream": true, "input": "?"}), "response.completed"),
+        ("/v1beta/models/gpt-4o:streamGenerateContent?alt=sse", gemini.clone(), "\"finishReason\":\"STOP\""),
+    ];
+    for (nth, (path, body, last)) in asked.into_iter().enumerate() {
+        fake.script([Step::raw(200, "application/json", whole.clone())]);
+        let answer = ann.http.post(path, body).await;
+        assert_eq!((answer.status.as_u16(), answer.header("content-type")), (200, "text/event-stream"), "{path}");
+        assert!(answer.text.contains("All at once.") && answer.text.contains(last), "{path}: {}", answer.text);
+        assert!(answer.text.lines().all(|line| line.is_empty() || line.contains(": ")), "{path}: {}", answer.text);
+        let booked = world.booked_when(nth + 1).await;
+        assert!(
+            booked
+                .iter()
+                .all(|row| row["input"] == 7 && row["output"] == 3 && row["estimated"].as_bool() == Some(false))
+        );
+    }
+    fake.script([Step::raw(200, "application/json", whole)]);
+    let array = ann.http.post("/v1beta/models/gpt-4o:streamGenerateContent", gemini).await;
+    assert_eq!(array.header("content-type"), "application/json");
+    assert!(array.json().as_array().is_some_and(|list| !list.is_empty()), "{}", array.text);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -80,6 +121,24 @@ async fn a_client_that_goes_is_billed_for_what_came() {
     assert_eq!((booked[0]["status"].as_i64(), booked[0]["error"].as_str()), (Some(499), Some("client_gone")));
     // The vendor was read a little longer, and said what it cost.
     assert_eq!((booked[0]["estimated"].as_bool(), fake.last().outcome()), (Some(false), Outcome::Sent));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_goes_after_the_last_word_had_all_of_it() {
+    let (world, fake) = one().await;
+    let ann = world.caller("ann").await;
+    world.set(&[("client_gone_seconds", "0")]).await;
+    fake.script([Step::answer().stall_after(usize::MAX, Duration::from_secs(60))]);
+    let request = ann.http.request(Method::POST, "/v1/chat/completions").json(&chat(true));
+    let mut body = request.send().await.unwrap().bytes_stream();
+    let mut heard = Vec::new();
+    while !heard.ends_with(b"data: [DONE]\n\n") {
+        heard.extend_from_slice(&body.next().await.unwrap().unwrap());
+    }
+    drop(body);
+    let booked = world.booked_when(1).await;
+    assert_eq!((booked[0]["status"].as_i64(), booked[0]["error"].as_str()), (Some(200), Some("")));
+    assert_eq!(booked[0]["estimated"].as_bool(), Some(false));
 }
 
 #[tokio::test(flavor = "multi_thread")]

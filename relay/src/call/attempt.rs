@@ -167,7 +167,7 @@ pub async fn attempt(means: &Means<'_>, call: &Call, account: &Ready, upstream: 
     let mut warnings = crossed.warnings;
     warnings.extend(outgoing.dropped.iter().map(|field| format!("{field}: not available here and was not sent")));
     let address = outgoing.request.uri().to_string();
-    let trial = Trial { means, account, upstream, vendor, ask: &ask, bridge: &crossed.bridge, address };
+    let trial = Trial { means, call, account, upstream, vendor, ask: &ask, bridge: &crossed.bridge, address };
     trial.send(outgoing.request, warnings).await
 }
 
@@ -191,6 +191,7 @@ fn overridden(account: &Ready, call: &Call, crossed: Option<Body>) -> Result<Opt
 
 struct Trial<'a> {
     means: &'a Means<'a>,
+    call: &'a Call,
     account: &'a Ready,
     upstream: Upstream<'a>,
     vendor: &'static dyn Provider,
@@ -287,12 +288,17 @@ impl Trial<'_> {
         if let Some(status) = self.hidden_failure(&body) {
             return self.judge(status, &answer.headers, body);
         }
-        let translates = self.bridge.translates();
-        match self.bridge.whole(body) {
+        let retold = if self.ask.stream { self.bridge.retold(&body, self.call) } else { None };
+        let kind = match &retold {
+            Some(_) if !self.call.json_array => Some("text/event-stream"),
+            Some(_) => Some("application/json"),
+            None => self.bridge.translates().then_some("application/json"),
+        };
+        match retold.unwrap_or_else(|| self.bridge.whole(body)) {
             Ok((body, usage)) => {
                 let mut headers = headers::answer(&answer.headers);
-                if translates {
-                    headers.insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
+                if let Some(kind) = kind {
+                    headers.insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static(kind));
                 }
                 Tried::Whole { status: answer.status, headers, body, usage, warnings }
             }

@@ -179,6 +179,27 @@ impl Bridge {
         }
     }
 
+    /// A whole answer as the stream that the client waits for, and what the vendor says was used; `None` where the
+    /// client's form of a stream is none that can be told from a whole answer.
+    pub fn retold(&self, body: &[u8], call: &Call) -> Option<Result<(Bytes, Option<Usage>), Fault>> {
+        let (from, to, reply) = match &self.way {
+            Way::Same if matches!(self.operation, Operation::Generate) => {
+                let dialect = hub_dialect(self.client).filter(|dialect| *dialect != convert::Dialect::Converse)?;
+                let (id, model) = (call.id.clone(), call.model.clone());
+                let (include_usage, json_array) = (call.wants_usage, self.json_array);
+                let reply =
+                    Reply { id, created: call.at.seconds(), model, include_usage, json_array, ..Reply::default() };
+                (dialect, dialect, reply)
+            }
+            Way::Hub { client, vendor, reply } if *client != convert::Dialect::Converse => {
+                (*vendor, *client, reply.clone())
+            }
+            _ => return None,
+        };
+        let told = convert::retell(from, to, body, reply);
+        Some(told.map(|(stream, used)| (stream.into(), used)).map_err(Fault::from))
+    }
+
     /// A streamed answer for the client; `unpack` undoes the vendor's own frames.
     pub fn carry(&self, unpack: Unpack) -> Result<Carry, HubError> {
         let dialect = spoken(self.client);

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::HeaderMap;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::attempt::Begun;
@@ -42,15 +43,17 @@ pub enum Ended {
     ClientGone,
 }
 
-/// Carries a stream to its end.
-pub async fn run(begun: Box<Begun>, client: Sender, pace: Pace) -> (Carry, Ended) {
-    let Begun { mut answer, mut carry, ready, ended, .. } = *begun;
+/// Carries a stream to its end. It stays where it is in memory: there may be thousands.
+pub async fn run(begun: &mut Begun, client: Sender, pace: Pace) -> Ended {
+    // The client has what it may see of the vendor's.
+    begun.answer.headers = HeaderMap::new();
     let mut line = Line { client, there: true, patience: pace.idle };
-    line.send(ready).await;
-    if !ended {
+    line.send(std::mem::take(&mut begun.ready)).await;
+    let (answer, carry) = (&mut begun.answer, &mut begun.carry);
+    if !begun.ended {
         loop {
             let done = carry.end() == End::Done;
-            match next(&mut answer, done, carry.keep_alive(), &line, pace).await {
+            match next(answer, done, carry.keep_alive(), &line, pace).await {
                 Next::Chunk(chunk) => {
                     let mut out = Vec::new();
                     carry.feed(chunk, &mut out);
@@ -73,29 +76,30 @@ pub async fn run(begun: Box<Begun>, client: Sender, pace: Pace) -> (Carry, Ended
                     if carry.end() != End::Open {
                         break;
                     }
-                    line.tell(&mut carry, &cut(broken)).await;
-                    return (carry, if line.there { Ended::Cut } else { Ended::ClientGone });
+                    line.tell(carry, &cut(broken)).await;
+                    return if line.there { Ended::Cut } else { Ended::ClientGone };
                 }
                 Next::ClientGone => {
-                    rest(&mut answer, &mut carry, pace).await;
-                    return (carry, Ended::ClientGone);
+                    // Some clients hang up at the last word, before the connection says that it was the last.
+                    let told = done && line.there;
+                    rest(answer, carry, pace).await;
+                    return if told { Ended::Whole } else { Ended::ClientGone };
                 }
             }
         }
     }
-    let how = match (carry.failure().cloned(), carry.end()) {
+    match (carry.failure().cloned(), carry.end()) {
         (Some(fault), _) => {
-            line.tell(&mut carry, &fault).await;
+            line.tell(carry, &fault).await;
             Ended::Failed
         }
         (None, End::Done) => Ended::Whole,
         (None, End::Failed) => Ended::Failed,
         (None, End::Open) => {
-            line.tell(&mut carry, &cut(Broken::Cut)).await;
+            line.tell(carry, &cut(Broken::Cut)).await;
             Ended::Cut
         }
-    };
-    (carry, how)
+    }
 }
 
 enum Next {

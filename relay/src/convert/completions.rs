@@ -11,7 +11,7 @@ use super::stream::{Sink, Write};
 use super::{Dialect, Reply};
 
 /// Reads a request; the second half names the fields nobody took.
-pub(crate) fn read_request(body: &[u8]) -> Result<(Request, Vec<String>), HubError> {
+pub(crate) fn read_request(body: &[u8], named: &str) -> Result<(Request, Vec<String>), HubError> {
     let mut obj = Obj::parse(body)?;
     let mut lost = Vec::new();
     let prompt = match obj.take("prompt") {
@@ -40,7 +40,7 @@ pub(crate) fn read_request(body: &[u8]) -> Result<(Request, Vec<String>), HubErr
         }
     };
     let mut request = Request {
-        model: obj.need_str("model")?,
+        model: obj.model(named)?,
         messages: vec![Message { role: Role::User, parts: vec![Part::text(prompt)] }],
         sampling: Sampling {
             max_output: obj.u64("max_tokens")?,

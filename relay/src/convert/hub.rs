@@ -48,6 +48,40 @@ pub struct Request {
     pub include_usage: bool,
     /// Whether a chat client said `functions`, which are called in a form of their own.
     pub old_functions: bool,
+    /// The tools that the caller knows by two names.
+    pub spaced: Vec<Spaced>,
+}
+
+/// A tool that its caller keeps under a common name with others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spaced {
+    /// The name that the vendor hears.
+    pub joined: String,
+    /// The common name.
+    pub space: String,
+    /// Its own.
+    pub name: String,
+}
+
+/// The longest name of a tool that every vendor takes.
+const TOOL_NAME: usize = 64;
+
+impl Request {
+    /// The one name of a tool that its caller knows by two, the same whenever it is spoken of.
+    pub(crate) fn spaced(&mut self, space: &str, name: &str) -> String {
+        if let Some(known) = self.spaced.iter().find(|known| known.space == space && known.name == name) {
+            return known.joined.clone();
+        }
+        let mut joined = format!("{space}__{name}");
+        if joined.len() > TOOL_NAME {
+            let mark = ring::digest::digest(&ring::digest::SHA256, joined.as_bytes());
+            let mark: String = mark.as_ref().iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+            joined = joined.chars().take(TOOL_NAME - 1 - mark.len()).filter(char::is_ascii).collect();
+            joined = format!("{joined}_{mark}");
+        }
+        self.spaced.push(Spaced { joined: joined.clone(), space: space.to_owned(), name: name.to_owned() });
+        joined
+    }
 }
 
 /// Who speaks.

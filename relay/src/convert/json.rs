@@ -74,6 +74,12 @@ impl Obj {
         text.ok_or_else(|| HubError::invalid(self.at(field), "required"))
     }
 
+    /// The model, which some doors have in the path alone.
+    pub(crate) fn model(&mut self, named: &str) -> Result<String, HubError> {
+        let path = (!named.is_empty()).then(|| named.to_owned());
+        self.str("model")?.or(path).ok_or_else(|| HubError::invalid(self.at("model"), "required"))
+    }
+
     pub(crate) fn bool(&mut self, field: &str) -> Result<Option<bool>, HubError> {
         match self.take(field) {
             None => Ok(None),

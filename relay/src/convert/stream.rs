@@ -178,6 +178,12 @@ impl Stream {
         std::mem::take(&mut self.sink.bytes)
     }
 
+    /// Takes steps that are known without a stream of the upstream's; gives what the client gets for them.
+    pub(super) fn tell(&mut self, events: &[Event]) -> Vec<u8> {
+        self.write(events);
+        std::mem::take(&mut self.sink.bytes)
+    }
+
     /// The upstream has closed: gives the last bytes. If [`Stream::end`] is still open afterwards, it was cut.
     pub fn finish(&mut self) -> Vec<u8> {
         if self.end == End::Open {

@@ -163,7 +163,7 @@ impl Step {
         self
     }
 
-    /// Pauses once when that many bytes of the body are out.
+    /// Pauses once when that many bytes of the body are out, or at its end where it has fewer.
     pub fn stall_after(mut self, bytes: usize, pause: Duration) -> Step {
         self.stall = Some((bytes, pause));
         self

@@ -283,6 +283,11 @@ async fn feed(sender: mpsc::Sender<Result<Bytes, Cut>>, pieces: Vec<Bytes>, step
             break;
         }
     }
+    if let Some((_, wait)) = stall
+        && !pause(wait).await
+    {
+        return;
+    }
     if step.cut_after.is_some() {
         // Time for what is out to leave the buffers before the connection goes.
         pause(Duration::from_millis(15)).await;

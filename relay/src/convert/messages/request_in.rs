@@ -10,11 +10,11 @@ use super::super::json::Obj;
 use super::super::{Dialect, media};
 
 /// Reads a request; the second half names the fields nobody took.
-pub(crate) fn read_request(body: &[u8]) -> Result<(Request, Vec<String>), HubError> {
+pub(crate) fn read_request(body: &[u8], named: &str) -> Result<(Request, Vec<String>), HubError> {
     let mut obj = Obj::parse(body)?;
     let mut lost = Vec::new();
     let mut request = Request {
-        model: obj.need_str("model")?,
+        model: obj.model(named)?,
         stream: obj.bool("stream")?.unwrap_or(false),
         sampling: Sampling {
             max_output: obj.u64("max_tokens")?,

@@ -280,7 +280,9 @@ pub(super) fn call_item(call: &ToolUse, nth: usize, reply: &Reply, whole: bool) 
         object([("id", item_id(prefix, nth, reply).into()), ("type", kind.into()), ("status", state.into())]);
     item.insert(field.to_owned(), args.into());
     item.insert("call_id".to_owned(), call.id.as_str().into());
-    item.insert("name".to_owned(), call.name.as_str().into());
+    let (name, space) = reply.names(&call.name);
+    item.insert("name".to_owned(), name.into());
+    put(&mut item, "namespace", space);
     Value::Object(item)
 }
 

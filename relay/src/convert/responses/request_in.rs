@@ -10,11 +10,11 @@ use super::super::json::Obj;
 use super::super::{Dialect, media};
 
 /// Reads a request; the second half names the fields nobody took.
-pub(crate) fn read_request(body: &[u8]) -> Result<(Request, Vec<String>), HubError> {
+pub(crate) fn read_request(body: &[u8], named: &str) -> Result<(Request, Vec<String>), HubError> {
     let mut obj = Obj::parse(body)?;
     let mut lost = Vec::new();
     let mut request = Request {
-        model: obj.need_str("model")?,
+        model: obj.model(named)?,
         stream: obj.bool("stream")?.unwrap_or(false),
         sampling: Sampling {
             max_output: obj.u64("max_output_tokens")?,
@@ -44,7 +44,7 @@ pub(crate) fn read_request(body: &[u8]) -> Result<(Request, Vec<String>), HubErr
         text.rest(&mut lost);
     }
     tools(&mut obj, &mut request, &mut lost)?;
-    request.tool_choice = tool_choice(&mut obj)?;
+    request.tool_choice = tool_choice(&mut obj, &mut request)?;
     let input = obj.take("input").ok_or_else(|| HubError::invalid("input", "required"))?;
     match input {
         Value::String(text) => {
@@ -157,18 +157,24 @@ fn tools(obj: &mut Obj, request: &mut Request, lost: &mut Vec<String>) -> Result
     for mut tool in obj.objs("tools")? {
         let kind = tool.need_str("type")?;
         match kind.as_str() {
-            "function" => request.tools.push(Tool::Function(Function {
-                name: tool.need_str("name")?,
-                description: tool.str("description")?,
-                schema: tool.take("parameters"),
-                strict: tool.bool("strict")?,
-                cache: None,
-            })),
-            "custom" => request.tools.push(Tool::Custom {
-                name: tool.need_str("name")?,
-                description: tool.str("description")?,
-                format: tool.take("format"),
-            }),
+            "function" | "custom" => request.tools.push(callers_tool(&kind, &mut tool)?),
+            // Tools under a common name; other vendors have no such roof, so each is offered by a joined name.
+            "namespace" => {
+                let space = tool.need_str("name")?;
+                for mut inner in tool.objs("tools")? {
+                    let kind = inner.need_str("type")?;
+                    if !matches!(kind.as_str(), "function" | "custom") {
+                        request.tools.push(Tool::Hosted { kind });
+                        continue;
+                    }
+                    let mut made = callers_tool(&kind, &mut inner)?;
+                    if let Tool::Function(Function { name, .. }) | Tool::Custom { name, .. } = &mut made {
+                        *name = request.spaced(&space, name);
+                    }
+                    request.tools.push(made);
+                    inner.rest(lost);
+                }
+            }
             _ if kind.starts_with("web_search") => {
                 let mut search = WebSearch { context_size: tool.str("search_context_size")?, ..WebSearch::default() };
                 if let Some(mut filters) = tool.obj("filters")? {
@@ -193,12 +199,33 @@ fn tools(obj: &mut Obj, request: &mut Request, lost: &mut Vec<String>) -> Result
     Ok(())
 }
 
-fn tool_choice(obj: &mut Obj) -> Result<Option<ToolChoice>, HubError> {
+/// A tool that the caller runs itself.
+fn callers_tool(kind: &str, tool: &mut Obj) -> Result<Tool, HubError> {
+    let (name, description) = (tool.need_str("name")?, tool.str("description")?);
+    // Whether it is looked up before it is offered; here every tool is offered at once.
+    let _later = tool.take("defer_loading");
+    Ok(match kind {
+        "custom" => Tool::Custom { name, description, format: tool.take("format") },
+        _ => {
+            let (schema, strict) = (tool.take("parameters"), tool.bool("strict")?);
+            Tool::Function(Function { name, description, schema, strict, cache: None })
+        }
+    })
+}
+
+fn tool_choice(obj: &mut Obj, request: &mut Request) -> Result<Option<ToolChoice>, HubError> {
     let wrong = || HubError::invalid("tool_choice", "expected none, auto, required or a tool");
     let Some(choice) = obj.take("tool_choice") else {
         return Ok(None);
     };
     let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
+    let mut named = |tool: &Value| {
+        let name = text(tool.get("name"))?;
+        Some(match text(tool.get("namespace")) {
+            Some(space) => request.spaced(&space, &name),
+            None => name,
+        })
+    };
     Ok(Some(match &choice {
         Value::String(word) => match word.as_str() {
             "auto" => ToolChoice::Auto,
@@ -207,10 +234,10 @@ fn tool_choice(obj: &mut Obj) -> Result<Option<ToolChoice>, HubError> {
             _ => return Err(wrong()),
         },
         Value::Object(map) => match text(map.get("type")).as_deref() {
-            Some("function" | "custom") => ToolChoice::Named(text(map.get("name")).ok_or_else(wrong)?),
+            Some("function" | "custom") => ToolChoice::Named(named(&choice).ok_or_else(wrong)?),
             Some("allowed_tools") => {
                 let list = map.get("tools").and_then(Value::as_array).ok_or_else(wrong)?;
-                let names = list.iter().map(|one| text(one.get("name"))).collect::<Option<Vec<_>>>();
+                let names = list.iter().map(&mut named).collect::<Option<Vec<_>>>();
                 let must = text(map.get("mode")).as_deref() == Some("required");
                 ToolChoice::Among { names: names.ok_or_else(wrong)?, must }
             }
@@ -258,9 +285,14 @@ fn read_item(mut item: Obj, request: &mut Request, lost: &mut Vec<String>) -> Re
         }
         "function_call" | "custom_tool_call" => {
             let custom = kind == "custom_tool_call";
+            let name = item.need_str("name")?;
+            let name = match item.str("namespace")? {
+                Some(space) => request.spaced(&space, &name),
+                None => name,
+            };
             let call = ToolUse {
                 id: item.need_str("call_id")?,
-                name: item.need_str("name")?,
+                name,
                 args: item.str(if custom { "input" } else { "arguments" })?.unwrap_or_default(),
                 custom,
                 signature: None,

@@ -268,7 +268,7 @@ impl Writer {
         } else {
             let id = item_id("fc", place, &self.reply);
             let args = item.get("arguments").cloned().unwrap_or_default();
-            let fields = json!({"item_id": id, "output_index": place, "name": call.name, "arguments": args});
+            let fields = json!({"item_id": id, "output_index": place, "name": self.reply.names(&call.name).0, "arguments": args});
             self.emit("response.function_call_arguments.done", fields, out);
         }
         item

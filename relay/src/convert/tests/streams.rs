@@ -342,6 +342,40 @@ fn a_free_text_tool_survives_a_vendor_without_such_tools() {
 }
 
 #[test]
+fn a_tool_under_a_common_name_is_joined_and_parted_again() {
+    let long = "l".repeat(70);
+    let tool = |name: &str| json!({"type": "function", "name": name, "parameters": {"type": "object"}});
+    let request = json!({"model": "m", "stream": true,
+    "tools": [tool("plain"), {"type": "namespace", "name": "team", "tools": [tool("ask"), tool(&long)]}],
+    "tool_choice": {"type": "function", "name": "ask", "namespace": "team"},
+    "input": [
+        {"role": "user", "content": "?"},
+        {"type": "function_call", "call_id": "c", "name": "ask", "namespace": "team", "arguments": "{}"},
+        {"type": "function_call_output", "call_id": "c", "output": "no"},
+    ]})
+    .to_string();
+    for to in [Dialect::Messages, Dialect::Gemini, Dialect::Chat] {
+        let heard = read(Dialect::Responses, request.as_bytes(), Path::default()).unwrap();
+        let sent = String::from_utf8(write(&heard, to, "m", &Limits::default()).unwrap().body).unwrap();
+        assert_eq!(sent.matches("\"team__ask\"").count(), if to == Dialect::Gemini { 4 } else { 3 }, "{sent}");
+        let names = heard.reply("x1", 0).spaced;
+        assert_eq!(names.len(), 2);
+        assert!(names.iter().all(|tool| tool.joined.len() <= 64 && sent.contains(&tool.joined)), "{sent}");
+    }
+    let reply = read(Dialect::Responses, request.as_bytes(), Path::default()).unwrap().reply("x1", 0);
+    let called = |name: &str| {
+        let body = json!({"id": "msg_1", "type": "message", "role": "assistant", "model": "m", "stop_reason": "tool_use",
+            "content": [{"type": "tool_use", "id": "t", "name": name, "input": {}}],
+            "usage": {"input_tokens": 1, "output_tokens": 1}});
+        let (out, _) = answer(Dialect::Messages, Dialect::Responses, body.to_string().as_bytes(), &reply).unwrap();
+        let out: Value = serde_json::from_slice(&out).unwrap();
+        (out["output"][0]["name"].clone(), out["output"][0]["namespace"].clone())
+    };
+    assert_eq!(called("team__ask"), (json!("ask"), json!("team")));
+    assert_eq!(called("plain"), (json!("plain"), Value::Null));
+}
+
+#[test]
 fn seals_come_home_through_other_clients() {
     // A Gemini vendor's thought, heard by clients of other dialects and sent back by them.
     let (_, body) = inputs(Dialect::Gemini, ".answer.json").pop().unwrap();
