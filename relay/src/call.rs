@@ -104,7 +104,8 @@ async fn begin(
         response = forwarded;
     }
     let life = Life::begin(app, engine, rules, call, admitted.size, meter, task);
-    app.spawn(life.run(answer));
+    // Boxed, since a task is moved about by its size before it runs, and once more when it has ended.
+    app.spawn(Box::pin(life.run(answer)));
     let lost = || ear.refuse(&Fault::new(Kind::Server, "The call was aborted."), None);
     match early {
         Some((wait, dialect)) => early::answer(app, response, wait, dialect).await.unwrap_or_else(lost),
@@ -214,8 +215,9 @@ impl Life {
                     }
                     if let Some(held) = pins::made(&self.call, &body) {
                         self.pin(&view, held, &place, key);
-                        let items = pins::items(&self.call, &response_items(&body));
-                        items.into_iter().for_each(|held| self.pin(&view, held, &place, key));
+                        if pins::keeps_items(&self.call) {
+                            pins::items(&response_items(&body)).for_each(|held| self.pin(&view, held, &place, key));
+                        }
                     }
                     if let Some(id) = background::pending(&self.call, &body) {
                         let begun = (status, headers, body, warnings);
@@ -228,7 +230,9 @@ impl Life {
                     if let Some(held) = begun.ready.first().and_then(|first| pins::made(&self.call, first)) {
                         self.pin(&view, held, &place, key);
                     }
-                    return Box::pin(self.stream(answer, begun, &place, key)).await;
+                    // On a task of its own: this one is as large as all that led here, and a stream may last.
+                    let app = self.app.clone();
+                    return app.spawn(Box::pin(self.stream(answer, begun, place, key)));
                 }
                 Tried::Caller { status, headers, body, fault } => {
                     self.works(&view, &place, None);

@@ -10,7 +10,7 @@ use super::background::{self, Outcome};
 use super::choose::Nobody;
 use super::meter::End;
 use super::pump::{self, Ended};
-use super::{Answer, Bound, Life, Place, admit, pins, said, units};
+use super::{Answer, Bound, Content, Life, Place, admit, pins, said, units};
 use crate::convert::fault::{Kind, NO_SUCH_THREAD};
 use crate::convert::usage::Usage;
 use crate::convert::{Fault, rules as losses};
@@ -197,7 +197,8 @@ impl Life {
         self.settle(End { status: status.as_u16(), error: "", units, estimated, said });
     }
 
-    pub(super) async fn stream(mut self, answer: Answer, begun: Box<Begun>, place: &Place, key: usize) {
+    /// Carries a stream that has begun to its end, and holds no more of the call than its end needs.
+    pub(super) async fn stream(mut self, answer: Answer, mut begun: Box<Begun>, place: Place, key: usize) {
         let working_on = begun.ready.first().filter(|_| background::is_wanted(&self.call));
         let working_on = working_on.and_then(|first| pins::made(&self.call, first)).map(|held| held.name);
         if let Some(meter) = &mut self.meter {
@@ -205,7 +206,7 @@ impl Life {
         }
         let (sender, body) = answer::channel();
         let mut response = Response::new(Body::new(body));
-        *response.headers_mut() = begun.headers.clone();
+        *response.headers_mut() = std::mem::take(&mut begun.headers);
         let headers = response.headers_mut();
         let kind = begun.content_type.clone().unwrap_or_else(|| HeaderValue::from_static(begun.carry.content_type()));
         headers.insert(header::CONTENT_TYPE, kind);
@@ -215,21 +216,24 @@ impl Life {
         warn(&mut response, &begun.warnings);
         // Only the outcome is kept: a response that nobody took would hold the stream's other end open.
         let _there = answer.send(response).is_ok();
-        let (carry, ended) = pump::run(begun, sender, self.rules.pace).await;
-        if let Some(view) = self.meter.as_ref().map(|meter| meter.view().clone()) {
-            for held in pins::items(&self.call, carry.items()) {
-                self.pin(&view, held, place, key);
-            }
+        let keeps_items = pins::keeps_items(&self.call);
+        self.call.headers = HeaderMap::new();
+        if !self.rules.record {
+            self.call.content = Content::Empty;
         }
-        let mut usage = carry.usage(self.size.input);
+        let ended = pump::run(&mut begun, sender, self.rules.pace).await;
+        if let Some(view) = self.meter.as_ref().map(|meter| meter.view().clone()).filter(|_| keeps_items) {
+            pins::items(begun.carry.items()).for_each(|held| self.pin(&view, held, &place, key));
+        }
+        let (mut usage, has_output) = (begun.carry.usage(self.size.input), begun.carry.has_output());
         // The vendor works on although nobody listens; what it comes to is owed.
         if let Some(id) = working_on.filter(|_| matches!(ended, Ended::ClientGone | Ended::Cut))
-            && let Outcome::Ended(whole) = self.outcome(place, key, &id).await
+            && let Outcome::Ended(whole) = Box::pin(self.outcome(&place, key, &id)).await
         {
             usage = whole.or(usage);
         }
         // No output, and the vendor says nothing of any cost: nothing is owed.
-        let owed = carry.has_output() || usage.is_some_and(|usage| !usage.estimated);
+        let owed = has_output || usage.is_some_and(|usage| !usage.estimated);
         let counted = owed.then(|| units::count(self.call.operation, &self.size, usage, b""));
         let (units, estimated) = counted.map_or((None, false), |(units, estimated)| (Some(units), estimated));
         let (status, error) = match ended {
@@ -241,7 +245,7 @@ impl Life {
         if matches!(ended, Ended::Cut) {
             let blame = Blame::Vendor { until: self.app.clock.now().0 + pause::FAILURE };
             let miss = Miss { blame, status: 200, why: "the vendor broke a stream off".into() };
-            self.note(place, &miss, "", 0);
+            self.note(&place, &miss, "", 0);
         }
         let said = self.rules.record.then(|| said::of(&self.call, b""));
         self.settle(End { status, error, units, estimated, said });

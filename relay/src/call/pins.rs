@@ -209,13 +209,15 @@ fn referred(input: &[u8]) -> Option<String> {
     items.into_iter().rev().find(|item| item.kind.as_deref() == Some("item_reference"))?.id
 }
 
-/// The items of a response that the vendor holds from now on, by their ids.
-pub fn items(call: &Call, ids: &[String]) -> Vec<Held> {
-    if call.dialect != Dialect::Responses || call.operation != Operation::Generate || !keeps_response(call) {
-        return Vec::new();
-    }
+/// Whether the vendor holds the items of a call's answer from now on.
+pub fn keeps_items(call: &Call) -> bool {
+    call.dialect == Dialect::Responses && call.operation == Operation::Generate && keeps_response(call)
+}
+
+/// Items that the vendor holds, by their ids.
+pub fn items(ids: &[String]) -> impl Iterator<Item = Held> {
     let ids = ids.iter().filter(|id| !id.is_empty()).take(ITEMS);
-    ids.map(|id| Held { scope: ITEM, name: id.chars().take(200).collect() }).collect()
+    ids.map(|id| Held { scope: ITEM, name: id.chars().take(200).collect() })
 }
 
 fn keeps_response(call: &Call) -> bool {
