@@ -10,6 +10,7 @@ pub mod card;
 pub mod catalog;
 pub mod export;
 pub mod idempotency;
+pub mod joined;
 pub mod lease;
 pub mod ledger;
 mod listed;

@@ -5,6 +5,7 @@ mod bad_input;
 mod catalogue;
 mod examples;
 mod exports;
+mod filters;
 mod keys;
 mod money;
 mod people;

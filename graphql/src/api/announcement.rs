@@ -10,10 +10,10 @@ use schema::service::announcement as service;
 use super::user::User;
 use crate::context::{Reach, to_admins};
 use crate::fault::Result;
-use crate::filter::search;
+use crate::filter::{joined, search};
 use crate::page::{self, Connection};
 use crate::scalar::{BigInt, DateTime};
-use crate::{count_by, loader, node};
+use crate::{count_by, joins, loader, node};
 
 pub use change::AnnouncementMutation;
 
@@ -182,7 +182,15 @@ pub struct AnnouncementFilter {
     pub current: Option<bool>,
     /// Not read by the person who asks.
     pub unread: Option<bool>,
+    /// Where all of these hold too.
+    pub and: Option<Vec<AnnouncementFilter>>,
+    /// Where any of these holds too; not an empty list.
+    pub or: Option<Vec<AnnouncementFilter>>,
+    /// Where this does not hold.
+    pub not: Option<Box<AnnouncementFilter>>,
 }
+
+joins!(AnnouncementFilter);
 
 #[derive(Default)]
 pub struct AnnouncementQuery;
@@ -210,15 +218,18 @@ impl AnnouncementQuery {
         #[graphql(desc = "Only these.")] filter: Option<AnnouncementFilter>,
     ) -> Result<Connection<Announcement>> {
         let seek = page::seek(first, after, last, before)?;
-        let filter = filter.unwrap_or_default();
-        let unread = filter.unread.unwrap_or(false);
-        let filter = model::AnnouncementFilter {
-            status: filter.status.map(Into::into),
-            kind: filter.kind.map(Into::into),
-            search: search(filter.search, "filter.search")?,
-            current_at: filter.current.unwrap_or(false).then(|| ctx.app().clock.now()),
-            unread_by: if unread { Some(ctx.actor().signed_in()?) } else { None },
-        };
+        let now = ctx.app().clock.now();
+        let filter = joined(filter.unwrap_or_default(), |filter, _| {
+            let unread = filter.unread.unwrap_or(false);
+            Ok(model::AnnouncementFilter {
+                status: filter.status.map(Into::into),
+                kind: filter.kind.map(Into::into),
+                search: search(filter.search, "filter.search")?,
+                current_at: filter.current.unwrap_or(false).then_some(now),
+                unread_by: if unread { Some(ctx.actor().signed_in()?) } else { None },
+                ..model::AnnouncementFilter::default()
+            })
+        })?;
         let rows = service::list(ctx.app(), ctx.actor(), &filter, &seek).await?;
         let cursor = |a: &model::Announcement| Cursor { key: CursorKey::Number(a.id), id: a.id };
         Ok(page::connection(rows, cursor, Announcement::from).counted(count_by!(service::count, filter)))

@@ -8,10 +8,10 @@ use schema::service::audit as service;
 use super::user::User;
 use crate::context::{Reach, to_admins};
 use crate::fault::Result;
-use crate::filter::{DateTimeFilter, search, span};
+use crate::filter::{DateTimeFilter, joined, search, span};
 use crate::page::{self, Connection};
 use crate::scalar::{BigInt, DateTime, Json};
-use crate::{count_by, loader, node};
+use crate::{count_by, joins, loader, node};
 
 /// One change, by whom, and what it changed.
 #[derive(SimpleObject, Clone)]
@@ -86,18 +86,29 @@ pub struct AuditFilter {
     pub target_id: Option<String>,
     /// Within this span.
     pub at: Option<DateTimeFilter>,
+    /// Where all of these hold too.
+    pub and: Option<Vec<AuditFilter>>,
+    /// Where any of these holds too; not an empty list.
+    pub or: Option<Vec<AuditFilter>>,
+    /// Where this does not hold.
+    pub not: Option<Box<AuditFilter>>,
 }
+
+joins!(AuditFilter);
 
 /// The filter as the service means it.
 pub fn filtered(filter: AuditFilter) -> Result<model::AuditFilter> {
-    let (from, until) = span(filter.at);
-    Ok(model::AuditFilter {
-        actor_id: node::row_if("User", filter.actor_id.as_ref(), "filter.actorId")?,
-        action: search(filter.action, "filter.action")?,
-        target_kind: search(filter.target_kind, "filter.targetKind")?,
-        target_id: search(filter.target_id, "filter.targetId")?,
-        from,
-        until,
+    joined(filter, |filter, _| {
+        let (from, until) = span(filter.at);
+        Ok(model::AuditFilter {
+            actor_id: node::row_if("User", filter.actor_id.as_ref(), "filter.actorId")?,
+            action: search(filter.action, "filter.action")?,
+            target_kind: search(filter.target_kind, "filter.targetKind")?,
+            target_id: search(filter.target_id, "filter.targetId")?,
+            from,
+            until,
+            ..model::AuditFilter::default()
+        })
     })
 }
 

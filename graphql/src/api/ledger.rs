@@ -9,10 +9,10 @@ use schema::service::{nested as lists, user as people, wallet as service};
 use super::user::User;
 use crate::context::{Reach, to_admins};
 use crate::fault::{Result, UserError, split};
-use crate::filter::{Choice, DateTimeFilter, span, values};
+use crate::filter::{Choice, DateTimeFilter, joined, span, values};
 use crate::page::{self, Connection};
 use crate::scalar::{BigInt, DateTime, Decimal};
-use crate::{count_by, loader, nested, node};
+use crate::{count_by, joins, loader, nested, node};
 
 /// One movement of a wallet.
 #[derive(SimpleObject, Clone)]
@@ -102,12 +102,24 @@ pub struct LedgerEntryFilter {
     pub kind: Option<Choice<LedgerEntryKind>>,
     /// Within this span.
     pub created_at: Option<DateTimeFilter>,
+    /// Where all of these hold too.
+    pub and: Option<Vec<LedgerEntryFilter>>,
+    /// Where any of these holds too; not an empty list.
+    pub or: Option<Vec<LedgerEntryFilter>>,
+    /// Where this does not hold.
+    pub not: Option<Box<LedgerEntryFilter>>,
 }
+
+joins!(LedgerEntryFilter);
 
 /// The filter as the service means it, for one wallet or all.
 pub fn filtered(user: Option<i64>, filter: LedgerEntryFilter) -> Result<model::LedgerFilter> {
-    let (from, until) = span(filter.created_at);
-    Ok(model::LedgerFilter { user_id: user, kinds: values(filter.kind, "filter.kind")?, from, until })
+    let filter = joined(filter, |filter, _| {
+        let (from, until) = span(filter.created_at);
+        let kinds = values(filter.kind, "filter.kind")?;
+        Ok(model::LedgerFilter { kinds, from, until, ..model::LedgerFilter::default() })
+    })?;
+    Ok(model::LedgerFilter { user_id: user, ..filter })
 }
 
 /// The movements of one wallet, or of all.

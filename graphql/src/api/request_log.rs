@@ -8,10 +8,10 @@ use schema::service::request_log as service;
 use super::user::User;
 use crate::context::{Reach, to_admins};
 use crate::fault::Result;
-use crate::filter::{DateTimeFilter, search, span};
+use crate::filter::{DateTimeFilter, joined, search, span};
 use crate::page::{self, Connection};
 use crate::scalar::{BigInt, DateTime};
-use crate::{count_by, loader, node};
+use crate::{count_by, joins, loader, node};
 
 /// One request over HTTP.
 #[derive(SimpleObject, Clone)]
@@ -101,7 +101,15 @@ pub struct RequestLogFilter {
     pub status: Option<i32>,
     /// Within this span.
     pub at: Option<DateTimeFilter>,
+    /// Where all of these hold too.
+    pub and: Option<Vec<RequestLogFilter>>,
+    /// Where any of these holds too; not an empty list.
+    pub or: Option<Vec<RequestLogFilter>>,
+    /// Where this does not hold.
+    pub not: Option<Box<RequestLogFilter>>,
 }
+
+joins!(RequestLogFilter);
 
 /// The requests of today.
 #[derive(SimpleObject)]
@@ -114,15 +122,18 @@ pub struct RequestLogToday {
 
 /// The filter as the service means it.
 pub fn filtered(filter: RequestLogFilter) -> Result<model::LogFilter> {
-    let (from, until) = span(filter.at);
-    Ok(model::LogFilter {
-        kind: filter.kind.map(Into::into),
-        face: search(filter.face, "filter.face")?,
-        user_id: node::row_if("User", filter.user_id.as_ref(), "filter.userId")?,
-        path: search(filter.path, "filter.path")?,
-        status: filter.status.map(i64::from),
-        from,
-        until,
+    joined(filter, |filter, _| {
+        let (from, until) = span(filter.at);
+        Ok(model::LogFilter {
+            kind: filter.kind.map(Into::into),
+            face: search(filter.face, "filter.face")?,
+            user_id: node::row_if("User", filter.user_id.as_ref(), "filter.userId")?,
+            path: search(filter.path, "filter.path")?,
+            status: filter.status.map(i64::from),
+            from,
+            until,
+            ..model::LogFilter::default()
+        })
     })
 }
 

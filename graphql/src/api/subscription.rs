@@ -11,9 +11,10 @@ use super::plan::{Plan, PlanLimits};
 use super::user::User;
 use crate::context::{Reach, once, to_admins};
 use crate::fault::{Result, UserError, split};
+use crate::filter::joined;
 use crate::page::{self, Connection, OrderDirection};
 use crate::scalar::{BigInt, DateTime};
-use crate::{count_by, loader, nested, node};
+use crate::{count_by, joins, loader, nested, node};
 
 /// A person on a plan for a time.
 #[derive(SimpleObject, Clone)]
@@ -114,7 +115,15 @@ pub struct PlanSubscriptionFilter {
     pub status: Option<PlanSubscriptionStatus>,
     /// Ending after this moment.
     pub ends_after: Option<DateTime>,
+    /// Where all of these hold too.
+    pub and: Option<Vec<PlanSubscriptionFilter>>,
+    /// Where any of these holds too; not an empty list.
+    pub or: Option<Vec<PlanSubscriptionFilter>>,
+    /// Where this does not hold.
+    pub not: Option<Box<PlanSubscriptionFilter>>,
 }
+
+joins!(PlanSubscriptionFilter);
 
 /// Subscriptions of one person, or of all.
 pub async fn list(
@@ -131,16 +140,16 @@ pub async fn list(
         return nested::newest(ctx, Nested::SubscriptionsOfUser, owner, seek?.take, loader::SubscriptionById, cursor)
             .await;
     }
-    let filter = filter.unwrap_or_default();
-    let filter = model::SubscriptionFilter {
-        user_id: user,
-        plan_id: node::row_if("Plan", filter.plan_id.as_ref(), "filter.planId")?,
-        status: filter.status.map(Into::into),
-        ends_after: filter.ends_after.map(|t| t.0),
-    };
+    let filter = joined(filter.unwrap_or_default(), |filter, _| {
+        Ok(model::SubscriptionFilter {
+            plan_id: node::row_if("Plan", filter.plan_id.as_ref(), "filter.planId")?,
+            status: filter.status.map(Into::into),
+            ends_after: filter.ends_after.map(|t| t.0),
+            ..model::SubscriptionFilter::default()
+        })
+    })?;
     let direction: Direction = direction.into();
     if let Some(owner) = user {
-        let filter = model::SubscriptionFilter { user_id: None, ..filter };
         return nested::page(ctx, lists::Subscriptions { filter, order: direction }, owner, seek?, cursor).await;
     }
     let rows = service::entries(ctx.app(), ctx.actor(), &filter, direction, &seek?).await?;

@@ -10,10 +10,10 @@ use super::api_key::ApiKey;
 use super::user::User;
 use crate::context::{Reach, to_admins};
 use crate::fault::Result;
-use crate::filter::{DateTimeFilter, search, span};
+use crate::filter::{DateTimeFilter, joined, search, span};
 use crate::page::{self, Connection};
 use crate::scalar::{BigInt, DateTime, Decimal, Json};
-use crate::{count_by, loader, node};
+use crate::{count_by, joins, loader, node};
 
 /// Something a vendor works on while the client asks how far it is.
 #[derive(SimpleObject, Clone)]
@@ -156,7 +156,15 @@ pub struct TaskFilter {
     pub search: Option<String>,
     /// Made within this span.
     pub created_at: Option<DateTimeFilter>,
+    /// Where all of these hold too.
+    pub and: Option<Vec<TaskFilter>>,
+    /// Where any of these holds too; not an empty list.
+    pub or: Option<Vec<TaskFilter>>,
+    /// Where this does not hold.
+    pub not: Option<Box<TaskFilter>>,
 }
+
+joins!(TaskFilter);
 
 #[derive(Default)]
 pub struct TaskQuery;
@@ -193,24 +201,25 @@ impl TaskQuery {
         #[graphql(desc = "Only these.")] filter: Option<TaskFilter>,
     ) -> Result<Connection<Task>> {
         let seek = page::seek(first, after, last, before)?;
-        let filter = filter.unwrap_or_default();
-        let (from, until) = span(filter.created_at);
-        let account_id = node::row_if("Account", filter.account_id.as_ref(), "filter.accountId")?;
-        if account_id.is_some() {
-            ctx.actor().may(schema::Act::ViewAll)?;
-        }
-        let filter = model::TaskFilter {
-            user_id: ctx.actor().whose(node::row_if("User", filter.user_id.as_ref(), "filter.userId")?)?,
-            key_id: node::row_if("ApiKey", filter.api_key_id.as_ref(), "filter.apiKeyId")?,
-            account_id,
-            platform: search(filter.platform, "filter.platform")?,
-            action: search(filter.action, "filter.action")?,
-            status: filter.status.map(Into::into),
-            uids: None,
-            search: search(filter.search, "filter.search")?,
-            from,
-            until,
-        };
+        let filter = joined(filter.unwrap_or_default(), |filter, _| {
+            let (from, until) = span(filter.created_at);
+            let account_id = node::row_if("Account", filter.account_id.as_ref(), "filter.accountId")?;
+            if account_id.is_some() {
+                ctx.actor().may(schema::Act::ViewAll)?;
+            }
+            Ok(model::TaskFilter {
+                user_id: ctx.actor().whose(node::row_if("User", filter.user_id.as_ref(), "filter.userId")?)?,
+                key_id: node::row_if("ApiKey", filter.api_key_id.as_ref(), "filter.apiKeyId")?,
+                account_id,
+                platform: search(filter.platform, "filter.platform")?,
+                action: search(filter.action, "filter.action")?,
+                status: filter.status.map(Into::into),
+                search: search(filter.search, "filter.search")?,
+                from,
+                until,
+                ..model::TaskFilter::default()
+            })
+        })?;
         let rows = service::list(ctx.app(), ctx.actor(), &filter, &seek).await?;
         let cursor = |t: &model::Task| Cursor { key: CursorKey::Number(t.id), id: t.id };
         Ok(page::connection(rows, cursor, Task::from).counted(count_by!(service::count, filter)))

@@ -11,6 +11,7 @@ use diesel_async::RunQueryDsl;
 
 use crate::clock::Time;
 use crate::db::Conn;
+use crate::model::joined::{Joined, also};
 use crate::money::Micros;
 use crate::on;
 use crate::page::{CursorKey, Direction, Seek, Window};
@@ -44,6 +45,8 @@ pub struct AccountFilter {
     /// Accounts whose token ends before this.
     pub token_expires_until: Option<Time>,
     pub deleted: Deleted,
+    /// What else must hold.
+    pub joined: Joined<AccountFilter>,
 }
 
 /// By what accounts are sorted.
@@ -125,9 +128,14 @@ macro_rules! filtered {
         if let Some(until) = filter.token_expires_until {
             query = query.filter(accounts::token_expires_at.lt(until));
         }
+        if let Some(more) = also(filter, ()) {
+            query = query.filter(more);
+        }
         query
     }};
 }
+
+crate::composed!(filtered, accounts, AccountFilter);
 
 /// Orders by one column and the id, either way.
 macro_rules! sorted {

@@ -5,6 +5,7 @@ use diesel_async::RunQueryDsl;
 
 use crate::clock::Time;
 use crate::db::Conn;
+use crate::model::joined::{Joined, also};
 use crate::on;
 use crate::page::{CursorKey, Direction, Seek};
 use crate::table::{account_group_members, account_groups, accounts};
@@ -50,6 +51,8 @@ pub struct GroupFilter {
     /// Part of the name.
     pub search: Option<String>,
     pub platform: Option<String>,
+    /// What else must hold.
+    pub joined: Joined<GroupFilter>,
 }
 
 macro_rules! filtered {
@@ -62,9 +65,14 @@ macro_rules! filtered {
         if let Some(platform) = &filter.platform {
             query = query.filter(account_groups::platform.eq(platform));
         }
+        if let Some(more) = also(filter, ()) {
+            query = query.filter(more);
+        }
         query
     }};
 }
+
+crate::composed!(filtered, account_groups, GroupFilter);
 
 impl AccountGroup {
     pub async fn find(conn: &mut Conn, id: i64) -> QueryResult<Option<Self>> {

@@ -5,6 +5,7 @@ use diesel_async::RunQueryDsl;
 
 use crate::clock::Time;
 use crate::db::Conn;
+use crate::model::joined::{Joined, also};
 use crate::page::{CursorKey, Seek, Window};
 use crate::table::{announcement_reads, announcements};
 use crate::value::escape_like;
@@ -91,6 +92,8 @@ pub struct AnnouncementFilter {
     pub current_at: Option<Time>,
     /// Not read by this person.
     pub unread_by: Option<i64>,
+    /// What else must hold.
+    pub joined: Joined<AnnouncementFilter>,
 }
 
 macro_rules! filtered {
@@ -126,9 +129,14 @@ macro_rules! filtered {
                 ),
             );
         }
+        if let Some(more) = also(filter, ()) {
+            query = query.filter(more);
+        }
         query
     }};
 }
+
+crate::composed!(filtered, announcements, AnnouncementFilter);
 
 impl Announcement {
     pub async fn find(conn: &mut Conn, id: i64) -> QueryResult<Option<Self>> {

@@ -9,6 +9,7 @@ use diesel_async::RunQueryDsl;
 
 use crate::clock::Time;
 use crate::db::{Conn, Together};
+use crate::model::joined::{Joined, also};
 use crate::money::Micros;
 use crate::on;
 use crate::page::{CursorKey, Direction, Seek, Window};
@@ -61,6 +62,9 @@ pub struct KeyFilter {
     pub used_models: Vec<String>,
     pub created_from: Option<Time>,
     pub created_until: Option<Time>,
+    /// What else must hold.
+    #[serde(skip_serializing_if = "Joined::is_empty")]
+    pub joined: Joined<KeyFilter>,
 }
 
 /// By what keys are sorted.
@@ -191,9 +195,14 @@ macro_rules! filtered {
         if let Some(until) = filter.created_until {
             query = query.filter(api_keys::created_at.lt(until));
         }
+        if let Some(more) = also(filter, ()) {
+            query = query.filter(more);
+        }
         query
     }};
 }
+
+crate::composed!(filtered, api_keys, KeyFilter);
 
 /// Orders by one column and the id, either way.
 macro_rules! sorted {

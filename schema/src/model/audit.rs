@@ -5,6 +5,7 @@ use diesel_async::RunQueryDsl;
 
 use crate::clock::Time;
 use crate::db::Conn;
+use crate::model::joined::{Joined, also};
 use crate::on;
 use crate::page::CursorKey;
 use crate::page::Seek;
@@ -55,6 +56,9 @@ pub struct AuditFilter {
     pub target_id: Option<String>,
     pub from: Option<Time>,
     pub until: Option<Time>,
+    /// What else must hold.
+    #[serde(skip_serializing_if = "Joined::is_empty")]
+    pub joined: Joined<AuditFilter>,
 }
 
 impl NewAuditEntry<'_> {
@@ -86,9 +90,14 @@ macro_rules! filtered {
         if let Some(until) = filter.until {
             query = query.filter(audit_log::at.lt(until));
         }
+        if let Some(more) = also(filter, ()) {
+            query = query.filter(more);
+        }
         query
     }};
 }
+
+crate::composed!(filtered, audit_log, AuditFilter);
 
 impl AuditEntry {
     /// Removes what is older than a moment.

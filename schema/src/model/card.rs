@@ -7,6 +7,7 @@ use diesel_async::RunQueryDsl;
 
 use crate::clock::Time;
 use crate::db::Conn;
+use crate::model::joined::{Joined, also};
 use crate::money::Micros;
 use crate::page::{CursorKey, Direction, Seek, Window};
 use crate::table::cards;
@@ -111,6 +112,9 @@ pub struct CardFilter {
     pub digest: Option<String>,
     pub id: Option<i64>,
     pub without_used: bool,
+    /// What else must hold.
+    #[serde(skip_serializing_if = "Joined::is_empty")]
+    pub joined: Joined<CardFilter>,
 }
 
 macro_rules! filtered {
@@ -157,9 +161,14 @@ macro_rules! filtered {
             query =
                 query.filter(cards::name.like(pattern.clone()).escape('\\').or(cards::note.like(pattern).escape('\\')));
         }
+        if let Some(more) = also(filter, now) {
+            query = query.filter(more);
+        }
         query
     }};
 }
+
+crate::composed!(filtered, cards, CardFilter, Time);
 
 impl Card {
     /// How the card stands at a moment.

@@ -7,6 +7,7 @@ use diesel_async::RunQueryDsl;
 
 use crate::clock::Time;
 use crate::db::Conn;
+use crate::model::joined::{Joined, also};
 use crate::page::{CursorKey, Direction, Seek, Window};
 use crate::table::models;
 use crate::value::{Doc, escape_like};
@@ -96,6 +97,8 @@ pub struct ModelFilter {
     pub enabled: Option<bool>,
     /// Models with (or without) any price.
     pub priced: Option<bool>,
+    /// What else must hold.
+    pub joined: Joined<ModelFilter>,
 }
 
 /// By what models are sorted.
@@ -144,9 +147,14 @@ macro_rules! filtered {
             Some(false) => query = query.filter(models::price.is_null()).filter(models::override_price.is_null()),
             None => {}
         }
+        if let Some(more) = also(filter, ()) {
+            query = query.filter(more);
+        }
         query
     }};
 }
+
+crate::composed!(filtered, models, ModelFilter);
 
 impl Model {
     /// The price that counts; `None` when the model has none.

@@ -6,6 +6,7 @@ use diesel_async::RunQueryDsl;
 
 use crate::clock::Time;
 use crate::db::Conn;
+use crate::model::joined::{Joined, also};
 use crate::page::{CursorKey, Seek};
 use crate::table::{export_chunks, exports};
 use crate::{on, text_enum};
@@ -101,6 +102,8 @@ pub struct ExportFilter {
     pub user_id: Option<i64>,
     pub kind: Option<ExportKind>,
     pub status: Option<ExportStatus>,
+    /// What else must hold.
+    pub joined: Joined<ExportFilter>,
 }
 
 /// One more written piece.
@@ -151,9 +154,14 @@ macro_rules! filtered {
         if let Some(status) = filter.status {
             query = query.filter(exports::status.eq(status));
         }
+        if let Some(more) = also(filter, ()) {
+            query = query.filter(more);
+        }
         query
     }};
 }
+
+crate::composed!(filtered, exports, ExportFilter);
 
 /// An open export that its holder holds.
 macro_rules! held {

@@ -5,6 +5,7 @@ use diesel_async::RunQueryDsl;
 
 use crate::clock::Time;
 use crate::db::{Conn, Together};
+use crate::model::joined::{Joined, also};
 use crate::money::Micros;
 use crate::page::{CursorKey, Seek, Window};
 use crate::table::{ledger_entries, users};
@@ -73,6 +74,9 @@ pub struct LedgerFilter {
     pub kinds: Vec<EntryKind>,
     pub from: Option<Time>,
     pub until: Option<Time>,
+    /// What else must hold.
+    #[serde(skip_serializing_if = "Joined::is_empty")]
+    pub joined: Joined<LedgerFilter>,
 }
 
 macro_rules! filtered {
@@ -91,9 +95,14 @@ macro_rules! filtered {
         if let Some(until) = filter.until {
             query = query.filter(ledger_entries::created_at.lt(until));
         }
+        if let Some(more) = also(filter, ()) {
+            query = query.filter(more);
+        }
         query
     }};
 }
+
+crate::composed!(filtered, ledger_entries, LedgerFilter);
 
 impl LedgerEntry {
     pub async fn by_ids(conn: &mut Conn, ids: &[i64]) -> QueryResult<Vec<Self>> {

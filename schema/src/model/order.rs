@@ -5,6 +5,7 @@ use diesel_async::RunQueryDsl;
 
 use crate::clock::Time;
 use crate::db::{Conn, Together};
+use crate::model::joined::{Joined, also};
 use crate::money::Micros;
 use crate::page::{CursorKey, Direction, Seek, Window};
 use crate::table::orders;
@@ -171,6 +172,9 @@ pub struct OrderFilter {
     pub created_until: Option<Time>,
     pub paid_from: Option<Time>,
     pub paid_until: Option<Time>,
+    /// What else must hold.
+    #[serde(skip_serializing_if = "Joined::is_empty")]
+    pub joined: Joined<OrderFilter>,
 }
 
 /// By what orders are sorted.
@@ -216,9 +220,14 @@ macro_rules! filtered {
         if let Some(until) = filter.paid_until {
             query = query.filter(orders::paid_at.assume_not_null().lt(until));
         }
+        if let Some(more) = also(filter, ()) {
+            query = query.filter(more);
+        }
         query
     }};
 }
+
+crate::composed!(filtered, orders, OrderFilter);
 
 impl Order {
     /// True while it can still be paid.

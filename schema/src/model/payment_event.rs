@@ -5,6 +5,7 @@ use diesel_async::RunQueryDsl;
 
 use crate::clock::Time;
 use crate::db::Conn;
+use crate::model::joined::{Joined, also};
 use crate::page::{CursorKey, Seek};
 use crate::table::payment_events;
 use crate::{on, text_enum};
@@ -86,6 +87,8 @@ pub struct PaymentEventFilter {
     pub outcome: Option<PaymentOutcome>,
     pub from: Option<Time>,
     pub until: Option<Time>,
+    /// What else must hold.
+    pub joined: Joined<PaymentEventFilter>,
 }
 
 macro_rules! filtered {
@@ -107,9 +110,14 @@ macro_rules! filtered {
         if let Some(until) = filter.until {
             query = query.filter(payment_events::received_at.lt(until));
         }
+        if let Some(more) = also(filter, ()) {
+            query = query.filter(more);
+        }
         query
     }};
 }
+
+crate::composed!(filtered, payment_events, PaymentEventFilter);
 
 impl PaymentEvent {
     pub async fn find(conn: &mut Conn, id: i64) -> QueryResult<Option<Self>> {

@@ -5,6 +5,7 @@ use diesel_async::RunQueryDsl;
 
 use crate::clock::Time;
 use crate::db::Conn;
+use crate::model::joined::{Joined, also};
 use crate::page::{CursorKey, Seek, Window};
 use crate::table::request_logs;
 use crate::value::escape_like;
@@ -70,6 +71,9 @@ pub struct LogFilter {
     pub status: Option<i64>,
     pub from: Option<Time>,
     pub until: Option<Time>,
+    /// What else must hold.
+    #[serde(skip_serializing_if = "Joined::is_empty")]
+    pub joined: Joined<LogFilter>,
 }
 
 macro_rules! filtered {
@@ -97,9 +101,14 @@ macro_rules! filtered {
         if let Some(until) = filter.until {
             query = query.filter(request_logs::at.lt(until));
         }
+        if let Some(more) = also(filter, ()) {
+            query = query.filter(more);
+        }
         query
     }};
 }
+
+crate::composed!(filtered, request_logs, LogFilter);
 
 impl RequestLog {
     pub async fn by_ids(conn: &mut Conn, ids: &[i64]) -> QueryResult<Vec<Self>> {

@@ -5,6 +5,7 @@ use diesel_async::RunQueryDsl;
 
 use crate::clock::Time;
 use crate::db::Conn;
+use crate::model::joined::{Joined, also};
 use crate::table::subscriptions;
 use crate::{on, text_enum};
 
@@ -84,6 +85,8 @@ pub struct SubscriptionFilter {
     pub status: Option<SubscriptionStatus>,
     /// Only those that end after this moment.
     pub ends_after: Option<Time>,
+    /// What else must hold.
+    pub joined: Joined<SubscriptionFilter>,
 }
 
 macro_rules! filtered {
@@ -102,9 +105,14 @@ macro_rules! filtered {
         if let Some(after) = filter.ends_after {
             query = query.filter(subscriptions::expires_at.gt(after));
         }
+        if let Some(more) = also(filter, ()) {
+            query = query.filter(more);
+        }
         query
     }};
 }
+
+crate::composed!(filtered, subscriptions, SubscriptionFilter);
 
 impl Subscription {
     pub async fn find(conn: &mut Conn, id: i64) -> QueryResult<Option<Self>> {

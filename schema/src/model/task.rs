@@ -5,6 +5,7 @@ use diesel_async::RunQueryDsl;
 
 use crate::clock::Time;
 use crate::db::Conn;
+use crate::model::joined::{Joined, also};
 use crate::money::Micros;
 use crate::page::{CursorKey, Seek, Window};
 use crate::table::tasks;
@@ -136,6 +137,8 @@ pub struct TaskFilter {
     pub search: Option<String>,
     pub from: Option<Time>,
     pub until: Option<Time>,
+    /// What else must hold.
+    pub joined: Joined<TaskFilter>,
 }
 
 macro_rules! filtered {
@@ -172,9 +175,14 @@ macro_rules! filtered {
         if let Some(until) = filter.until {
             query = query.filter(tasks::created_at.lt(until));
         }
+        if let Some(more) = also(filter, ()) {
+            query = query.filter(more);
+        }
         query
     }};
 }
+
+crate::composed!(filtered, tasks, TaskFilter);
 
 /// The mark in a request's document that its client wants nothing of the task any more.
 const FORGOTTEN: &str = "forgotten";

@@ -11,6 +11,7 @@ pub use batch::{Counts, Recorded, Settlement};
 
 use crate::clock::Time;
 use crate::db::Conn;
+use crate::model::joined::{Joined, also};
 use crate::money::Micros;
 use crate::on;
 use crate::page::{Cursor, CursorKey, Direction, Seek, Window};
@@ -77,13 +78,17 @@ pub struct UsageFilter {
     pub search: Option<String>,
     /// A value attached to the call: field and text.
     pub meta: Option<(String, String)>,
+    /// What else must hold.
+    #[serde(skip_serializing_if = "Joined::is_empty")]
+    pub joined: Joined<UsageFilter>,
 }
 
 impl UsageFilter {
     /// True when the hourly sums can answer for it.
     pub fn is_coarse(&self) -> bool {
         let whole_hours = |at: Option<Time>| at.is_none_or(|at| at == at.hour());
-        self.operation.is_none()
+        self.joined.is_empty()
+            && self.operation.is_none()
             && self.key_name.is_none()
             && self.group.is_none()
             && self.status.is_none()
@@ -177,9 +182,14 @@ macro_rules! filtered {
             let pair = format!("{}:{}", serde_json::json!(field), serde_json::json!(value));
             query = query.filter(usage::meta.like(format!("%{}%", escape_like(&pair))).escape('\\'));
         }
+        if let Some(more) = also(filter, ()) {
+            query = query.filter(more);
+        }
         query
     }};
 }
+
+crate::composed!(filtered, usage, UsageFilter);
 
 const TOKENS: &str = "input + cache_read + cache_write_5m + cache_write_1h + output";
 

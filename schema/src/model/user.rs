@@ -6,6 +6,7 @@ use diesel_async::RunQueryDsl;
 use crate::actor::Role;
 use crate::clock::Time;
 use crate::db::Conn;
+use crate::model::joined::{Joined, also};
 use crate::money::Micros;
 use crate::page::{CursorKey, Direction, Seek, Window};
 use crate::table::{user_identities, users};
@@ -115,6 +116,9 @@ pub struct UserFilter {
     pub created_from: Option<Time>,
     pub created_until: Option<Time>,
     pub with_deleted: bool,
+    /// What else must hold.
+    #[serde(skip_serializing_if = "Joined::is_empty")]
+    pub joined: Joined<UserFilter>,
 }
 
 /// By what people are sorted.
@@ -175,9 +179,14 @@ macro_rules! filtered {
         if let Some(until) = filter.created_until {
             query = query.filter(users::created_at.lt(until));
         }
+        if let Some(more) = also(filter, ()) {
+            query = query.filter(more);
+        }
         query
     }};
 }
+
+crate::composed!(filtered, users, UserFilter);
 
 impl User {
     /// True for someone who may sign in and call.

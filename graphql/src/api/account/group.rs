@@ -8,10 +8,10 @@ use schema::service::account_group as service;
 use super::{Account, Service};
 use crate::context::{Reach, to_admins};
 use crate::fault::{Result, UserError, split};
-use crate::filter::search;
+use crate::filter::{joined, search};
 use crate::page::{self, Connection};
 use crate::scalar::{BigInt, DateTime};
-use crate::{count_by, loader, node};
+use crate::{count_by, joins, loader, node};
 
 /// Accounts of one service that keys can be bound to together.
 #[derive(SimpleObject, Clone)]
@@ -88,7 +88,15 @@ pub struct AccountGroupFilter {
     pub search: Option<String>,
     /// Of this service.
     pub platform: Option<Service>,
+    /// Where all of these hold too.
+    pub and: Option<Vec<AccountGroupFilter>>,
+    /// Where any of these holds too; not an empty list.
+    pub or: Option<Vec<AccountGroupFilter>>,
+    /// Where this does not hold.
+    pub not: Option<Box<AccountGroupFilter>>,
 }
+
+joins!(AccountGroupFilter);
 
 #[derive(Default)]
 pub struct AccountGroupQuery;
@@ -118,9 +126,11 @@ impl AccountGroupQuery {
         #[graphql(desc = "Only these.")] filter: Option<AccountGroupFilter>,
     ) -> Result<Connection<AccountGroup>> {
         let seek = page::seek(first, after, last, before)?;
-        let filter = filter.unwrap_or_default();
-        let platform = filter.platform.map(|s| schema::model::api_key::Service::from(s).as_str().to_owned());
-        let filter = model::GroupFilter { search: search(filter.search, "filter.search")?, platform };
+        let filter = joined(filter.unwrap_or_default(), |filter, _| {
+            let platform = filter.platform.map(|s| schema::model::api_key::Service::from(s).as_str().to_owned());
+            let search = search(filter.search, "filter.search")?;
+            Ok(model::GroupFilter { search, platform, ..model::GroupFilter::default() })
+        })?;
         let rows = service::list(ctx.app(), ctx.actor(), &filter, Direction::Asc, &seek).await?;
         let cursor = |g: &model::AccountGroup| Cursor { key: g.cursor_key(), id: g.id };
         Ok(page::connection(rows, cursor, AccountGroup::from).counted(count_by!(service::count, filter)))

@@ -9,9 +9,9 @@ use schema::service::{account as service, nested as lists};
 use super::{Account, AccountEvent, AccountHealth, AccountKind, AccountSharing, event_cursor};
 use crate::context::{Reach, to_admins};
 use crate::fault::Result;
-use crate::filter::{Choice, DateTimeFilter, search, span, values};
+use crate::filter::{Choice, DateTimeFilter, joined, search, span, values};
 use crate::page::{self, Connection, OrderDirection};
-use crate::{count_by, loader, nested, node};
+use crate::{count_by, joins, loader, nested, node};
 
 /// Which accounts.
 #[derive(InputObject, Default)]
@@ -40,7 +40,15 @@ pub struct AccountFilter {
     pub model: Option<String>,
     /// Whose token ends within this span; only its end counts.
     pub token_expires_at: Option<DateTimeFilter>,
+    /// Where all of these hold too.
+    pub and: Option<Vec<AccountFilter>>,
+    /// Where any of these holds too; not an empty list.
+    pub or: Option<Vec<AccountFilter>>,
+    /// Where this does not hold.
+    pub not: Option<Box<AccountFilter>>,
 }
+
+joins!(AccountFilter);
 
 /// By what accounts can be sorted.
 #[derive(Enum, Copy, Clone, Eq, PartialEq, Debug)]
@@ -65,6 +73,37 @@ pub struct AccountOrder {
     /// Which way.
     #[graphql(default)]
     pub direction: OrderDirection,
+}
+
+/// The filter as the service means it.
+fn filtered(filter: AccountFilter) -> Result<model::AccountFilter> {
+    joined(filter, |filter, _| {
+        let group = node::row_if("AccountGroup", filter.account_group_id.as_ref(), "filter.accountGroupId")?;
+        let account_group = match (group, filter.ungrouped) {
+            (Some(group), None | Some(false)) => Some(Some(group)),
+            (None, Some(true)) => Some(None),
+            (None, _) => None,
+            _ => return Err(schema::Error::invalid("filter.ungrouped", "a group and none exclude each other").into()),
+        };
+        let (from, token_expires_until) = span(filter.token_expires_at);
+        if from.is_some() {
+            return Err(schema::Error::invalid("filter.tokenExpiresAt", "only lt and lte can be compared").into());
+        }
+        Ok(model::AccountFilter {
+            search: search(filter.search, "filter.search")?,
+            kinds: values(filter.kind, "filter.kind")?,
+            account_group,
+            user_group: search(filter.user_group, "filter.userGroup")?,
+            health: filter.health.map(Into::into),
+            enabled: filter.enabled,
+            schedulable: filter.schedulable,
+            sharing: filter.sharing.map(Into::into),
+            tag: search(filter.tag, "filter.tag")?,
+            model: search(filter.model, "filter.model")?,
+            token_expires_until,
+            ..model::AccountFilter::default()
+        })
+    })
 }
 
 /// What happened to one account's health, or to all.
@@ -105,32 +144,7 @@ impl AccountQuery {
         #[graphql(desc = "In this order.")] order_by: Option<AccountOrder>,
     ) -> Result<Connection<Account>> {
         let seek = page::seek(first, after, last, before)?;
-        let filter = filter.unwrap_or_default();
-        let group = node::row_if("AccountGroup", filter.account_group_id.as_ref(), "filter.accountGroupId")?;
-        let account_group = match (group, filter.ungrouped) {
-            (Some(group), None | Some(false)) => Some(Some(group)),
-            (None, Some(true)) => Some(None),
-            (None, _) => None,
-            _ => return Err(schema::Error::invalid("filter.ungrouped", "a group and none exclude each other").into()),
-        };
-        let (from, token_expires_until) = span(filter.token_expires_at);
-        if from.is_some() {
-            return Err(schema::Error::invalid("filter.tokenExpiresAt", "only lt and lte can be compared").into());
-        }
-        let filter = model::AccountFilter {
-            search: search(filter.search, "filter.search")?,
-            kinds: values(filter.kind, "filter.kind")?,
-            account_group,
-            user_group: search(filter.user_group, "filter.userGroup")?,
-            health: filter.health.map(Into::into),
-            enabled: filter.enabled,
-            schedulable: filter.schedulable,
-            sharing: filter.sharing.map(Into::into),
-            tag: search(filter.tag, "filter.tag")?,
-            model: search(filter.model, "filter.model")?,
-            token_expires_until,
-            ..model::AccountFilter::default()
-        };
+        let filter = filtered(filter.unwrap_or_default())?;
         let order = order_by.map_or((model::AccountOrder::CreatedAt, Direction::Desc), |o| {
             let field = match o.field {
                 AccountOrderField::CreatedAt => model::AccountOrder::CreatedAt,

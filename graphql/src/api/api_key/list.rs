@@ -3,6 +3,7 @@
 use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
 use schema::Time;
 use schema::model::api_key as model;
+use schema::model::joined::Composed;
 use schema::model::nested::Nested;
 use schema::page::{Cursor, Direction, Seek};
 use schema::service::{api_key as service, nested as lists};
@@ -11,10 +12,10 @@ use super::{ApiKey, ApiKeyState};
 use crate::api::account::Service;
 use crate::context::Reach;
 use crate::fault::Result;
-use crate::filter::{DateTimeFilter, search, span};
+use crate::filter::{DateTimeFilter, Place, joined, search, span};
 use crate::page::{self, Connection, OrderDirection};
 use crate::scalar::BigInt;
-use crate::{count_by, loader, nested, node};
+use crate::{count_by, joins, loader, nested, node};
 
 /// Which keys.
 #[derive(InputObject, Default)]
@@ -43,7 +44,15 @@ pub struct ApiKeyFilter {
     pub account_group_id: Option<ID>,
     /// That called any of these models.
     pub used_models: Option<Vec<String>>,
+    /// Where all of these hold too.
+    pub and: Option<Vec<ApiKeyFilter>>,
+    /// Where any of these holds too; not an empty list.
+    pub or: Option<Vec<ApiKeyFilter>>,
+    /// Where this does not hold.
+    pub not: Option<Box<ApiKeyFilter>>,
 }
+
+joins!(ApiKeyFilter);
 
 /// By what keys can be sorted.
 #[derive(Enum, Copy, Clone, Eq, PartialEq, Debug)]
@@ -89,33 +98,41 @@ fn words(list: Option<Vec<String>>, field: &str) -> Result<Vec<String>> {
 
 /// The filter as the service means it, for one person's keys or all; states are those of a moment.
 pub fn filtered(owner: Option<i64>, filter: ApiKeyFilter, now: Time) -> Result<model::KeyFilter> {
-    let (expires_from, expires_until) = span(filter.expires_at);
-    let (created_from, created_until) = span(filter.created_at);
-    let named = node::row_if("User", filter.owner_id.as_ref(), "filter.ownerId")?;
-    if owner.is_some() && named.is_some() && owner != named {
-        return Err(schema::Error::invalid("filter.ownerId", "this list is of one person's keys").into());
+    let mut whole = joined(filter, |filter, place| {
+        let (expires_from, expires_until) = span(filter.expires_at);
+        let (created_from, created_until) = span(filter.created_at);
+        let named = node::row_if("User", filter.owner_id.as_ref(), "filter.ownerId")?;
+        if owner.is_some() && named.is_some() && owner != named {
+            return Err(schema::Error::invalid("filter.ownerId", "this list is of one person's keys").into());
+        }
+        Ok(model::KeyFilter {
+            search: search(filter.search, "filter.search")?,
+            user_id: if place == Place::Whole { owner.or(named) } else { named },
+            state: filter.state.map(|s| (s.into(), now)),
+            deleted: match (filter.state, place) {
+                (Some(ApiKeyState::Deleted), _) => model::Deleted::Only,
+                // Whether the list has deleted keys is said by the whole.
+                (None, Place::Part) => model::Deleted::With,
+                _ => model::Deleted::Without,
+            },
+            tags: words(filter.tags, "filter.tags")?,
+            permission: filter.service.map(Into::into),
+            group: search(filter.group, "filter.group")?,
+            source: search(filter.source, "filter.source")?,
+            expires_from,
+            expires_until,
+            created_from,
+            created_until,
+            bound_account: node::row_if("Account", filter.account_id.as_ref(), "filter.accountId")?,
+            bound_group: node::row_if("AccountGroup", filter.account_group_id.as_ref(), "filter.accountGroupId")?,
+            used_models: words(filter.used_models, "filter.usedModels")?,
+            ..model::KeyFilter::default()
+        })
+    })?;
+    if whole.state.is_none() && whole.any(&|part| part.deleted == model::Deleted::Only) {
+        whole.deleted = model::Deleted::With;
     }
-    Ok(model::KeyFilter {
-        search: search(filter.search, "filter.search")?,
-        user_id: owner.or(named),
-        state: filter.state.map(|s| (s.into(), now)),
-        deleted: match filter.state {
-            Some(ApiKeyState::Deleted) => model::Deleted::Only,
-            _ => model::Deleted::Without,
-        },
-        tags: words(filter.tags, "filter.tags")?,
-        permission: filter.service.map(Into::into),
-        group: search(filter.group, "filter.group")?,
-        source: search(filter.source, "filter.source")?,
-        expires_from,
-        expires_until,
-        created_from,
-        created_until,
-        bound_account: node::row_if("Account", filter.account_id.as_ref(), "filter.accountId")?,
-        bound_group: node::row_if("AccountGroup", filter.account_group_id.as_ref(), "filter.accountGroupId")?,
-        used_models: words(filter.used_models, "filter.usedModels")?,
-        ..model::KeyFilter::default()
-    })
+    Ok(whole)
 }
 
 /// Keys by cursor: one's own, or anybody's for administrators.

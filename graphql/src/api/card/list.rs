@@ -9,10 +9,10 @@ use schema::service::{card as service, nested as lists};
 use super::{Card, CardKind, CardRedemption, CardStatus};
 use crate::context::{Reach, to_admins};
 use crate::fault::Result;
-use crate::filter::{DateTimeFilter, search, span};
+use crate::filter::{DateTimeFilter, joined, search, span};
 use crate::page::{self, Connection, OrderDirection};
 use crate::scalar::BigInt;
-use crate::{count_by, loader, nested, node};
+use crate::{count_by, joins, loader, nested, node};
 
 /// Which cards.
 #[derive(InputObject, Default)]
@@ -29,7 +29,15 @@ pub struct CardFilter {
     pub search: Option<String>,
     /// The card of this whole code.
     pub code: Option<String>,
+    /// Where all of these hold too.
+    pub and: Option<Vec<CardFilter>>,
+    /// Where any of these holds too; not an empty list.
+    pub or: Option<Vec<CardFilter>>,
+    /// Where this does not hold.
+    pub not: Option<Box<CardFilter>>,
 }
+
+joins!(CardFilter);
 
 /// Which redemptions.
 #[derive(InputObject, Default)]
@@ -38,7 +46,15 @@ pub struct CardRedemptionFilter {
     pub card_id: Option<ID>,
     /// Within this span.
     pub created_at: Option<DateTimeFilter>,
+    /// Where all of these hold too.
+    pub and: Option<Vec<CardRedemptionFilter>>,
+    /// Where any of these holds too; not an empty list.
+    pub or: Option<Vec<CardRedemptionFilter>>,
+    /// Where this does not hold.
+    pub not: Option<Box<CardRedemptionFilter>>,
 }
+
+joins!(CardRedemptionFilter);
 
 /// How many cards there are.
 #[derive(SimpleObject)]
@@ -57,14 +73,16 @@ pub struct CardStats {
 
 /// The filter as the service means it.
 pub fn filtered(filter: CardFilter) -> Result<model::CardFilter> {
-    Ok(model::CardFilter {
-        kind: filter.kind.map(Into::into),
-        status: filter.status.map(Into::into),
-        batch: search(filter.batch, "filter.batch")?,
-        plan_id: node::row_if("Plan", filter.plan_id.as_ref(), "filter.planId")?,
-        search: search(filter.search, "filter.search")?,
-        digest: search(filter.code, "filter.code")?.map(|code| service::digest_of(&code)),
-        ..model::CardFilter::default()
+    joined(filter, |filter, _| {
+        Ok(model::CardFilter {
+            kind: filter.kind.map(Into::into),
+            status: filter.status.map(Into::into),
+            batch: search(filter.batch, "filter.batch")?,
+            plan_id: node::row_if("Plan", filter.plan_id.as_ref(), "filter.planId")?,
+            search: search(filter.search, "filter.search")?,
+            digest: search(filter.code, "filter.code")?.map(|code| service::digest_of(&code)),
+            ..model::CardFilter::default()
+        })
     })
 }
 
@@ -79,12 +97,12 @@ pub async fn redemptions(
     if let (Some(owner), true) = (user, filter.is_none() && nested::is_first(&seek)) {
         return nested::newest(ctx, Nested::RedemptionsOfUser, owner, seek?.take, loader::RedemptionById, cursor).await;
     }
-    let filter = filter.unwrap_or_default();
-    let (from, until) = span(filter.created_at);
-    let card_id = node::row_if("Card", filter.card_id.as_ref(), "filter.cardId")?;
-    let filter = model::RedemptionFilter { user_id: user, card_id, from, until };
+    let filter = joined(filter.unwrap_or_default(), |filter, _| {
+        let (from, until) = span(filter.created_at);
+        let card_id = node::row_if("Card", filter.card_id.as_ref(), "filter.cardId")?;
+        Ok(model::RedemptionFilter { card_id, from, until, ..model::RedemptionFilter::default() })
+    })?;
     if let Some(owner) = user {
-        let filter = model::RedemptionFilter { user_id: None, ..filter };
         let list = lists::CardRedemptions { filter, order: Direction::Desc };
         return nested::page(ctx, list, owner, seek?, cursor).await;
     }

@@ -8,8 +8,9 @@ use schema::service::export as service;
 use super::{Export, ExportKind, ExportStatus};
 use crate::context::Reach;
 use crate::fault::Result;
+use crate::filter::joined;
 use crate::page::{self, Connection};
-use crate::{count_by, node};
+use crate::{count_by, joins, node};
 
 /// Which exports.
 #[derive(InputObject, Default)]
@@ -18,7 +19,15 @@ pub struct ExportFilter {
     pub kind: Option<ExportKind>,
     /// Standing like this.
     pub status: Option<ExportStatus>,
+    /// Where all of these hold too.
+    pub and: Option<Vec<ExportFilter>>,
+    /// Where any of these holds too; not an empty list.
+    pub or: Option<Vec<ExportFilter>>,
+    /// Where this does not hold.
+    pub not: Option<Box<ExportFilter>>,
 }
+
+joins!(ExportFilter);
 
 #[derive(Default)]
 pub struct ExportQuery;
@@ -46,9 +55,11 @@ impl ExportQuery {
     ) -> Result<Connection<Export>> {
         let user_id = ctx.actor().whose(node::row_if("User", user_id.as_ref(), "userId")?)?;
         let seek = page::seek(first, after, last, before)?;
-        let filter = filter.unwrap_or_default();
-        let filter =
-            model::ExportFilter { user_id, kind: filter.kind.map(Into::into), status: filter.status.map(Into::into) };
+        let filter = joined(filter.unwrap_or_default(), |filter, _| {
+            let (kind, status) = (filter.kind.map(Into::into), filter.status.map(Into::into));
+            Ok(model::ExportFilter { kind, status, ..model::ExportFilter::default() })
+        })?;
+        let filter = model::ExportFilter { user_id, ..filter };
         let rows = service::list(ctx.app(), ctx.actor(), &filter, &seek).await?;
         let cursor = |e: &model::Export| Cursor { key: CursorKey::Number(e.id), id: e.id };
         Ok(page::connection(rows, cursor, Export::from).counted(count_by!(service::count, filter)))

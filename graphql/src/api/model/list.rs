@@ -8,9 +8,9 @@ use schema::service::catalog as service;
 use super::{Model, ModelCategory};
 use crate::context::Reach;
 use crate::fault::Result;
-use crate::filter::search;
+use crate::filter::{joined, search};
 use crate::page::{self, Connection, OrderDirection};
-use crate::{count_by, node};
+use crate::{count_by, joins, node};
 
 /// Which models. Whoever is no administrator sees what is offered.
 #[derive(InputObject, Default)]
@@ -25,7 +25,15 @@ pub struct ModelFilter {
     pub enabled: Option<bool>,
     /// With a price, or without.
     pub priced: Option<bool>,
+    /// Where all of these hold too.
+    pub and: Option<Vec<ModelFilter>>,
+    /// Where any of these holds too; not an empty list.
+    pub or: Option<Vec<ModelFilter>>,
+    /// Where this does not hold.
+    pub not: Option<Box<ModelFilter>>,
 }
+
+joins!(ModelFilter);
 
 /// By what models can be sorted.
 #[derive(Enum, Copy, Clone, Eq, PartialEq, Debug)]
@@ -111,14 +119,16 @@ async fn list(
     filter: ModelFilter,
     order: Option<ModelOrder>,
 ) -> Result<Connection<Model>> {
-    let filter = model::ModelFilter {
-        search: search(filter.search, "filter.search")?,
-        provider: search(filter.provider, "filter.provider")?,
-        category: filter.category.map(Into::into),
-        enabled: filter.enabled,
-        priced: filter.priced,
-        ..model::ModelFilter::default()
-    };
+    let filter = joined(filter, |filter, _| {
+        Ok(model::ModelFilter {
+            search: search(filter.search, "filter.search")?,
+            provider: search(filter.provider, "filter.provider")?,
+            category: filter.category.map(Into::into),
+            enabled: filter.enabled,
+            priced: filter.priced,
+            ..model::ModelFilter::default()
+        })
+    })?;
     let order = order.map_or((model::ModelOrder::Name, Direction::Asc), |o| {
         let field = match o.field {
             ModelOrderField::Name => model::ModelOrder::Name,

@@ -9,9 +9,9 @@ use schema::service::{nested as lists, order as service};
 use super::{Order, OrderKind, OrderStatus, PaymentEvent, PaymentMethod, PaymentOutcome};
 use crate::context::{Reach, to_admins};
 use crate::fault::Result;
-use crate::filter::{Choice, DateTimeFilter, search, span, values};
+use crate::filter::{Choice, DateTimeFilter, joined, search, span, values};
 use crate::page::{self, Connection, OrderDirection};
-use crate::{count_by, loader, nested, node};
+use crate::{count_by, joins, loader, nested, node};
 
 /// Which orders.
 #[derive(InputObject, Default)]
@@ -30,7 +30,15 @@ pub struct OrderFilter {
     pub created_at: Option<DateTimeFilter>,
     /// Paid within this span.
     pub paid_at: Option<DateTimeFilter>,
+    /// Where all of these hold too.
+    pub and: Option<Vec<OrderFilter>>,
+    /// Where any of these holds too; not an empty list.
+    pub or: Option<Vec<OrderFilter>>,
+    /// Where this does not hold.
+    pub not: Option<Box<OrderFilter>>,
 }
+
+joins!(OrderFilter);
 
 /// By what orders can be sorted.
 #[derive(Enum, Copy, Clone, Eq, PartialEq, Debug)]
@@ -62,24 +70,35 @@ pub struct PaymentEventFilter {
     pub outcome: Option<PaymentOutcome>,
     /// That came within this span.
     pub received_at: Option<DateTimeFilter>,
+    /// Where all of these hold too.
+    pub and: Option<Vec<PaymentEventFilter>>,
+    /// Where any of these holds too; not an empty list.
+    pub or: Option<Vec<PaymentEventFilter>>,
+    /// Where this does not hold.
+    pub not: Option<Box<PaymentEventFilter>>,
 }
+
+joins!(PaymentEventFilter);
 
 /// The filter as the service means it, for one person's orders or all.
 pub fn filtered(user: Option<i64>, filter: OrderFilter) -> Result<model::OrderFilter> {
-    let (created_from, created_until) = span(filter.created_at);
-    let (paid_from, paid_until) = span(filter.paid_at);
-    Ok(model::OrderFilter {
-        user_id: user,
-        statuses: values(filter.status, "filter.status")?,
-        kinds: values(filter.kind, "filter.kind")?,
-        method: filter.method.map(Into::into),
-        plan_id: node::row_if("Plan", filter.plan_id.as_ref(), "filter.planId")?,
-        search: search(filter.search, "filter.search")?,
-        created_from,
-        created_until,
-        paid_from,
-        paid_until,
-    })
+    let filter = joined(filter, |filter, _| {
+        let (created_from, created_until) = span(filter.created_at);
+        let (paid_from, paid_until) = span(filter.paid_at);
+        Ok(model::OrderFilter {
+            statuses: values(filter.status, "filter.status")?,
+            kinds: values(filter.kind, "filter.kind")?,
+            method: filter.method.map(Into::into),
+            plan_id: node::row_if("Plan", filter.plan_id.as_ref(), "filter.planId")?,
+            search: search(filter.search, "filter.search")?,
+            created_from,
+            created_until,
+            paid_from,
+            paid_until,
+            ..model::OrderFilter::default()
+        })
+    })?;
+    Ok(model::OrderFilter { user_id: user, ..filter })
 }
 
 /// Orders of one person, or of all.
@@ -168,15 +187,17 @@ impl OrderQuery {
         #[graphql(desc = "Only these.")] filter: Option<PaymentEventFilter>,
     ) -> Result<Connection<PaymentEvent>> {
         let seek = page::seek(first, after, last, before)?;
-        let filter = filter.unwrap_or_default();
-        let (from, until) = span(filter.received_at);
-        let filter = events::PaymentEventFilter {
-            order_no: search(filter.order_number, "filter.orderNumber")?,
-            provider: search(filter.provider, "filter.provider")?,
-            outcome: filter.outcome.map(Into::into),
-            from,
-            until,
-        };
+        let filter = joined(filter.unwrap_or_default(), |filter, _| {
+            let (from, until) = span(filter.received_at);
+            Ok(events::PaymentEventFilter {
+                order_no: search(filter.order_number, "filter.orderNumber")?,
+                provider: search(filter.provider, "filter.provider")?,
+                outcome: filter.outcome.map(Into::into),
+                from,
+                until,
+                ..events::PaymentEventFilter::default()
+            })
+        })?;
         let rows = service::payment_events(ctx.app(), ctx.actor(), &filter, &seek).await?;
         let cursor = |e: &events::PaymentEvent| Cursor { key: CursorKey::Number(e.id), id: e.id };
         Ok(page::connection(rows, cursor, PaymentEvent::from).counted(count_by!(service::payment_count, filter)))

@@ -11,10 +11,10 @@ use crate::api::api_key::{self, ApiKey};
 use crate::api::user::User;
 use crate::context::{Reach, to_admins, to_super_admins};
 use crate::fault::{Result, UserError, split};
-use crate::filter::{DateTimeFilter, search, span};
+use crate::filter::{DateTimeFilter, joined, search, span};
 use crate::page::{self, Connection};
 use crate::scalar::{BigInt, DateTime, Decimal, Json};
-use crate::{count_by, loader, node};
+use crate::{count_by, joins, loader, node};
 
 /// One relayed call.
 #[derive(SimpleObject, Clone)]
@@ -203,29 +203,38 @@ pub struct UsageRecordFilter {
     pub at: Option<DateTimeFilter>,
     /// Part of the model, the program or the error's code, or a whole call id.
     pub search: Option<String>,
+    /// Where all of these hold too.
+    pub and: Option<Vec<UsageRecordFilter>>,
+    /// Where any of these holds too; not an empty list.
+    pub or: Option<Vec<UsageRecordFilter>>,
+    /// Where this does not hold.
+    pub not: Option<Box<UsageRecordFilter>>,
 }
+
+joins!(UsageRecordFilter);
 
 /// The filter as the service means it: of one's own calls, or of anybody's for administrators.
 pub fn filtered(ctx: &Context<'_>, filter: Option<UsageRecordFilter>) -> Result<model::UsageFilter> {
-    let filter = filter.unwrap_or_default();
-    let (from, until) = span(filter.at);
-    let account_id = node::row_if("Account", filter.account_id.as_ref(), "filter.accountId")?;
-    if account_id.is_some() {
-        super::sums::knows_accounts(ctx)?;
-    }
-    Ok(model::UsageFilter {
-        user_id: ctx.actor().whose(node::row_if("User", filter.user_id.as_ref(), "filter.userId")?)?,
-        key_id: node::row_if("ApiKey", filter.api_key_id.as_ref(), "filter.apiKeyId")?,
-        account_id,
-        models: words(filter.models, "filter.models")?,
-        dialect: search(filter.dialect, "filter.dialect")?,
-        operation: search(filter.operation, "filter.operation")?,
-        status: filter.status.map(i64::from),
-        failed: filter.failed,
-        from,
-        until,
-        search: search(filter.search, "filter.search")?,
-        ..model::UsageFilter::default()
+    joined(filter.unwrap_or_default(), |filter, _| {
+        let (from, until) = span(filter.at);
+        let account_id = node::row_if("Account", filter.account_id.as_ref(), "filter.accountId")?;
+        if account_id.is_some() {
+            super::sums::knows_accounts(ctx)?;
+        }
+        Ok(model::UsageFilter {
+            user_id: ctx.actor().whose(node::row_if("User", filter.user_id.as_ref(), "filter.userId")?)?,
+            key_id: node::row_if("ApiKey", filter.api_key_id.as_ref(), "filter.apiKeyId")?,
+            account_id,
+            models: words(filter.models, "filter.models")?,
+            dialect: search(filter.dialect, "filter.dialect")?,
+            operation: search(filter.operation, "filter.operation")?,
+            status: filter.status.map(i64::from),
+            failed: filter.failed,
+            from,
+            until,
+            search: search(filter.search, "filter.search")?,
+            ..model::UsageFilter::default()
+        })
     })
 }
 

@@ -8,9 +8,9 @@ use schema::service::user as service;
 use super::{Role, User, UserStatus};
 use crate::context::{Reach, to_admins};
 use crate::fault::Result;
-use crate::filter::{Choice, DateTimeFilter, search, span, values};
+use crate::filter::{Choice, DateTimeFilter, joined, search, span, values};
 use crate::page::{self, Connection, OrderDirection};
-use crate::{count_by, node};
+use crate::{count_by, joins, node};
 
 /// Which people.
 #[derive(InputObject, Default)]
@@ -25,7 +25,15 @@ pub struct UserFilter {
     pub group: Option<String>,
     /// Made within this span.
     pub created_at: Option<DateTimeFilter>,
+    /// Where all of these hold too.
+    pub and: Option<Vec<UserFilter>>,
+    /// Where any of these holds too; not an empty list.
+    pub or: Option<Vec<UserFilter>>,
+    /// Where this does not hold.
+    pub not: Option<Box<UserFilter>>,
 }
+
+joins!(UserFilter);
 
 /// By what people can be sorted.
 #[derive(Enum, Copy, Clone, Eq, PartialEq, Debug)]
@@ -50,15 +58,17 @@ pub struct UserOrder {
 
 /// The filter as the service means it.
 pub fn filtered(filter: UserFilter) -> Result<model::UserFilter> {
-    let (created_from, created_until) = span(filter.created_at);
-    Ok(model::UserFilter {
-        search: search(filter.search, "filter.search")?,
-        roles: values(filter.role, "filter.role")?,
-        statuses: values(filter.status, "filter.status")?,
-        group: search(filter.group, "filter.group")?,
-        created_from,
-        created_until,
-        ..model::UserFilter::default()
+    joined(filter, |filter, _| {
+        let (created_from, created_until) = span(filter.created_at);
+        Ok(model::UserFilter {
+            search: search(filter.search, "filter.search")?,
+            roles: values(filter.role, "filter.role")?,
+            statuses: values(filter.status, "filter.status")?,
+            group: search(filter.group, "filter.group")?,
+            created_from,
+            created_until,
+            ..model::UserFilter::default()
+        })
     })
 }
 

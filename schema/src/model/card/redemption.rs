@@ -6,6 +6,7 @@ use diesel_async::RunQueryDsl;
 use super::CardKind;
 use crate::clock::Time;
 use crate::db::Conn;
+use crate::model::joined::{Joined, also};
 use crate::money::Micros;
 use crate::on;
 use crate::table::card_redemptions;
@@ -47,6 +48,8 @@ pub struct RedemptionFilter {
     pub card_id: Option<i64>,
     pub from: Option<Time>,
     pub until: Option<Time>,
+    /// What else must hold.
+    pub joined: Joined<RedemptionFilter>,
 }
 
 macro_rules! filtered {
@@ -65,9 +68,14 @@ macro_rules! filtered {
         if let Some(until) = filter.until {
             query = query.filter(card_redemptions::created_at.lt(until));
         }
+        if let Some(more) = also(filter, ()) {
+            query = query.filter(more);
+        }
         query
     }};
 }
+
+crate::composed!(filtered, card_redemptions, RedemptionFilter);
 
 impl Redemption {
     /// What kind of card it was.

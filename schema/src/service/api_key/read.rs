@@ -4,6 +4,7 @@ use super::KeyPrefix;
 use crate::actor::{Act, Actor};
 use crate::error::{Error, Result};
 use crate::model::api_key::{ApiKey, Deleted, KeyFilter, KeyOrder};
+use crate::model::joined::Composed;
 use crate::page::{Counted, Direction, Page, Seek, Window};
 use crate::{App, id};
 
@@ -89,17 +90,23 @@ pub async fn count(app: &App, actor: &Actor, filter: &KeyFilter) -> Result<i64> 
 /// The filter as it holds for whoever asks: what they may see of what is asked for.
 pub(in crate::service) fn seen_by(actor: &Actor, filter: &KeyFilter) -> Result<KeyFilter> {
     let mut filter = filter.clone();
-    if filter.deleted != Deleted::Without || filter.user_id.is_some_and(|id| actor.user_id != Some(id)) {
+    if filter.deleted != Deleted::Without {
         actor.may(Act::ViewAll)?;
     }
+    filter.each(&mut |filter| {
+        if filter.user_id.is_some_and(|id| actor.user_id != Some(id)) {
+            actor.may(Act::ViewAll)?;
+        }
+        // Somebody who searches for a whole secret means that key; its text must not reach a statement.
+        if let Some(text) = filter.search.as_deref().map(str::trim)
+            && text.len() >= 40
+            && KeyPrefix::ALL.iter().any(|p| text.starts_with(p.as_str()))
+        {
+            filter.digest = Some(id::digest(text));
+            filter.search = None;
+        }
+        Ok::<(), Error>(())
+    })?;
     filter.user_id = actor.whose(filter.user_id)?;
-    // Somebody who searches for a whole secret means that key; its text must not reach a statement.
-    if let Some(text) = filter.search.as_deref().map(str::trim)
-        && text.len() >= 40
-        && KeyPrefix::ALL.iter().any(|p| text.starts_with(p.as_str()))
-    {
-        filter.digest = Some(id::digest(text));
-        filter.search = None;
-    }
     Ok(filter)
 }

@@ -9,6 +9,7 @@ use crate::model::api_key::KeyFilter;
 use crate::model::audit::AuditFilter;
 use crate::model::card::CardFilter;
 use crate::model::export::ExportKind;
+use crate::model::joined::Composed;
 use crate::model::ledger::LedgerFilter;
 use crate::model::order::OrderFilter;
 use crate::model::request_log::LogFilter;
@@ -50,7 +51,7 @@ impl Wanted {
     pub(super) fn narrowed(self, app: &App, actor: &Actor) -> Result<Self> {
         Ok(match self {
             Self::UsageRecords(filter) => {
-                if filter.account_id.is_some() || filter.accounts.is_some() {
+                if filter.any(&|filter| filter.account_id.is_some() || filter.accounts.is_some()) {
                     actor.may(Act::ViewAll)?;
                 }
                 Self::UsageRecords(usage::seen(actor, &filter)?)
@@ -61,7 +62,11 @@ impl Wanted {
             Self::Orders(filter) => Self::Orders(OrderFilter { user_id: actor.whose(filter.user_id)?, ..filter }),
             Self::ApiKeys(filter) => {
                 let mut filter = api_key::seen_by(actor, &filter)?;
-                filter.state = filter.state.map(|(state, _)| (state, app.clock.now()));
+                let now = app.clock.now();
+                filter.each(&mut |filter| {
+                    filter.state = filter.state.map(|(state, _)| (state, now));
+                    Ok::<(), crate::Error>(())
+                })?;
                 Self::ApiKeys(filter)
             }
             Self::Users(_) | Self::Cards(_) | Self::AuditLog(_) | Self::RequestLogs(_) => {

@@ -85,6 +85,7 @@ pub async fn transactions(
         kinds: query.kind.as_deref().filter(|k| !k.is_empty()).map(kinds).transpose()?.unwrap_or_default(),
         from: moment(&app, "start_date", query.start_date.as_deref(), 0)?,
         until: moment(&app, "end_date", query.end_date.as_deref(), 1)?,
+        ..LedgerFilter::default()
     };
     let window = paging.0.window(20, 100)?;
     let page = wallet::history(&app, &caller, &filter, window).await?;

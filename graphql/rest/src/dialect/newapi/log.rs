@@ -95,7 +95,7 @@ async fn wanted(app: &App, caller: &Caller, query: &LogQuery, own: bool) -> Resu
         || calls.group.is_some()
         || calls.search.is_some();
     let kinds = entry_kinds(kind);
-    let entries = LedgerFilter { user_id, kinds, from, until };
+    let entries = LedgerFilter { user_id, kinds, from, until, ..LedgerFilter::default() };
     Ok(Wanted {
         calls: matches!(kind, 0 | kind::CALL | kind::ERROR).then_some(calls),
         entries: (!entries.kinds.is_empty() && !only_calls).then_some(entries),
