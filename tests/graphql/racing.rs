@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use harness::{PASSWORD, TestApp, at};
 use schema::model::account::AccountKind;
 use schema::model::user::UserFilter;
-use schema::service::{user, wallet};
+use schema::service::{api_key, user, wallet};
 use schema::{Micros, Role};
 use serde_json::{Value, json};
 
@@ -160,4 +160,38 @@ async fn two_super_admins_cannot_depose_each_other_at_once() {
     let supers = UserFilter { roles: vec![Role::SuperAdmin], ..UserFilter::default() };
     let left = user::count(&app.app, &app.system(), &supers).await.unwrap();
     assert!(left >= 1, "{answers:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_who_change_tags_at_once_none_writes_over_another() {
+    let app = TestApp::new().await;
+    let system = schema::Actor::system();
+    api_key::create_tag(&app.app, &system, "old").await.unwrap();
+    let made = join_all((0..12).map(|n| {
+        let (app, system) = (app.app.clone(), system.clone());
+        tokio::spawn(async move { api_key::create_tag(&app, &system, &format!("tag {n}")).await })
+    }));
+    let renamed = {
+        let (app, system) = (app.app.clone(), system.clone());
+        tokio::spawn(async move { api_key::rename_tag(&app, &system, "old", "new").await })
+    };
+    let (made, renamed) = tokio::join!(made, renamed);
+    assert!(made.into_iter().all(|made| made.unwrap().is_ok()));
+    assert_eq!(renamed.unwrap().unwrap(), 0, "no key carries it");
+    let tags: Vec<String> = api_key::tags(&app.app, &system).await.unwrap().into_keys().collect();
+    let mut wanted: Vec<String> = (0..12).map(|n| format!("tag {n}")).collect();
+    wanted.push("new".into());
+    wanted.sort();
+    assert_eq!(tags, wanted);
+    // Of two who make the same tag, one does.
+    let same = join_all((0..4).map(|_| api_key::create_tag(&app.app, &system, "same"))).await;
+    assert_eq!(same.iter().filter(|made| made.is_ok()).count(), 1, "{same:?}");
+    // A rename touches keys and the kept tags together, or neither.
+    let ann = a_person(&app, "ann").await;
+    let key = a_key(&app, ann, "k").await;
+    let tagged = api_key::KeyChange { tags: Some(api_key::TagChange::Replace(vec!["same".into()])), ..Default::default() };
+    api_key::change(&app.app, &system, key.id, tagged).await.unwrap();
+    assert_eq!(api_key::rename_tag(&app.app, &system, "same", "other").await.unwrap(), 1);
+    let tags = api_key::tags(&app.app, &system).await.unwrap();
+    assert_eq!((tags.get("other"), tags.get("same")), (Some(&1), None));
 }

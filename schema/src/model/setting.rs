@@ -24,6 +24,10 @@ impl StoredSetting {
     pub async fn all(conn: &mut Conn) -> QueryResult<Vec<Self>> {
         on!(conn, |c| settings::table.select(Self::as_select()).order(settings::name).load(c).await)
     }
+    /// What is stored under a name.
+    pub async fn find(conn: &mut Conn, name: &str) -> QueryResult<Option<Self>> {
+        on!(conn, |c| settings::table.find(name).select(Self::as_select()).first(c).await.optional())
+    }
     /// Writes the value, whatever was there.
     pub async fn put(&self, conn: &mut Conn) -> QueryResult<()> {
         on!(conn, |c| diesel::insert_into(settings::table)

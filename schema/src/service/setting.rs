@@ -192,6 +192,29 @@ pub(super) async fn put_in(
     write_in(app, tx, actor, &checked(changes)?, &BTreeMap::new()).await
 }
 
+/// A document as it is stored at this moment, whatever this process has in memory, and its version for
+/// [`put_over_in`].
+pub(super) async fn json_in<T: serde::de::DeserializeOwned + Default>(tx: &mut Tx, name: &str) -> Result<(T, i64)> {
+    let stored = StoredSetting::find(tx, name).await?;
+    let version = stored.as_ref().map_or(0, |row| row.version);
+    let text = stored.map_or_else(|| definition(name).map_or("", |d| d.default).to_owned(), |row| row.value);
+    Ok((serde_json::from_str(&text).unwrap_or_default(), version))
+}
+
+/// Writes one setting over the version that was read in the same transaction, for services that have checked the
+/// actor by a rule of their own; [`announce`] follows the commit.
+pub(super) async fn put_over_in(
+    app: &App,
+    tx: &mut Tx,
+    actor: &Actor,
+    name: &str,
+    value: String,
+    version: i64,
+) -> Result<()> {
+    let checked = checked(&BTreeMap::from([(name.to_owned(), Some(value))]))?;
+    write_in(app, tx, actor, &checked, &BTreeMap::from([(name.to_owned(), version)])).await
+}
+
 /// Has every process read the settings afresh, this one now.
 pub(super) async fn announce(app: &App) -> Result<()> {
     reload(app).await?;

@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::App;
 use crate::actor::{Act, Actor};
+use crate::db::Tx;
 use crate::error::{Error, Result};
 use crate::model::api_key::ApiKey;
+use crate::model::lock;
 use crate::service::audit::{self, Target};
 use crate::service::field;
 use crate::service::idempotency::{self, Claim};
@@ -145,9 +147,13 @@ fn offered(app: &App) -> BTreeSet<String> {
     setting::current(app).json(names::KEY_TAGS)
 }
 
-async fn offer(app: &App, actor: &Actor, tags: &BTreeSet<String>) -> Result<()> {
+/// Who changes tags waits here for whoever does so already, so that neither writes over the other.
+const LOCK: &str = "key_tags";
+
+/// Writes the tags that are offered over the version that was read.
+async fn offer_in(app: &App, tx: &mut Tx, actor: &Actor, tags: &BTreeSet<String>, version: i64) -> Result<()> {
     let text = serde_json::to_string(tags).map_err(Error::internal)?;
-    setting::put_checked(app, actor, &BTreeMap::from([(names::KEY_TAGS.to_owned(), Some(text))])).await
+    setting::put_over_in(app, tx, actor, names::KEY_TAGS, text, version).await
 }
 
 /// Most tags that are offered beside those in use.
@@ -158,15 +164,22 @@ pub async fn create_tag(app: &App, actor: &Actor, tag: &str) -> Result<()> {
     actor.may(Act::Manage)?;
     let tag = field::list("name", &[tag.to_owned()], 1, 64)?.into_iter().next();
     let tag = tag.ok_or_else(|| Error::invalid("name", "标签名称不能为空"))?;
-    if tags(app, actor).await?.contains_key(&tag) {
+    let mut tx = app.db.begin().await?;
+    lock::take(&mut tx, LOCK).await?;
+    let (mut all, version): (BTreeSet<String>, i64) = setting::json_in(&mut tx, names::KEY_TAGS).await?;
+    let carried = ApiKey::tag_lists(&mut tx, None).await?.iter().any(|(_, words)| words.0.contains(&tag));
+    if carried || all.contains(&tag) {
+        tx.rollback().await?;
         return Err(Error::invalid("name", "标签已存在"));
     }
-    let mut all = offered(app);
     if all.len() >= MOST_OFFERED {
+        tx.rollback().await?;
         return Err(Error::invalid("name", format!("at most {MOST_OFFERED} tags are kept that no key carries")));
     }
     all.insert(tag);
-    offer(app, actor, &all).await
+    offer_in(app, &mut tx, actor, &all, version).await?;
+    tx.commit().await?;
+    setting::announce(app).await
 }
 
 /// Renames a tag wherever it is carried; how many keys that were.
@@ -183,6 +196,7 @@ pub async fn remove_tag(app: &App, actor: &Actor, tag: &str) -> Result<i64> {
 async fn retag(app: &App, actor: &Actor, from: &str, to: &[String]) -> Result<i64> {
     actor.may(Act::Manage)?;
     let mut tx = app.db.begin().await?;
+    lock::take(&mut tx, LOCK).await?;
     let mut changed = Vec::new();
     for (id, words) in ApiKey::tag_lists(&mut tx, None).await? {
         if !words.0.iter().any(|t| t == from) {
@@ -194,10 +208,15 @@ async fn retag(app: &App, actor: &Actor, from: &str, to: &[String]) -> Result<i6
             changed.push(key);
         }
     }
-    let mut kept = offered(app);
+    let (mut kept, version): (BTreeSet<String>, i64) = setting::json_in(&mut tx, names::KEY_TAGS).await?;
     let was_offered = kept.remove(from);
     if changed.is_empty() && !was_offered {
+        tx.rollback().await?;
         return Err(Error::NotFound { what: "tag" });
+    }
+    if was_offered {
+        kept.extend(to.iter().cloned());
+        offer_in(app, &mut tx, actor, &kept, version).await?;
     }
     let target = Target { kind: "tag", id: from };
     let after = serde_json::json!({ "name": to.first(), "keys": changed.len() });
@@ -207,8 +226,7 @@ async fn retag(app: &App, actor: &Actor, from: &str, to: &[String]) -> Result<i6
         announce(app, key).await;
     }
     if was_offered {
-        kept.extend(to.iter().cloned());
-        offer(app, actor, &kept).await?;
+        setting::announce(app).await?;
     }
     Ok(changed.len() as i64)
 }
