@@ -72,6 +72,66 @@ async fn a_redemption_that_is_asked_again_tells_what_it_brought() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_card_of_time_makes_the_life_of_one_of_ones_own_keys_longer() {
+    const DAY: i64 = 86_400_000;
+    let app = TestApp::new().await;
+    let admin = app.admin().await;
+    let (ann, bob) = (app.user("ann").await, app.user("bob").await);
+    let end = app.app.clock.now().plus(DAY);
+    let make = "mutation ($i: ApiKeyCreateInput!) { apiKeyCreate(input: $i) { apiKey { id } userErrors { code } } }";
+    let key = ann.data(make, json!({ "i": { "name": "short", "expiresAt": end.rfc3339() } })).await;
+    let key = at(&key, "apiKeyCreate.apiKey.id").clone();
+    let endless = ann.data(make, json!({ "i": { "name": "endless" } })).await;
+    let endless = at(&endless, "apiKeyCreate.apiKey.id").clone();
+    let code = async |card: Value| {
+        let made = admin.data(GENERATE, json!({ "i": card })).await;
+        assert_eq!(at(&made, "cardsGenerate.userErrors"), &json!([]), "{made}");
+        at(&made, "cardsGenerate.issued.0.code").clone()
+    };
+    let redeem = "mutation ($i: CardRedeemInput!) { cardRedeem(input: $i) { amount balance apiKey { id expiresAt } \
+                  userErrors { code detail } } }";
+    let refused = async |client: &harness::Client, input: Value| {
+        let answer = client.data(redeem, json!({ "i": input })).await;
+        assert!(at(&answer, "cardRedeem.apiKey").is_null(), "{answer}");
+        at(&answer, "cardRedeem.userErrors.0").clone()
+    };
+    let days = |n: i64| json!((n * DAY).to_string());
+    // Time and money together: for a key, and nobody else's.
+    let both = code(json!({ "count": 1, "value": "5", "keyMs": days(30) })).await;
+    assert_eq!(refused(&ann, json!({ "code": both })).await, json!({ "code": "CONFLICT", "detail": "CARD_NEEDS_KEY" }));
+    assert_eq!(refused(&bob, json!({ "code": both, "apiKeyId": key })).await["code"], "NOT_FOUND");
+    let never = refused(&ann, json!({ "code": both, "apiKeyId": endless })).await;
+    assert_eq!(never, json!({ "code": "CONFLICT", "detail": "KEY_NEVER_ENDS" }));
+    let input = json!({ "i": { "code": both, "apiKeyId": key, "clientMutationKey": "k" } });
+    let done = ann.data(redeem, input.clone()).await;
+    let after = json!({ "id": key, "expiresAt": end.plus(30 * DAY).rfc3339() });
+    assert_eq!(at(&done, "cardRedeem.apiKey"), &after, "{done}");
+    assert_eq!((at(&done, "cardRedeem.amount"), at(&done, "cardRedeem.balance")), (&json!("5.000000"), &json!("5.000000")));
+    assert_eq!(ann.data(redeem, input).await, done, "the same request again");
+    let other = json!({ "code": both, "apiKeyId": endless, "clientMutationKey": "k" });
+    assert_eq!(refused(&ann, other).await["code"], "IDEMPOTENCY_KEY_REUSED");
+    // Time alone moves no money.
+    let time = code(json!({ "count": 1, "keyMs": days(1) })).await;
+    let done = ann.data(redeem, json!({ "i": { "code": time, "apiKeyId": key } })).await;
+    assert_eq!(at(&done, "cardRedeem.apiKey.expiresAt"), &json!(end.plus(31 * DAY).rfc3339()));
+    assert_eq!((at(&done, "cardRedeem.amount"), at(&done, "cardRedeem.balance")), (&json!("0.000000"), &json!("5.000000")));
+    let mine = ann.data("{ cardRedemptions { nodes { keyMs takenBackAt apiKey { id } card { kind } } } }", json!({})).await;
+    let newest = json!({ "keyMs": days(1), "takenBackAt": null, "apiKey": { "id": key }, "card": { "kind": "TIME" } });
+    assert_eq!(at(&mine, "cardRedemptions.nodes.0"), &newest);
+    for wrong in [
+        json!({ "count": 1, "keyMs": "1" }),
+        json!({ "count": 1, "keyMs": days(4_000) }),
+        json!({ "count": 1, "keyMs": "-3600000", "value": "5" }),
+    ] {
+        let made = admin.data(GENERATE, json!({ "i": wrong })).await;
+        let field = json!({ "code": "INVALID", "field": ["keyMs"] });
+        assert_eq!(at(&made, "cardsGenerate.userErrors.0"), &field, "{made}");
+    }
+    let made = admin.graphql(GENERATE, json!({ "i": { "count": 1, "keyMs": days(1), "planId": "UGxhbjox" } })).await;
+    assert_eq!(at(&made, "errors.0.extensions.code"), &json!("BAD_USER_INPUT"), "{made}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_plan_paid_from_the_wallet_is_in_effect_at_once_and_once() {
     let app = TestApp::new().await;
     let admin = app.admin().await;

@@ -7,6 +7,7 @@ use async_graphql::{ComplexObject, Context, Enum, ID, SimpleObject};
 use schema::model::card as model;
 use schema::service::card as service;
 
+use super::api_key::ApiKey;
 use super::plan::Plan;
 use super::user::User;
 use crate::context::{Reach, to_admins};
@@ -154,8 +155,12 @@ pub struct CardRedemption {
     pub id: ID,
     /// What it brought, in US dollars; nothing for a plan card.
     pub value: Decimal,
+    /// By how many milliseconds it made the life of a key longer.
+    pub key_ms: BigInt,
     /// When.
     pub created_at: DateTime,
+    /// When what it brought was taken back.
+    pub taken_back_at: Option<DateTime>,
     #[graphql(skip)]
     row: model::Redemption,
 }
@@ -165,7 +170,9 @@ impl From<model::Redemption> for CardRedemption {
         Self {
             id: node::id("CardRedemption", row.id),
             value: Decimal(row.value),
+            key_ms: BigInt(row.key_ms),
             created_at: DateTime(row.created_at),
+            taken_back_at: row.taken_back_at.map(DateTime),
             row,
         }
     }
@@ -173,6 +180,10 @@ impl From<model::Redemption> for CardRedemption {
 
 #[ComplexObject]
 impl CardRedemption {
+    /// The key whose life became longer.
+    async fn api_key(&self, ctx: &Context<'_>) -> Option<Result<ApiKey>> {
+        loader::one(ctx, loader::ApiKeyById(self.row.key_id?)).await
+    }
     /// The card.
     async fn card(&self, ctx: &Context<'_>) -> Option<Result<Card>> {
         loader::one(ctx, loader::CardById(self.row.card_id)).await

@@ -47,6 +47,7 @@ const EXAMPLES: &[(&str, &str)] = &[
     example!("12-revenue"),
     example!("13-usage-totals"),
     example!("14-export"),
+    example!("15-time-cards"),
 ];
 
 /// Scripts only from here and never inline. Styles may be inline because the editor writes its own.

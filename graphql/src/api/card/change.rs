@@ -1,11 +1,12 @@
 //! Making, redeeming, changing and removing cards.
 
 use async_graphql::{Context, Enum, ID, InputObject, MaybeUndefined, Object, SimpleObject};
-use schema::Time;
+use schema::{Micros, Time};
 use schema::model::card as model;
 use schema::service::{card as service, plan as plans};
 
 use super::Card;
+use crate::api::api_key::ApiKey;
 use crate::api::ledger::{WalletPayload, paid};
 use crate::api::subscription::PlanSubscription;
 use crate::context::{Reach, once, to_admins};
@@ -26,13 +27,15 @@ pub enum CardCodeForm {
     Given,
 }
 
-/// Cards to be made: worth money, or time on a plan.
+/// Cards to be made: worth money, a longer life of a key, both of them, or time on a plan.
 #[derive(InputObject)]
 pub struct CardsGenerateInput {
     /// How many, 1 to 10000.
     pub count: i32,
     /// What each is worth, in US dollars.
     pub value: Option<Decimal>,
+    /// By how many milliseconds each makes the life of a key longer, an hour to ten years; with a value it does both.
+    pub key_ms: Option<BigInt>,
     /// Or the plan each gives time on.
     pub plan_id: Option<ID>,
     /// Days on that plan; a period of it when absent.
@@ -64,6 +67,8 @@ pub struct CardRedeemInput {
     /// The code.
     #[graphql(secret)]
     pub code: String,
+    /// For which of one's own keys: the one whose life a card of time makes longer. Other cards do without.
+    pub api_key_id: Option<ID>,
     /// Repeating the request with this key gives the answer it had; remembered for a day.
     pub client_mutation_key: Option<String>,
 }
@@ -128,12 +133,14 @@ pub struct CardsGeneratePayload {
 pub struct CardRedeemPayload {
     /// The card; null when refused.
     pub card: Option<Card>,
-    /// What the wallet gained, in US dollars; nothing for a plan card.
+    /// What the wallet gained, in US dollars; nothing for a card of a plan or of time alone.
     pub amount: Option<Decimal>,
     /// What the wallet holds now, in US dollars.
     pub balance: Option<Decimal>,
     /// The subscription, for a plan card.
     pub subscription: Option<PlanSubscription>,
+    /// The key whose life became longer, for a card of time.
+    pub api_key: Option<ApiKey>,
     /// Why it was refused.
     pub user_errors: Vec<UserError>,
 }
@@ -158,13 +165,19 @@ pub struct CardsDeletePayload {
 
 impl CardsGenerateInput {
     fn order(&self, plan_days: Option<i64>) -> Result<service::Mint> {
-        let worth = match (self.value, &self.plan_id) {
-            (Some(value), None) => service::Worth::Credit(value.0),
-            (None, Some(id)) => service::Worth::Plan {
+        let worth = match (self.value, self.key_ms, &self.plan_id) {
+            (Some(value), None, None) => service::Worth::Credit(value.0),
+            (value, Some(ms), None) => {
+                service::Worth::Time { credit: value.map_or(Micros::ZERO, |v| v.0), ms: ms.into() }
+            }
+            (None, None, Some(id)) => service::Worth::Plan {
                 plan_id: node::row("Plan", id, "planId")?,
                 days: self.plan_days.map_or(plan_days.unwrap_or_default(), Into::into),
             },
-            _ => return Err(schema::Error::invalid("value", "give a value or a plan, not both").into()),
+            _ => {
+                let why = "give a value, a longer life of a key, both of these, or a plan";
+                return Err(schema::Error::invalid("value", why).into());
+            }
         };
         let form = match self.form.unwrap_or(CardCodeForm::Grouped) {
             CardCodeForm::Grouped => {
@@ -185,6 +198,21 @@ impl CardsGenerateInput {
             name: self.name.clone().unwrap_or_default(),
             note: self.note.clone().unwrap_or_default(),
         })
+    }
+}
+
+/// A refusal of an order, naming its fields as they are asked for here.
+fn as_asked(error: schema::Error) -> schema::Error {
+    match error {
+        schema::Error::Invalid { field, why } => {
+            let field = match field.as_str() {
+                "timeAmount" => "keyMs".to_owned(),
+                "planDuration" => "planDays".to_owned(),
+                _ => field,
+            };
+            schema::Error::Invalid { field, why }
+        }
+        other => other,
     }
 }
 
@@ -217,7 +245,7 @@ impl CardMutation {
             async |actor| service::mint(ctx.app(), actor, order).await,
             async |thing| service::batch(ctx.app(), ctx.actor(), &thing.id).await,
         );
-        let (made, user_errors) = split(made.await)?;
+        let (made, user_errors) = split(made.await.map_err(as_asked))?;
         let issued = made.unwrap_or_default().into_iter();
         Ok(CardsGeneratePayload {
             issued: issued.map(|m| IssuedCard { card: m.card.into(), code: m.code }).collect(),
@@ -225,28 +253,39 @@ impl CardMutation {
         })
     }
 
-    /// Redeems a code for oneself. Of two people with one card, one wins; wrong codes are limited.
+    /// Redeems a code for oneself; a card of time for one of one's own keys. Of two people with one card, one wins;
+    /// wrong codes are limited.
     async fn card_redeem(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The code.")] input: CardRedeemInput,
     ) -> Result<CardRedeemPayload> {
+        let key = node::row_if("ApiKey", input.api_key_id.as_ref(), "apiKeyId")?;
+        let whole = key.map_or_else(|| input.code.clone(), |key| format!("{} {key}", input.code));
         let redeemed = once(
             ctx,
             "cardRedeem",
             input.client_mutation_key.as_deref(),
-            &input.code,
-            async |actor| service::redeem(ctx.app(), actor, &input.code).await,
+            &whole,
+            async |actor| service::redeem_for(ctx.app(), actor, &input.code, key).await,
             async |_| service::redeemed(ctx.app(), ctx.actor(), &input.code).await,
         );
         let (done, user_errors) = split(redeemed.await)?;
         Ok(match done {
-            None => CardRedeemPayload { card: None, amount: None, balance: None, subscription: None, user_errors },
+            None => CardRedeemPayload {
+                card: None,
+                amount: None,
+                balance: None,
+                subscription: None,
+                api_key: None,
+                user_errors,
+            },
             Some(done) => CardRedeemPayload {
                 card: Some(done.card.into()),
                 amount: Some(Decimal(done.amount)),
                 balance: Some(Decimal(done.balance)),
                 subscription: done.subscription.map(|(s, _)| s.into()),
+                api_key: done.key.map(ApiKey::from),
                 user_errors,
             },
         })

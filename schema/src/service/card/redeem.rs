@@ -14,6 +14,7 @@ use crate::model::plan::Plan;
 use crate::model::subscription::{Subscription, SubscriptionSource};
 use crate::model::user::User;
 use crate::money::Micros;
+use crate::page::Window;
 use crate::service::api_key;
 use crate::service::audit::{self, Target};
 use crate::service::plan::NOT_FOUND as NO_PLAN;
@@ -69,16 +70,21 @@ pub async fn redeem_for(app: &App, actor: &Actor, code: &str, key_id: Option<i64
     Ok(redeemed)
 }
 
-/// What redeeming a code brought the signed-in person before, with their wallet and subscription as they are now.
+/// What redeeming a code brought the signed-in person before, with their wallet, subscription and key as they are
+/// now.
 pub async fn redeemed(app: &App, actor: &Actor, code: &str) -> Result<Redeemed> {
     let user_id = actor.signed_in()?;
     let mut conn = app.db.conn().await?;
     let card = Card::by_digest(&mut conn, &digest_of(code.trim())).await?;
     let card = card.ok_or(Error::NotFound { what: "card" })?;
     let mine = RedemptionFilter { user_id: Some(user_id), card_id: Some(card.id), ..RedemptionFilter::default() };
-    if Redemption::count(&mut conn, &mine).await? == 0 {
-        return Err(Error::NotFound { what: "card" });
-    }
+    let newest = Window { limit: 1, offset: 0 };
+    let redemption = Redemption::window(&mut conn, &mine, newest).await?.pop();
+    let redemption = redemption.ok_or(Error::NotFound { what: "card" })?;
+    let key = match redemption.key_id {
+        Some(key_id) => ApiKey::find(&mut conn, key_id).await?,
+        None => None,
+    };
     let user = User::find(&mut conn, user_id).await?.ok_or(Error::NotFound { what: "user" })?;
     let subscription = match card.kind {
         CardKind::Credit | CardKind::Time => None,
@@ -87,7 +93,7 @@ pub async fn redeemed(app: &App, actor: &Actor, code: &str) -> Result<Redeemed> 
             held.subscription.zip(held.plan)
         }
     };
-    Ok(Redeemed { amount: card.value, balance: user.balance, card, subscription, key: None })
+    Ok(Redeemed { amount: card.value, balance: user.balance, card, subscription, key })
 }
 
 /// Who redeems, and for which key.
