@@ -25,13 +25,14 @@ impl From<Fault> for async_graphql::Error {
         // The list of codes on the wire is closed; finer words travel beside them.
         let code = match error.code() {
             "QUOTA_EXCEEDED" => "CONFLICT",
+            "UNAVAILABLE" if error.is_overdue() => "TIMEOUT",
             "UPSTREAM_ERROR" | "UNAVAILABLE" => "INTERNAL_SERVER_ERROR",
             code => code,
         };
         let text = match error.cause() {
             // The transport logs the text of internal errors and shows none of it.
-            Some(cause) => format!("{error}: {cause}"),
-            None => error.to_string(),
+            Some(cause) if code != "TIMEOUT" => format!("{error}: {cause}"),
+            _ => error.to_string(),
         };
         async_graphql::Error::new(text).extend_with(|_, e| {
             e.set("code", code);

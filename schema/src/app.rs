@@ -78,7 +78,12 @@ impl App {
     }
 
     /// As [`connect`](Self::connect), with a clock of the caller's.
-    pub async fn connect_at(mut config: Config, clock: Clock) -> Result<Self> {
+    pub async fn connect_at(config: Config, clock: Clock) -> Result<Self> {
+        // Whoever starts it waits for as long as it takes to read what there is.
+        crate::db::patient(Self::connected(config, clock)).await
+    }
+
+    async fn connected(mut config: Config, clock: Clock) -> Result<Self> {
         install_crypto();
         config.fill_secrets().map_err(|e| {
             Error::unavailable(format!("secrets cannot be kept in DATA_DIR ({})", config.data_dir.display()), e)
@@ -127,9 +132,9 @@ impl App {
         Ok(app)
     }
 
-    /// Runs a task that a graceful stop waits for.
+    /// Runs a task that nobody waits for but a graceful stop.
     pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        self.tasks.spawn(task);
+        self.tasks.spawn(crate::db::patient(task));
     }
 
     /// Tells every background task to end and waits for them, no longer than configured.

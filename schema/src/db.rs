@@ -6,6 +6,7 @@
 mod held;
 mod kept;
 mod migrate;
+mod pace;
 mod postgres;
 mod sqlite;
 mod statements;
@@ -20,6 +21,8 @@ use crate::error::{Error, Result};
 
 pub use held::{Held, Watcher, watched};
 pub use migrate::{down_all, migrate, pending};
+pub use pace::patient;
+pub use postgres::PgHeld;
 pub use statements::sent as statements_sent;
 pub use together::Together;
 
@@ -28,7 +31,7 @@ pub type Pg = AsyncPgConnection;
 /// A plain SQLite connection, on its own thread per statement.
 pub type Lite = SyncConnectionWrapper<diesel::SqliteConnection>;
 
-type PgPool = bb8::Pool<AsyncDieselConnectionManager<Pg>>;
+type PgPool = bb8::Pool<postgres::Manager>;
 type LitePool = bb8::Pool<AsyncDieselConnectionManager<Lite>>;
 
 /// The pool of whichever database we run on.
@@ -47,7 +50,7 @@ pub enum Db {
 /// A connection to whichever database we run on. Everything above this file is written for both.
 #[expect(clippy::large_enum_variant, reason = "lives on one task; boxing would allocate at every check-out")]
 pub enum Conn {
-    Pg(Held<PooledConnection<'static, AsyncDieselConnectionManager<Pg>>>),
+    Pg(PgHeld),
     Lite(Held<PooledConnection<'static, AsyncDieselConnectionManager<Lite>>>),
 }
 
@@ -124,7 +127,7 @@ impl Db {
     /// A connection for reading, or for one statement that is whole in itself.
     pub async fn conn(&self) -> Result<Conn> {
         match self {
-            Self::Pg(pool) => Held::of(pool.get_owned()).await.map(Conn::Pg),
+            Self::Pg(pool) => postgres::limited(pool).await.map(Conn::Pg),
             Self::Lite { readers, .. } => Held::of(readers.get_owned()).await.map(Conn::Lite),
         }
     }
@@ -134,7 +137,7 @@ impl Db {
         use diesel_async::TransactionManager;
         match self {
             Self::Pg(pool) => {
-                let mut c = Held::of(pool.get_owned()).await?;
+                let mut c = postgres::limited(pool).await?;
                 <Pg as AsyncConnection>::TransactionManager::begin_transaction(&mut *c).await?;
                 Ok(Tx(Conn::Pg(c)))
             }

@@ -113,6 +113,11 @@ impl Error {
         }
     }
 
+    /// True when a statement was stopped because it took too long.
+    pub fn is_overdue(&self) -> bool {
+        matches!(self, Self::Unavailable { why, .. } if why == TOO_LONG)
+    }
+
     /// True when the operator, not the caller, has to act.
     pub fn is_ours(&self) -> bool {
         matches!(self, Self::Internal(_) | Self::Unavailable { .. })
@@ -153,10 +158,18 @@ impl From<diesel::result::Error> for Error {
             Diesel::DatabaseError(Kind::ClosedConnection | Kind::UnableToSendCommand, info) => {
                 Self::unavailable("the database is not reachable", info.message())
             }
+            Diesel::DatabaseError(Kind::Unknown, info) if info.message().ends_with(OVERDUE) => {
+                Self::unavailable(TOO_LONG, info.message())
+            }
             other => Self::internal(other),
         }
     }
 }
+
+/// PostgreSQL's words for a statement that ran out of its time; its code does not reach this far.
+const OVERDUE: &str = "due to statement timeout";
+/// What is said to whoever waited for it.
+const TOO_LONG: &str = "the database took too long; ask for less, or try again";
 
 /// The column a unique violation speaks of, in words that name no secret value.
 fn duplicate_of(info: &dyn diesel::result::DatabaseErrorInformation) -> String {

@@ -3,6 +3,7 @@
 mod limits;
 mod logins;
 mod months;
+mod patience;
 mod settling;
 mod starts;
 

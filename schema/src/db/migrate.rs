@@ -25,11 +25,12 @@ pub async fn migrate(db: &Db) -> Result<usize> {
         Conn::Pg(mut c) => {
             c.batch_execute(&format!("SET statement_timeout = 0; SELECT pg_advisory_lock({LOCK})")).await?;
             let (mut c, done) = {
-                let mut harness = AsyncMigrationHarness::new(c.into_inner());
+                let mut harness = AsyncMigrationHarness::new(c);
                 let done = harness.run_pending_migrations(POSTGRES).map(|v| v.len()).map_err(|e| e.to_string());
                 (harness.into_inner(), done)
             };
-            c.batch_execute(&format!("SELECT pg_advisory_unlock({LOCK}); SET statement_timeout = '30s'")).await?;
+            c.batch_execute(&format!("SELECT pg_advisory_unlock({LOCK})")).await?;
+            c.limit_again().await?;
             done.map_err(Error::internal)
         }
         Conn::Lite(c) => {
@@ -42,10 +43,9 @@ pub async fn migrate(db: &Db) -> Result<usize> {
 /// Undoes every migration (for the test that proves that down mirrors up).
 pub async fn down_all(db: &Db) -> Result<usize> {
     match db.conn().await? {
-        Conn::Pg(c) => AsyncMigrationHarness::new(c.into_inner())
-            .revert_all_migrations(POSTGRES)
-            .map(|v| v.len())
-            .map_err(Error::internal),
+        Conn::Pg(c) => {
+            AsyncMigrationHarness::new(c).revert_all_migrations(POSTGRES).map(|v| v.len()).map_err(Error::internal)
+        }
         Conn::Lite(c) => AsyncMigrationHarness::new(c.into_inner())
             .revert_all_migrations(SQLITE)
             .map(|v| v.len())

@@ -1,17 +1,19 @@
-//! PostgreSQL: pooled connections, TLS when the URL asks for it, a statement time limit.
+//! PostgreSQL: pooled connections, TLS when the URL asks for it, a time limit of every statement.
 
+use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
-use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod};
+use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, PoolError, RecyclingMethod};
 use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
 use futures_util::FutureExt;
 
+use super::held::Held;
+use super::pace::{Pace, pace};
 use super::{Pg, PgPool, PoolSize, statements};
 use crate::error::{Error, Result};
 
-/// Longest any one statement may run; reports read rollups, so nothing honest comes near it.
-const SETUP: &str =
-    "SET statement_timeout = '30s'; SET idle_in_transaction_session_timeout = '60s'; SET timezone = 'UTC'";
+/// How long any one statement may run is set before its first, by [`limited`].
+const SETUP: &str = "SET idle_in_transaction_session_timeout = '60s'; SET timezone = 'UTC'";
 
 /// How long a server that does not answer yet is waited for at start-up.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -21,6 +23,69 @@ pub fn check_url(url: &str) -> Result<()> {
     let why = "DATABASE_URL is no PostgreSQL address such as postgres://user:password@host/database";
     // What the parser says may hold a piece of the password.
     url.parse::<tokio_postgres::Config>().map(drop).map_err(|_| Error::invalid("DATABASE_URL", why))
+}
+
+/// Makes connections, and knows how long a statement may run on each.
+pub struct Manager(AsyncDieselConnectionManager<Pg>);
+
+/// A connection and the limit that was last set on it.
+pub struct Limited {
+    conn: Pg,
+    limit: Option<Pace>,
+}
+
+impl bb8::ManageConnection for Manager {
+    type Connection = Limited;
+    type Error = PoolError;
+
+    async fn connect(&self) -> std::result::Result<Limited, PoolError> {
+        Ok(Limited { conn: self.0.connect().await?, limit: None })
+    }
+    async fn is_valid(&self, limited: &mut Limited) -> std::result::Result<(), PoolError> {
+        self.0.is_valid(&mut limited.conn).await
+    }
+    fn has_broken(&self, limited: &mut Limited) -> bool {
+        self.0.has_broken(&mut limited.conn)
+    }
+}
+
+/// A connection of the pool in use; dereferences to the plain one.
+pub struct PgHeld(Held<bb8::PooledConnection<'static, Manager>>);
+
+impl Deref for PgHeld {
+    type Target = Pg;
+    fn deref(&self) -> &Pg {
+        &self.0.conn
+    }
+}
+
+impl DerefMut for PgHeld {
+    fn deref_mut(&mut self) -> &mut Pg {
+        &mut self.0.conn
+    }
+}
+
+/// A connection on which a statement may run as long as the work at hand is given. The limit is set anew only where
+/// the connection last served the other kind of work.
+pub async fn limited(pool: &PgPool) -> Result<PgHeld> {
+    let mut held = PgHeld(Held::of(pool.get_owned()).await?);
+    if held.0.limit != Some(pace()) {
+        held.limit_again().await?;
+    }
+    Ok(held)
+}
+
+impl PgHeld {
+    /// Sets the limit of the work at hand, whatever was set before.
+    pub(super) async fn limit_again(&mut self) -> Result<()> {
+        let wanted = pace();
+        // Unknown until the server has said yes.
+        self.0.limit = None;
+        let limit = format!("SET statement_timeout = {}", wanted.limit().as_millis());
+        self.0.conn.batch_execute(&limit).await?;
+        self.0.limit = Some(wanted);
+        Ok(())
+    }
 }
 
 /// A pool on the server, which must answer.
@@ -33,7 +98,7 @@ pub async fn pool(url: &str, size: PoolSize) -> Result<PgPool> {
         let url = url.to_owned();
         async move { establish(&url).await.map_err(|no| diesel::ConnectionError::BadConnection(no.why)) }.boxed()
     });
-    let manager = AsyncDieselConnectionManager::<Pg>::new_with_config(url, config);
+    let manager = Manager(AsyncDieselConnectionManager::<Pg>::new_with_config(url, config));
     bb8::Pool::builder()
         .max_size(size.0)
         .connection_timeout(PATIENCE)

@@ -90,7 +90,7 @@ pub async fn start_with(app: &App, bounds: journal::Bounds) -> Result<()> {
     let stop = CancellationToken::new();
     let (noted, carried) = watch::channel(Position::default());
     let writer = carry::Writer::new(app.clone(), journal.clone(), urge.clone(), stop.clone(), noted);
-    let writer = Mutex::new(Some(tokio::spawn(writer.run())));
+    let writer = Mutex::new(Some(tokio::spawn(crate::db::patient(writer.run()))));
     renew_leases(app);
     let _ = app.books.running.set(Running { journal, urge, carried, stop, writer });
     Ok(())
