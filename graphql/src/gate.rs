@@ -13,7 +13,7 @@ use crate::live::Live;
 use crate::loader;
 use crate::progress::Progress;
 use crate::transport::bucket::Budget;
-use crate::transport::{AuthError, Credentials, Gate, OperationInfo, Outcome, Policy, Roots, note_end};
+use crate::transport::{AuthError, Credentials, Gate, OperationInfo, Outcome, Policy, Roots, Texts, note_end};
 
 /// The gate of the management plane.
 #[derive(Clone)]
@@ -40,6 +40,9 @@ impl Guest {
 /// Root fields for people who have not signed in.
 const PUBLIC: &[&str] =
     &["__typename", "publicPlans", "publicModels", "publicSettings", "signIn", "register", "refreshSession"];
+
+/// What anybody may ask in words of their own: without it no administrator could sign in to ask freely.
+const SIGNING_IN: &[&str] = &["__typename", "signIn", "refreshSession"];
 
 impl Door {
     pub fn new(app: &App) -> Self {
@@ -76,15 +79,22 @@ impl Gate for Door {
 
     fn policy(&self, guest: &Guest) -> Policy {
         let actor = &guest.actor;
+        let texts = if self.app.config.trusted.only && !actor.is_admin() {
+            Texts::Trusted { beside: SIGNING_IN }
+        } else {
+            Texts::Any
+        };
         match actor.user_id {
             None => Policy {
                 roots: Roots::Only(PUBLIC),
+                texts,
                 introspection: false,
                 bucket: format!("ip:{}", actor.ip),
                 budget: self.budget(),
             },
             Some(id) => Policy {
                 roots: Roots::All,
+                texts,
                 introspection: actor.is_admin(),
                 bucket: format!("user:{id}"),
                 budget: self.budget(),

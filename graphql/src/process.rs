@@ -44,6 +44,7 @@ fn graph(app: &App) -> Router<()> {
     let mut settings = transport::Settings {
         cost: api::cost::rules(),
         origins: app.config.public_url.iter().cloned().collect(),
+        trusted: transport::trusted::Trusted::of(app.config.trusted.documents.iter()),
         shutdown: app.stop.clone(),
         ..transport::Settings::default()
     };

@@ -11,6 +11,7 @@ pub mod code;
 pub mod cost;
 pub mod graphiql;
 pub mod limits;
+pub mod trusted;
 
 mod admit;
 mod answer;
@@ -47,6 +48,7 @@ use bucket::{Budget, CostBuckets, LocalBuckets};
 use code::Code;
 use cost::CostRules;
 use limits::Limits;
+use trusted::Trusted;
 
 /// What a caller shows to be let in.
 #[derive(Clone, Copy)]
@@ -106,11 +108,22 @@ pub enum Roots {
     Only(&'static [&'static str]),
 }
 
+/// Which documents a caller may send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Texts {
+    /// Every one.
+    Any,
+    /// Only trusted ones; and, beside them, operations of these root fields alone.
+    Trusted { beside: &'static [&'static str] },
+}
+
 /// What a caller may do before any resolver is asked.
 #[derive(Clone, Debug)]
 pub struct Policy {
     /// Which root fields.
     pub roots: Roots,
+    /// Which documents.
+    pub texts: Texts,
     /// Whether the schema may be read.
     pub introspection: bool,
     /// Whose points are spent: a user, a token, an address.
@@ -263,6 +276,8 @@ pub struct Settings {
     pub buckets: Arc<dyn CostBuckets>,
     /// Origins besides our own whose pages may open websockets (`https://host[:port]`).
     pub origins: Vec<String>,
+    /// Documents that may be asked for by their hash.
+    pub trusted: Trusted,
     /// Cancelled when the process stops: sockets are closed 1001, event streams completed.
     pub shutdown: CancellationToken,
 }
@@ -280,6 +295,7 @@ impl From<Limits> for Settings {
             cost: CostRules::default(),
             buckets: Arc::new(LocalBuckets::default()),
             origins: Vec::new(),
+            trusted: Trusted::default(),
             shutdown: CancellationToken::new(),
         }
     }
@@ -317,13 +333,15 @@ where
     let compress = SizeAbove::new(settings.limits.compress_above)
         .and(NotForContentType::const_new("text/event-stream"))
         .and(NotForContentType::const_new("multipart/mixed"));
-    let plane = Arc::new(Plane {
-        engine: Arc::new(schema),
-        gate,
-        settings,
-        catalogue,
-        documents: documents::Documents::default(),
-    });
+    let documents = documents::Documents::default();
+    for text in settings.trusted.texts() {
+        // It stays refused; the others are served.
+        if let Err(fault) = documents.get(text, &settings.limits) {
+            let start: String = text.chars().take(60).collect();
+            tracing::warn!(document = start, why = %fault.message, "a trusted document cannot be served");
+        }
+    }
+    let plane = Arc::new(Plane { engine: Arc::new(schema), gate, settings, catalogue, documents });
     Router::new()
         .route("/graphql", routing::any(plain::serve::<G>))
         .layer(CompressionLayer::new().gzip(true).compress_when(compress))

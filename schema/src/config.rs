@@ -3,6 +3,7 @@
 mod env;
 mod folder;
 mod secrets;
+mod trusted;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -13,6 +14,7 @@ use crate::secret::Secret;
 
 pub use env::Env;
 pub use folder::{can_write, private_file, private_folder, write_private};
+pub use trusted::TrustedConfig;
 
 /// Everything a process is told from outside.
 #[derive(Clone, Debug)]
@@ -35,6 +37,7 @@ pub struct Config {
     /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<Net>,
     pub console_dir: Option<PathBuf>,
+    pub trusted: TrustedConfig,
     pub otlp_endpoint: Option<String>,
     /// How long a graceful stop may take.
     pub stop_seconds: u64,
@@ -108,6 +111,13 @@ pub const VARIABLES: &[(&str, &str, &str)] = &[
     ("LOG_FORMAT", "text", "text or json"),
     ("TRUSTED_PROXIES", "127.0.0.1,::1", "addresses and networks (10.0.0.0/8) whose X-Forwarded-For is believed"),
     ("CONSOLE_DIR", "none", "folder of a built web console, served at /admin-next/"),
+    (
+        "TRUSTED_DOCUMENTS",
+        "none",
+        "GraphQL documents that may be asked for by their SHA-256: a manifest (JSON), or a folder of manifests and \
+         .graphql files",
+    ),
+    ("TRUSTED_DOCUMENTS_ONLY", "false", "true: whoever is no administrator asks GraphQL by TRUSTED_DOCUMENTS alone"),
     ("OTEL_EXPORTER_OTLP_ENDPOINT", "none", "http://… of an OpenTelemetry collector (OTLP over HTTP, JSON)"),
     ("STOP_SECONDS", "30", "longest a graceful stop waits for open calls"),
 ];
@@ -186,6 +196,7 @@ impl Config {
         if let Some(folder) = console_dir.as_ref().filter(|folder| !folder.is_dir()) {
             faults.push(format!("CONSOLE_DIR is {folder:?}, which is no folder"));
         }
+        let trusted = trusted::read(env, &mut faults);
         let stop_seconds = env.number("STOP_SECONDS", 30, 0..=86_400, &mut faults);
         let Some(listen) = listen.filter(|_| faults.is_empty()) else {
             return Err(faults);
@@ -207,6 +218,7 @@ impl Config {
             log: LogConfig { filter: env.get("LOG").unwrap_or("info").to_owned(), json },
             trusted_proxies,
             console_dir,
+            trusted,
             otlp_endpoint,
             stop_seconds,
             weak_hash: false,

@@ -18,5 +18,6 @@ mod settings;
 mod statements;
 mod strangers;
 mod trade;
+mod trusted;
 mod watching;
 mod world;

@@ -189,7 +189,8 @@ async fn of_many_who_change_tags_at_once_none_writes_over_another() {
     // A rename touches keys and the kept tags together, or neither.
     let ann = a_person(&app, "ann").await;
     let key = a_key(&app, ann, "k").await;
-    let tagged = api_key::KeyChange { tags: Some(api_key::TagChange::Replace(vec!["same".into()])), ..Default::default() };
+    let tagged =
+        api_key::KeyChange { tags: Some(api_key::TagChange::Replace(vec!["same".into()])), ..Default::default() };
     api_key::change(&app.app, &system, key.id, tagged).await.unwrap();
     assert_eq!(api_key::rename_tag(&app.app, &system, "same", "other").await.unwrap(), 1);
     let tags = api_key::tags(&app.app, &system).await.unwrap();

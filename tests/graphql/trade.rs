@@ -106,7 +106,10 @@ async fn a_card_of_time_makes_the_life_of_one_of_ones_own_keys_longer() {
     let done = ann.data(redeem, input.clone()).await;
     let after = json!({ "id": key, "expiresAt": end.plus(30 * DAY).rfc3339() });
     assert_eq!(at(&done, "cardRedeem.apiKey"), &after, "{done}");
-    assert_eq!((at(&done, "cardRedeem.amount"), at(&done, "cardRedeem.balance")), (&json!("5.000000"), &json!("5.000000")));
+    assert_eq!(
+        (at(&done, "cardRedeem.amount"), at(&done, "cardRedeem.balance")),
+        (&json!("5.000000"), &json!("5.000000"))
+    );
     assert_eq!(ann.data(redeem, input).await, done, "the same request again");
     let other = json!({ "code": both, "apiKeyId": endless, "clientMutationKey": "k" });
     assert_eq!(refused(&ann, other).await["code"], "IDEMPOTENCY_KEY_REUSED");
@@ -114,8 +117,12 @@ async fn a_card_of_time_makes_the_life_of_one_of_ones_own_keys_longer() {
     let time = code(json!({ "count": 1, "keyMs": days(1) })).await;
     let done = ann.data(redeem, json!({ "i": { "code": time, "apiKeyId": key } })).await;
     assert_eq!(at(&done, "cardRedeem.apiKey.expiresAt"), &json!(end.plus(31 * DAY).rfc3339()));
-    assert_eq!((at(&done, "cardRedeem.amount"), at(&done, "cardRedeem.balance")), (&json!("0.000000"), &json!("5.000000")));
-    let mine = ann.data("{ cardRedemptions { nodes { keyMs takenBackAt apiKey { id } card { kind } } } }", json!({})).await;
+    assert_eq!(
+        (at(&done, "cardRedeem.amount"), at(&done, "cardRedeem.balance")),
+        (&json!("0.000000"), &json!("5.000000"))
+    );
+    let mine =
+        ann.data("{ cardRedemptions { nodes { keyMs takenBackAt apiKey { id } card { kind } } } }", json!({})).await;
     let newest = json!({ "keyMs": days(1), "takenBackAt": null, "apiKey": { "id": key }, "card": { "kind": "TIME" } });
     assert_eq!(at(&mine, "cardRedemptions.nodes.0"), &newest);
     for wrong in [

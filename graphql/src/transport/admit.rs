@@ -10,7 +10,7 @@ use super::{
     bucket::Throttle,
     code::{Code, Fault, HttpFault},
     coerce, cost,
-    intake::Call,
+    intake::{Asked, Call},
 };
 
 /// Where a request came from.
@@ -74,8 +74,14 @@ pub async fn admit<G: Gate>(
     let since = Instant::now();
     let limits = plane.limits();
     let policy = plane.gate.policy(principal);
-    let (hash, document) = plane.documents.get(&call.query, limits)?;
+    let trusted = &plane.settings.trusted;
+    let text = match &call.document {
+        Asked::Text(text) => text.as_str(),
+        Asked::Hash(hash) => trusted.find(hash)?,
+    };
+    let (hash, document) = plane.documents.get(text, limits)?;
     let operation = document.operation(call.operation_name.as_deref())?;
+    trusted.admit(policy.texts, &hash, operation)?;
     road_carries(operation.kind, source)?;
     caller_may(&policy, operation)?;
     let definition = document

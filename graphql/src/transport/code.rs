@@ -34,6 +34,8 @@ pub enum Code {
     Internal,
     /// No such operation in the document, or it is not clear which.
     OperationResolution,
+    /// No trusted document has this hash.
+    PersistedQueryNotFound,
 }
 
 impl Code {
@@ -53,12 +55,13 @@ impl Code {
             Self::Timeout => "TIMEOUT",
             Self::Internal => "INTERNAL_SERVER_ERROR",
             Self::OperationResolution => "OPERATION_RESOLUTION_FAILURE",
+            Self::PersistedQueryNotFound => "PERSISTED_QUERY_NOT_FOUND",
         }
     }
 
     /// The code a resolver named, if it is one of ours.
     pub fn parse(word: &str) -> Option<Self> {
-        const ALL: [Code; 13] = [
+        const ALL: [Code; 14] = [
             Code::ParseFailed,
             Code::ValidationFailed,
             Code::BadUserInput,
@@ -72,6 +75,7 @@ impl Code {
             Code::Timeout,
             Code::Internal,
             Code::OperationResolution,
+            Code::PersistedQueryNotFound,
         ];
         ALL.into_iter().find(|code| code.as_str() == word)
     }

@@ -7,11 +7,20 @@ use serde_json::Value;
 
 use super::code::Fault;
 
+/// How a document is named.
+#[derive(Debug)]
+pub enum Asked {
+    /// By its text.
+    Text(String),
+    /// By its hash, as the caller wrote it.
+    Hash(String),
+}
+
 /// A request whose members have the right types.
 #[derive(Debug)]
 pub struct Call {
     /// The document.
-    pub query: String,
+    pub document: Asked,
     /// Which of its operations.
     pub operation_name: Option<String>,
     /// Its variables.
@@ -52,21 +61,36 @@ pub fn from_json(value: Value) -> Result<Call, Fault> {
         Some(value @ Value::Object(_)) => Variables::from_json(value),
         Some(_) => return Err(Fault::bad_request("`variables` is not an object.")),
     };
-    let query = match members.remove("query") {
-        Some(Value::String(query)) if !query.trim().is_empty() => query,
-        None | Some(Value::Null | Value::String(_)) => {
-            // The wording by which clients learn to send the text instead.
-            let hashed = extensions.is_some_and(|map| map.contains_key("persistedQuery"));
-            return Err(Fault::bad_request(if hashed { "PersistedQueryNotSupported" } else { "`query` is missing." }));
-        }
+    let id = match members.remove("documentId") {
+        None | Some(Value::Null) => None,
+        Some(Value::String(id)) => Some(id),
+        Some(_) => return Err(Fault::bad_request("`documentId` is not a string.")),
+    };
+    let document = match members.remove("query") {
+        // A text is its own hash, whatever stands beside it.
+        Some(Value::String(query)) if !query.trim().is_empty() => Asked::Text(query),
+        None | Some(Value::Null | Value::String(_)) => match (id, extensions) {
+            (Some(id), _) => Asked::Hash(id),
+            (None, Some(extensions)) if extensions.contains_key("persistedQuery") => persisted(&extensions)?,
+            _ => return Err(Fault::bad_request("`query` is missing.")),
+        },
         Some(_) => return Err(Fault::bad_request("`query` is not a string.")),
     };
     Ok(Call {
-        query,
+        document,
         // Clients that have no name to give send an empty one.
         operation_name: operation_name.filter(|name| !name.is_empty()),
         variables,
     })
+}
+
+/// The hash in `extensions.persistedQuery`, as Apollo's clients send it.
+fn persisted(extensions: &serde_json::Map<String, Value>) -> Result<Asked, Fault> {
+    let asked = &extensions["persistedQuery"];
+    match (asked.get("version").and_then(Value::as_u64), asked.get("sha256Hash").and_then(Value::as_str)) {
+        (Some(1) | None, Some(hash)) => Ok(Asked::Hash(hash.to_owned())),
+        _ => Err(Fault::bad_request("`extensions.persistedQuery` holds a `sha256Hash` of `version` 1.")),
+    }
 }
 
 /// Reads the query string of a GET.
@@ -76,7 +100,7 @@ pub fn from_uri(uri: &Uri) -> Result<Call, Fault> {
     let mut members = serde_json::Map::new();
     for (name, value) in pairs {
         let value = match name.as_str() {
-            "query" | "operationName" => Value::String(value),
+            "query" | "documentId" | "operationName" => Value::String(value),
             "variables" | "extensions" if value.is_empty() => Value::Null,
             "variables" | "extensions" => serde_json::from_str(&value)
                 .map_err(|error| Fault::bad_request(format!("`{name}` is not JSON: {error}.")))?,

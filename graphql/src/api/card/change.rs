@@ -1,9 +1,9 @@
 //! Making, redeeming, changing and removing cards.
 
 use async_graphql::{Context, Enum, ID, InputObject, MaybeUndefined, Object, SimpleObject};
-use schema::{Micros, Time};
 use schema::model::card as model;
 use schema::service::{card as service, plan as plans};
+use schema::{Micros, Time};
 
 use super::Card;
 use crate::api::api_key::ApiKey;

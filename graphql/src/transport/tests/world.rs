@@ -14,7 +14,7 @@ use async_graphql::{
 use futures_util::{Stream, StreamExt};
 use tokio_stream::wrappers::IntervalStream;
 
-use crate::transport::{AuthError, Credentials, Gate, OperationInfo, Policy, Roots, bucket::Budget};
+use crate::transport::{AuthError, Credentials, Gate, OperationInfo, Policy, Roots, Texts, bucket::Budget};
 
 pub type World = Schema<Query, Mutation, Subscriptions>;
 
@@ -62,6 +62,7 @@ impl Gate for Door {
                 Caller::Nobody => Roots::Only(&["signIn", "greeting"]),
                 _ => Roots::All,
             },
+            texts: Texts::Any,
             introspection: matches!(caller, Caller::Admin),
             bucket: format!("{caller:?}"),
             budget: self.budget,
