@@ -5,6 +5,7 @@ mod log;
 mod mail;
 mod oauth;
 mod option;
+mod pace;
 mod pages;
 mod panel;
 mod people;

@@ -122,6 +122,12 @@ pub async fn admit(app: &App, call: &Call, view: &KeyView) -> Result<Admitted, N
         ));
     }
     let bill = Bill { price, terms, from_wallet: view.pays_by_wallet() };
+    if costs(call.operation)
+        && let Some(pace) = bill.terms.pace(&view.group)
+        && let Err(denied) = admission::pace(app, view.owner.id, pace, call.at).await
+    {
+        return Err(Box::new(refused(ear, &denied, call.at)));
+    }
     let estimate = bill.estimate(view, &call.model, &guessed);
     let tokens = guessed.whole_input().saturating_add(guessed.output);
     let ask = demand(view, &call.model, estimate, tokens, call.at, bill.from_wallet && costs(call.operation));
@@ -249,6 +255,7 @@ pub fn refusal(denied: &Denied) -> Fault {
         Limit::WindowTokens => (Kind::RateLimit, format!("Rate limit of {limit} tokens in this key's window reached.")),
         Limit::WindowCost => (Kind::RateLimit, format!("Cost limit of ${dollars} in this key's window reached.")),
         Limit::RequestsPerMinute => (Kind::RateLimit, format!("Rate limit of {limit} requests a minute reached.")),
+        Limit::UserRequests => (Kind::RateLimit, format!("Your {limit} requests in this while are used up.")),
         Limit::TokensPerMinute => (Kind::RateLimit, format!("Rate limit of {limit} tokens a minute reached.")),
         Limit::DailyRequests => (Kind::RateLimit, format!("This API key's {limit} requests a day are used up.")),
         Limit::TotalTokens => (Kind::Billing, format!("This API key's {limit} tokens are used up.")),

@@ -102,6 +102,8 @@ text_enum! {
         PlanRequests = "plan_requests",
         PlanCost = "plan_cost",
         Balance = "balance",
+        /// All calls of one person, over their keys.
+        UserRequests = "user_requests",
     }
 }
 

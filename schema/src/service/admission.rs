@@ -5,6 +5,7 @@
 //! for no database.
 
 mod account;
+mod pace;
 mod prime;
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,7 @@ use crate::kv::admission::{Demand, Held, Span, Verdict};
 use crate::model::ledger::EntryKind;
 pub(crate) use account::AccountDays;
 pub use account::{Slot, accounts_spent, slots_taken, stick, stuck, take_slot, unstick};
+pub use pace::{Pace, pace};
 
 /// Why a call may not begin.
 #[derive(Clone, Debug)]

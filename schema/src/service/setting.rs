@@ -352,6 +352,15 @@ fn misshapen(name: &str, document: &serde_json::Value) -> Option<&'static str> {
             let fits = document.as_array().is_some_and(|all| all.iter().all(serde_json::Value::is_string));
             (!fits).then_some("must be a list of tags")
         }
+        names::CALLS_LIMIT_GROUPS => {
+            let pair = |v: &serde_json::Value| -> Option<bool> {
+                let [all, good] = v.as_array()?.as_slice() else { return None };
+                let (all, good) = (all.as_i64()?, good.as_i64()?);
+                Some((0..=good).contains(&all))
+            };
+            let fits = document.as_object().is_some_and(|all| all.values().all(|v| pair(v) == Some(true)));
+            (!fits).then_some("must be an object of groups and of pairs: calls, and at least as many that succeed")
+        }
         _ => panel::misshapen(name, document),
     }
 }

@@ -128,7 +128,7 @@ async fn what_cannot_be_changed_says_why_and_takes_what_it_is() {
     let c = cast().await;
     for (name, other) in [
         ("SensitiveWords", "x"),
-        ("ModelRequestRateLimitEnabled", "true"),
+        ("ModelRequestRateLimitSuccessCount", "5"),
         ("LogConsumeEnabled", "false"),
         ("GroupGroupRatio", "{\"a\":{}}"),
         ("MjNotifyEnabled", "true"),

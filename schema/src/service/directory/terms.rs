@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::clock::MINUTE;
 use crate::model::api_key::Service;
+use crate::service::admission::Pace;
 use crate::service::price::{ONE, ratio, times};
 use crate::service::setting::{Settings, names};
 
@@ -29,6 +31,9 @@ pub struct Terms {
     pub unpriced: Unpriced,
     /// Whether a key whose bound account cannot serve is sent to the shared ones.
     pub bound_fallback: bool,
+    /// How many calls a person may make in so long, where that is limited; and other numbers of groups.
+    pace: Option<Pace>,
+    paces: HashMap<String, i64>,
 }
 
 /// Terms and the settings they were read from.
@@ -52,7 +57,12 @@ impl Terms {
             let figures: HashMap<String, serde_json::Value> = settings.json(name);
             figures.into_iter().filter_map(|(k, v)| Some((k, ratio(v.as_f64()?)))).collect()
         };
+        let limited = settings.bool(names::CALLS_LIMITED);
+        let window_ms = settings.int(names::CALLS_LIMIT_MINUTES) * MINUTE;
+        let paces: HashMap<String, Vec<i64>> = settings.json(names::CALLS_LIMIT_GROUPS);
         Self {
+            pace: limited.then(|| Pace { calls: settings.int(names::CALLS_LIMIT), window_ms }),
+            paces: paces.into_iter().filter_map(|(group, limits)| Some((group, *limits.first()?))).collect(),
             groups: ratios(names::GROUP_RATIOS),
             users: ratios(names::USER_RATIOS),
             models: ratios(names::MODEL_RATIOS),
@@ -61,6 +71,12 @@ impl Terms {
             unpriced: if settings.text(names::UNPRICED_MODELS) == "free" { Unpriced::Free } else { Unpriced::Refuse },
             bound_fallback: settings.bool(names::BOUND_FALLBACK),
         }
+    }
+    /// How many calls a person may make who uses a group; nothing while that is not limited.
+    pub fn pace(&self, group: &str) -> Option<Pace> {
+        let pace = self.pace?;
+        let calls = self.paces.get(group).copied().unwrap_or(pace.calls);
+        (calls > 0).then_some(Pace { calls, ..pace })
     }
     /// The ratio of a user group.
     pub fn group(&self, group: &str) -> i64 {

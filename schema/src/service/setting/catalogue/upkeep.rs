@@ -88,4 +88,26 @@ pub(super) const ROWS: &[Definition] = &[
         "20",
         "newapi: sign-ins of one address in 20 minutes",
     ),
+    row(
+        "limit",
+        names::CALLS_LIMITED,
+        Kind::Bool,
+        "false",
+        "Whether a person's calls of models are counted over all keys",
+    ),
+    row(
+        "limit",
+        names::CALLS_LIMIT,
+        Kind::Int(0, 100_000_000),
+        "0",
+        "Calls a person may make in that time; 0: any number",
+    ),
+    row("limit", names::CALLS_LIMIT_MINUTES, Kind::Int(1, 1_440), "1", "That time, in minutes"),
+    row(
+        "limit",
+        names::CALLS_LIMIT_GROUPS,
+        Kind::Json,
+        "{}",
+        "Other numbers of calls for groups, each as a pair: {\"vip\": [200, 200]}; the second, of calls that succeed, may not be less",
+    ),
 ];

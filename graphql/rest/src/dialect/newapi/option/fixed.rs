@@ -14,7 +14,7 @@ pub struct Fixed {
 const ALWAYS: &str = "此功能始终启用";
 const MIDJOURNEY: &str = "绘图任务始终由后台轮询并按账号权限处理，没有此开关";
 const NO_WORDS: &str = "本系统不做敏感词过滤";
-const BY_KEY: &str = "请在令牌上设置速率、并发与费用上限，对所有接口同样有效";
+const BY_KEY: &str = "成功的请求不另行限次，请限制总次数，或在令牌上设置速率、并发与费用上限";
 const HEALTH: &str = "渠道出错时自动暂停，恢复后自动启用，无需设置";
 const NO_TURNSTILE: &str = "登录与注册按地址和用户名限速，没有 Turnstile 校验";
 const NO_WORKER: &str = "图片等文件由本系统直接获取";
@@ -52,12 +52,8 @@ const FIXED: &[(&str, &str, &str)] = &[
     ("CheckSensitiveOnPromptEnabled", "false", NO_WORDS),
     ("StopOnSensitiveEnabled", "false", NO_WORDS),
     ("SensitiveWords", "", NO_WORDS),
-    ("ModelRequestRateLimitEnabled", "false", BY_KEY),
-    ("ModelRequestRateLimitCount", "0", BY_KEY),
     // The page takes nothing below 1.
     ("ModelRequestRateLimitSuccessCount", "1000", BY_KEY),
-    ("ModelRequestRateLimitDurationMinutes", "1", BY_KEY),
-    ("ModelRequestRateLimitGroup", "{}", BY_KEY),
     ("StreamCacheQueueLength", "0", "流式响应逐块立即转发，没有缓存队列"),
     ("TurnstileCheckEnabled", "false", NO_TURNSTILE),
     ("TurnstileSiteKey", "", NO_TURNSTILE),
