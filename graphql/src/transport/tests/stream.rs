@@ -66,8 +66,11 @@ async fn a_subscription_comes_in_parts_where_that_is_asked_for() {
         "{text}"
     );
     assert!(parts.len() > 2, "signs of life in between: {text}");
-    // Refusals come by status; what fails later, as a part. A query is one answer.
-    refused(&open_parts(&site, "subscription { nothing }").await, 400, "GRAPHQL_VALIDATION_FAILED");
+    // What is refused before it begins is told by status; what fails later, in a part. A query is one answer.
+    refused(&open_parts(&site, "subscription {").await, 400, "GRAPHQL_PARSE_FAILED");
+    let unknown = open_parts(&site, "subscription { nothing }").await;
+    let unknown = String::from_utf8(unknown.body.to_vec()).unwrap();
+    assert!(unknown.contains("GRAPHQL_VALIDATION_FAILED") && unknown.ends_with("--graphql--\r\n"), "{unknown}");
     let denied = open_parts(&site, "subscription { denied }").await;
     let denied = String::from_utf8(denied.body.to_vec()).unwrap();
     assert!(denied.contains("{\"payload\":{\"errors\":[") && denied.contains("FORBIDDEN"), "{denied}");

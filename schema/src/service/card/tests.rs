@@ -197,9 +197,9 @@ async fn however_many_cards_have_ended_all_go_but_the_redeemed() {
     let t = TestApp::new().await;
     let (admin, bob) = (t.admin().await, t.user("bob").await);
     let made = mint(&t, &admin, order(5, DOLLAR)).await.expect("minted");
-    let twice = Mint { uses: 2, form: CodeForm::Given("TWICE".into()), ..order(1, DOLLAR) };
+    let twice = Mint { uses: 2, form: CodeForm::Given("TWICE-1".into()), ..order(1, DOLLAR) };
     let twice = mint(&t, &admin, twice).await.expect("minted").remove(0);
-    redeem(&t, &bob, "TWICE").await.expect("redeemed");
+    redeem(&t, &bob, "TWICE-1").await.expect("redeemed");
     let later = Mint { expires_at: Some(START.plus(60 * DAY)), ..order(4, DOLLAR) };
     let later = mint(&t, &admin, later).await.expect("minted");
     let off = CardChange { enabled: Some(false), ..CardChange::default() };

@@ -50,7 +50,7 @@ pub async fn telegram(app: &App, actor: &Actor, fields: &BTreeMap<String, String
     let now = app.clock.now();
     let signed: i64 = field("auth_date").parse().map_err(|_| bad())?;
     let age = now.seconds().saturating_sub(signed).saturating_mul(1000);
-    if field("id").is_empty() || age > PATIENCE || age < -PATIENCE {
+    if field("id").is_empty() || !(-PATIENCE..=PATIENCE).contains(&age) {
         return Err(bad());
     }
     // It serves once, however often it is brought.
