@@ -74,8 +74,7 @@ impl Request {
         }
         let mut joined = format!("{space}__{name}");
         if joined.len() > TOOL_NAME {
-            let mark = ring::digest::digest(&ring::digest::SHA256, joined.as_bytes());
-            let mark: String = mark.as_ref().iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+            let mark: String = schema::id::digest(&joined).chars().take(8).collect();
             joined = joined.chars().take(TOOL_NAME - 1 - mark.len()).filter(char::is_ascii).collect();
             joined = format!("{joined}_{mark}");
         }

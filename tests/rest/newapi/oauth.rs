@@ -229,6 +229,9 @@ async fn telegrams_button_lets_in_and_binds() {
     let entered = nobody.get(&path(&first)).await;
     assert_eq!(me(&inside(&app, &entered)).await["telegram_id"], json!("7"));
     says(&nobody.get(&path(&first)).await, 200, "无效的请求");
+    // Nor does the same word serve again in other letters.
+    let (fields, hash) = first.rsplit_once('=').expect("a hash");
+    says(&nobody.get(&path(&format!("{fields}={}", hash.to_uppercase()))).await, 200, "无效的请求");
 
     app.person("bob", Role::User, Micros::ZERO).await;
     let bob = sign_in(&app, "bob", PASSWORD).await;

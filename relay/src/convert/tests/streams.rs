@@ -154,6 +154,40 @@ fn every_client_hears_the_same() {
 }
 
 #[test]
+fn a_whole_answer_is_told_as_the_stream_it_would_have_been() {
+    let mut told = 0;
+    for from in SPOKEN {
+        for (case, body) in inputs(from, ".answer.json") {
+            let whole = read_answer(from, &body, &reply()).unwrap();
+            let (mut text, mut thoughts, mut calls) = (String::new(), String::new(), Vec::new());
+            for part in &whole.parts {
+                match part {
+                    Part::Text(said) => text.push_str(&said.text),
+                    Part::Refusal(said) => text.push_str(said),
+                    Part::Thinking(thought) => thoughts.push_str(&thought.text),
+                    Part::ToolUse(call) => calls.push((call.name.clone(), json::args_object(&call.args).unwrap())),
+                    _ => {}
+                }
+            }
+            for to in SPOKEN.into_iter().filter(|to| *to != Dialect::Converse) {
+                let place = format!("{from:?}/{case} to {to:?}");
+                let (out, usage) = retell(from, to, &body, reply()).unwrap();
+                check(to, &out, &place);
+                let got = heard(to, &out);
+                assert_eq!((&got.0, &got.1, &got.2), (&text, &thoughts, &calls), "{place}");
+                if whole.stop != hub::Stop::Sequence {
+                    assert_eq!(got.3, whole.stop, "{place}");
+                }
+                let usage = usage.unwrap_or_default();
+                assert_eq!((got.4.total_input(), got.4.output), (usage.total_input(), usage.output), "{place}");
+                told += 1;
+            }
+        }
+    }
+    assert!(told >= 30, "{told}");
+}
+
+#[test]
 fn a_stream_that_is_cut_never_looks_finished() {
     for from in SPOKEN {
         for (case, body) in inputs(from, end_of(from)) {

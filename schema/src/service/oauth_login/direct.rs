@@ -54,7 +54,7 @@ pub async fn telegram(app: &App, actor: &Actor, fields: &BTreeMap<String, String
         return Err(bad());
     }
     // It serves once, however often it is brought.
-    if !app.kv.put_new(&format!("telegram:{}", field("hash")), "1", 2 * PATIENCE, now).await? {
+    if !app.kv.put_new(&format!("telegram:{}", id::hex(&hash)), "1", 2 * PATIENCE, now).await? {
         return Err(bad());
     }
     let name = [field("username"), field("first_name")].into_iter().find(|name| !name.is_empty());
