@@ -1,8 +1,7 @@
 //! The life of a call, from its admission to its settlement.
 //!
-//! [`run`] reads from top to bottom: admit, then on a task of its own choose, send, and carry the answer to the
-//! client. The client's connection may end at any moment; the task does not end with it before the vendor's
-//! figures are in.
+//! [`run`] reads from top to bottom: admit, choose, send, and carry the answer to the client. The client's
+//! connection may end at any moment; the call does not end with it before the vendor's figures are in.
 
 pub mod admit;
 pub mod attached;
@@ -17,6 +16,7 @@ pub mod engine;
 pub mod explain;
 pub mod fetch;
 mod finish;
+pub mod forbidden;
 pub mod health;
 pub mod heard;
 pub mod meter;
@@ -28,6 +28,7 @@ pub mod ready;
 pub mod realtime;
 pub mod rules;
 pub mod said;
+mod served;
 pub mod session;
 pub mod socket;
 pub mod stick;
@@ -56,6 +57,7 @@ use self::meter::{End, Meter};
 use self::pins::{Held, Keeper};
 use self::place::Place;
 use self::rules::Rules;
+use self::served::Served;
 use self::tokens::{Armed, NoToken};
 use self::units::Size;
 use crate::convert::Fault;
@@ -84,7 +86,7 @@ async fn begin(
     task: Option<Handing>,
 ) -> Response<Body> {
     let rules = engine.rules.current(app);
-    let admitted = match admit::admit(app, &call, &view).await {
+    let admitted = match admit::admit(app, &rules, &call, &view).await {
         Ok(admitted) => admitted,
         Err(no) => return *no,
     };
@@ -92,25 +94,22 @@ async fn begin(
     let early = (rules.early_keep_alive && call.stream).then_some((rules.pace.keep_alive, ear.dialect));
     let meter = Meter::start(app, &call, view, admitted.bill, admitted.ticket, rules.log_every);
     attached::strip(&mut call);
-    let (answer, mut response) = oneshot::channel();
-    if task.is_some() {
-        // A vendor that has taken a task works on it whether its client waits for the id or not.
-        let (forward, forwarded) = oneshot::channel();
-        app.spawn(async move {
-            if let Ok(done) = response.await {
-                let _gone = forward.send(done);
-            }
-        });
-        response = forwarded;
-    }
+    let hands_in = task.is_some();
     let life = Life::begin(app, engine, rules, call, admitted.size, meter, task);
-    // Boxed, since a task is moved about by its size before it runs, and once more when it has ended.
-    app.spawn(Box::pin(life.run(answer)));
-    let lost = || ear.refuse(&Fault::new(Kind::Server, "The call was aborted."), None);
-    match early {
-        Some((wait, dialect)) => early::answer(app, response, wait, dialect).await.unwrap_or_else(lost),
-        None => response.await.unwrap_or_else(|_| lost()),
-    }
+    let served = Served::begin(&app.tasks, |answer| life.run(answer));
+    let answer = match early {
+        _ if hands_in => {
+            // A vendor that has taken a task works on it whether its client waits for the id or not.
+            let (forward, forwarded) = oneshot::channel();
+            app.spawn(async move {
+                let _gone = forward.send(served.await);
+            });
+            forwarded.await.unwrap_or(None)
+        }
+        Some((wait, dialect)) => early::answer(app, served, wait, dialect).await,
+        None => served.await,
+    };
+    answer.unwrap_or_else(|| ear.refuse(&Fault::new(Kind::Server, "The call was aborted."), None))
 }
 
 /// Where the answer goes.

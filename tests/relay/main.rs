@@ -7,6 +7,7 @@ mod cuts;
 mod dialects;
 mod doors;
 mod failover;
+mod forbidden;
 mod limits;
 mod logins;
 mod pairs;

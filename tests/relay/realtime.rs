@@ -102,6 +102,22 @@ async fn the_key_comes_in_a_header_or_in_a_sub_protocol() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_forbidden_word_is_not_passed_on_and_ends_nothing() {
+    let (world, _fake, ann) = one().await;
+    world.set(&[("forbidden_words", "秘密"), ("forbidden_words_checked", "true")]).await;
+    let key = format!("Bearer {}", ann.http.token.clone().expect("a key"));
+    let (mut socket, _) = open(&world, &[("authorization", key)]).await.expect("it opens");
+    until(&mut socket, "session.created").await;
+    // The fake would hang up at once.
+    let said = json!({"type": "fake.close", "code": 4001, "item": {"content": [{"type": "input_text", "text": "秘密"}]}});
+    socket.send(Message::text(said.to_string())).await.expect("sent");
+    assert_eq!(until(&mut socket, "error").await["error"]["code"], "sensitive_words_detected");
+    socket.send(Message::text(json!({"type": "response.create"}).to_string())).await.expect("sent");
+    until(&mut socket, "response.done").await;
+    socket.close(None).await.expect("closed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_vendors_goodbye_reaches_the_client() {
     let (world, _fake, ann) = one().await;
     let key = format!("Bearer {}", ann.http.token.clone().expect("a key"));

@@ -3,7 +3,8 @@
 use schema::App;
 use schema::clock::{DAY, MINUTE, Time};
 use schema::kv::admission::LEASE_MS;
-use schema::service::admission::{self, Ask, Denied, Limit, Ticket, WindowLimits};
+use schema::model::usage::batch::Settlement;
+use schema::service::admission::{self, Ask, Denied, Limit, PersonLimits, Ticket, WindowLimits};
 use schema::service::settle;
 
 use crate::{Pair, call};
@@ -44,6 +45,7 @@ async fn each_limit_is_exact_in_a_crowd_over_two_processes() {
     let user_id = pair.user("ann", 1_000_000).await;
     let now = pair.clock.now();
     let base = |key_id: i64| Ask { key_id, user_id, now, ..Ask::default() };
+    let person = |requests, served| Some(PersonLimits { length_ms: 10 * MINUTE, requests, served });
     let window = |w: WindowLimits| Some(WindowLimits { length_ms: 10 * MINUTE, ..w });
     let end = Some(now.plus(10 * MINUTE));
     let tomorrow = Some(admission::day_of(&pair.one, now).end);
@@ -86,6 +88,8 @@ async fn each_limit_is_exact_in_a_crowd_over_two_processes() {
         (Ask { total_tokens: Some(300), estimate_tokens: 7, ..base(11) }, 43, Limit::TotalTokens, None),
         (Ask { wallet: true, estimate: 9_000, ..base(12) }, 111, Limit::Balance, None),
         (Ask { plan_daily_cost: Some(500), estimate: 90, ..base(13) }, 5, Limit::PlanCost, tomorrow),
+        (Ask { person: person(Some(14), None), ..base(16) }, 14, Limit::UserRequests, end),
+        (Ask { person: person(None, Some(8)), ..base(17) }, 8, Limit::UserServed, end),
     ];
     for (ask, most, kind, resets_at) in cases {
         let tickets = crowd(&pair, &ask).await;
@@ -103,6 +107,33 @@ async fn each_limit_is_exact_in_a_crowd_over_two_processes() {
     let ask = Ask { user_id: other, plan_daily_requests: Some(6), ..base(14) };
     assert_eq!(crowd(&pair, &ask).await.len(), 6);
     assert_eq!(refused(&pair.one, &Ask { key_id: 15, ..ask }).await.0, Limit::PlanRequests);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_fails_in_one_process_is_free_in_the_other() {
+    let Some(pair) = Pair::start().await else { return };
+    let user_id = pair.user("ann", 1_000_000).await;
+    let now = pair.clock.now();
+    let person = Some(PersonLimits { length_ms: 10 * MINUTE, requests: Some(3), served: Some(1) });
+    let ask = Ask { key_id: 1, user_id, now, person, ..Ask::default() };
+    let other = Ask { key_id: 2, ..ask.clone() };
+    let first = admission::admit(&pair.one, &ask).await.expect("admitted");
+    let end = Some(now.plus(10 * MINUTE));
+    assert_eq!(refused(&pair.two, &other).await, (Limit::UserServed, 1, end), "an open call may succeed");
+    let failed = Settlement { status: 500, ..call(user_id, 1, now, 0) };
+    settle::record(&pair.one, failed, Some(first)).await.expect("durable");
+    let second = admission::admit(&pair.two, &other).await.expect("a failure is none of those that succeed");
+    settle::record(&pair.two, call(user_id, 2, now, 0), Some(second)).await.expect("durable");
+    assert_eq!(refused(&pair.one, &ask).await, (Limit::UserServed, 1, end));
+    let all = Ask { person: person.map(|p| PersonLimits { served: None, ..p }), ..ask };
+    let third = admission::admit(&pair.one, &all).await.expect("the third");
+    assert_eq!(refused(&pair.two, &all).await, (Limit::UserRequests, 3, end));
+    admission::cancel(&pair.one, third).await.expect("let go");
+    let again = admission::admit(&pair.two, &all).await.expect("what nobody could serve was not counted");
+    admission::finish(&pair.two, again).await.expect("let go");
+    let later = Ask { now: now.plus(10 * MINUTE), ..all };
+    let next = admission::admit(&pair.one, &later).await.expect("another window");
+    admission::finish(&pair.one, next).await.expect("let go");
 }
 
 #[tokio::test(flavor = "multi_thread")]

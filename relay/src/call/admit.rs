@@ -16,7 +16,9 @@ use schema::service::setting::{self, names};
 use schema::{App, Micros, Time};
 
 use super::Call;
+use super::forbidden;
 use super::queue;
+use super::rules::Rules;
 use super::units::{self, Size};
 use crate::convert::Fault;
 use crate::convert::fault::Kind;
@@ -97,10 +99,11 @@ fn say(ear: Ear, view: &KeyView, refusal: &Refusal) -> No {
 }
 
 /// Checks everything and holds the estimate back.
-pub async fn admit(app: &App, call: &Call, view: &KeyView) -> Result<Admitted, No> {
+pub async fn admit(app: &App, set: &Rules, call: &Call, view: &KeyView) -> Result<Admitted, No> {
     let ear = call.ear;
     rules(call, view).map_err(|refusal| say(ear, view, &refusal))?;
     client(app, call, view)?;
+    words(set, call)?;
     let terms = directory::terms(app);
     let models = directory::models(app);
     let known = models.find(&call.model);
@@ -122,15 +125,10 @@ pub async fn admit(app: &App, call: &Call, view: &KeyView) -> Result<Admitted, N
         ));
     }
     let bill = Bill { price, terms, from_wallet: view.pays_by_wallet() };
-    if costs(call.operation)
-        && let Some(pace) = bill.terms.pace(&view.group)
-        && let Err(denied) = admission::pace(app, view.owner.id, pace, call.at).await
-    {
-        return Err(Box::new(refused(ear, &denied, call.at)));
-    }
     let estimate = bill.estimate(view, &call.model, &guessed);
     let tokens = guessed.whole_input().saturating_add(guessed.output);
-    let ask = demand(view, &call.model, estimate, tokens, call.at, bill.from_wallet && costs(call.operation));
+    let paid = costs(call.operation).then_some(&bill);
+    let ask = demand(view, &call.model, estimate, tokens, call.at, paid);
     match queue::admit(app, ask).await {
         Ok(ticket) => Ok(Admitted { ticket, bill, size }),
         Err(denied) => Err(Box::new(refused(ear, &denied, call.at))),
@@ -142,6 +140,13 @@ fn rules(call: &Call, view: &KeyView) -> Result<(), Refusal> {
     let model = Some(call.model.as_str()).filter(|model| !model.is_empty());
     let address = call.origin.ip.parse::<IpAddr>().ok();
     view.admit(&Ask { now: call.at, service, model, address })
+}
+
+fn words(set: &Rules, call: &Call) -> Result<(), No> {
+    let forbidden = set.forbidden.as_ref().filter(|_| costs(call.operation));
+    let Some(word) = forbidden.and_then(|words| words.find(call)) else { return Ok(()) };
+    let fault = Fault::new(Kind::InvalidRequest, forbidden::sentence(word)).with_code("sensitive_words_detected");
+    Err(Box::new(call.ear.refuse(&fault, None)))
 }
 
 fn client(app: &App, call: &Call, view: &KeyView) -> Result<(), No> {
@@ -171,8 +176,15 @@ pub const fn client_word(client: Client) -> Option<&'static str> {
     }
 }
 
-/// What is asked of the counters for a call of this key.
-pub fn demand(view: &KeyView, model: &str, estimate: Micros, tokens: i64, now: Time, wallet: bool) -> admission::Ask {
+/// What is asked of the counters for a call of this key; `paid` is there for one that costs something.
+pub fn demand(
+    view: &KeyView,
+    model: &str,
+    estimate: Micros,
+    tokens: i64,
+    now: Time,
+    paid: Option<&Bill>,
+) -> admission::Ask {
     let KeyLimits {
         window_ms, window_requests, window_tokens, window_cost, concurrency, daily_cost, weekly_cost, ..
     } = view.key.limits.0;
@@ -206,7 +218,8 @@ pub fn demand(view: &KeyView, model: &str, estimate: Micros, tokens: i64, now: T
         total_cost: view.key.budget.map(|budget| budget.0),
         plan_daily_requests: view.plan.daily_requests.filter(|_| governed),
         plan_daily_cost: view.plan.daily_cost.map(|cost| cost.0).filter(|_| governed),
-        wallet,
+        wallet: paid.is_some_and(|bill| bill.from_wallet),
+        person: paid.and_then(|bill| bill.terms.person(&view.group)),
     }
 }
 
@@ -256,6 +269,7 @@ pub fn refusal(denied: &Denied) -> Fault {
         Limit::WindowCost => (Kind::RateLimit, format!("Cost limit of ${dollars} in this key's window reached.")),
         Limit::RequestsPerMinute => (Kind::RateLimit, format!("Rate limit of {limit} requests a minute reached.")),
         Limit::UserRequests => (Kind::RateLimit, format!("Your {limit} requests in this while are used up.")),
+        Limit::UserServed => (Kind::RateLimit, format!("Your {limit} successful requests in this while are used up.")),
         Limit::TokensPerMinute => (Kind::RateLimit, format!("Rate limit of {limit} tokens a minute reached.")),
         Limit::DailyRequests => (Kind::RateLimit, format!("This API key's {limit} requests a day are used up.")),
         Limit::TotalTokens => (Kind::Billing, format!("This API key's {limit} tokens are used up.")),

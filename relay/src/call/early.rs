@@ -10,8 +10,8 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::BodyExt;
 use schema::App;
-use tokio::sync::oneshot;
 
+use super::served::Served;
 use crate::ingress::answer::{self, Sender};
 use crate::ingress::refuse::spoken;
 use crate::provider::Dialect;
@@ -23,7 +23,7 @@ const REFUSAL: usize = 1 << 20;
 /// The answer when it comes in time, else a stream that has begun; `None` when there will be none.
 pub(super) async fn answer(
     app: &App,
-    mut response: oneshot::Receiver<Response<Body>>,
+    mut served: Served,
     wait: Duration,
     dialect: Dialect,
 ) -> Option<Response<Body>> {
@@ -33,13 +33,13 @@ pub(super) async fn answer(
         Dialect::Invoke | Dialect::Converse | Dialect::Audio | Dialect::Gemini | Dialect::CodeAssist
     );
     if wait.is_zero() || !speaks_events {
-        return response.await.ok();
+        return served.await;
     }
-    if let Ok(in_time) = tokio::time::timeout(wait, &mut response).await {
-        return in_time.ok();
+    if let Ok(in_time) = tokio::time::timeout(wait, &mut served).await {
+        return in_time;
     }
     let (sender, body) = answer::channel();
-    app.spawn(carry(response, sender, wait, dialect));
+    app.spawn(carry(served, sender, wait, dialect));
     let mut begun = Response::new(Body::new(body));
     let headers = begun.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
@@ -48,19 +48,19 @@ pub(super) async fn answer(
     Some(begun)
 }
 
-async fn carry(mut response: oneshot::Receiver<Response<Body>>, client: Sender, wait: Duration, dialect: Dialect) {
+async fn carry(mut served: Served, client: Sender, wait: Duration, dialect: Dialect) {
     let come = loop {
         if client.send(Ok(Bytes::from_static(b": keep-alive\n\n"))).await.is_err() {
-            // Dropping the receiver tells the call that its client has gone.
+            // Letting it go tells the call that its client has gone.
             return;
         }
         tokio::select! {
-            come = &mut response => break come,
+            come = &mut served => break come,
             () = client.closed() => return,
             () = tokio::time::sleep(wait) => {}
         }
     };
-    let Ok(come) = come else { return };
+    let Some(come) = come else { return };
     let (head, mut body) = come.into_parts();
     if head.status != StatusCode::OK {
         let body = axum::body::to_bytes(body, REFUSAL).await.unwrap_or_default();

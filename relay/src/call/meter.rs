@@ -154,7 +154,7 @@ impl Meter {
         let model = self.sheet.as_ref().map_or("", |sheet| sheet.model.as_str());
         let estimate = self.bill.estimate(view, model, &guessed);
         let tokens = guessed.whole_input().saturating_add(guessed.output);
-        demand(view, model, estimate, tokens, self.app.clock.now(), self.bill.from_wallet)
+        demand(view, model, estimate, tokens, self.app.clock.now(), Some(&self.bill))
     }
 
     /// Holds the next part back; the error is for the caller.

@@ -16,7 +16,7 @@ use super::meter::{End, Meter};
 use super::socket::{self, Dialled, Session, Step, Wish};
 use super::tokens::{self, Armed};
 use super::units;
-use super::{Call, Life, Place, admit};
+use super::{Call, Life, Place, admit, forbidden};
 use crate::provider::blame::{self, Blame};
 use crate::provider::probe::message;
 use crate::provider::{Ask, Dialect, Failure, Operation, Payload, Refusal, provider};
@@ -28,7 +28,7 @@ const REFUSAL: usize = 1 << 20;
 /// Opens a session between a client that asks for one and an account that serves it.
 pub async fn run(app: &App, engine: &Arc<Engine>, call: Call, view: Arc<KeyView>, wish: Wish) -> Response<Body> {
     let rules = engine.rules.current(app);
-    let admitted = match admit::admit(app, &call, &view).await {
+    let admitted = match admit::admit(app, &rules, &call, &view).await {
         Ok(admitted) => admitted,
         Err(no) => return *no,
     };
@@ -165,7 +165,7 @@ impl Life {
         let Some(client) = wish.open().await else {
             return self.settle(End { status: 499, error: "client_gone", ..End::default() });
         };
-        let mut session = Session::new(client, vendor);
+        let mut session = Session::new(client, vendor, self.rules.forbidden.clone());
         let mut responses = 0;
         loop {
             let step = tokio::select! {
@@ -178,6 +178,9 @@ impl Life {
             match step {
                 Step::Nothing => {}
                 Step::Over => break,
+                Step::Forbidden(word) => {
+                    session.tell(error_event("sensitive_words_detected", &forbidden::sentence(&word))).await
+                }
                 Step::Used(usage) => {
                     responses += 1;
                     let (units, _) = units::count(Operation::Realtime, &self.size, Some(usage), b"");

@@ -10,6 +10,7 @@ use schema::service::setting::{Settings, names};
 
 use super::attempt::Patience;
 use super::fetch::Fetcher;
+use super::forbidden::Words;
 use super::pump::Pace;
 use super::turn;
 use crate::convert::Limits;
@@ -49,6 +50,8 @@ pub struct Rules {
     pub log_every: u64,
     /// Whether prompts and answers are stored.
     pub record: bool,
+    /// What no prompt may hold, where prompts are looked at.
+    pub forbidden: Option<Arc<Words>>,
     /// How sessions stay with their account, where they must.
     pub binding: Option<Binding>,
     /// How messages of people take turns at an account, where they do.
@@ -76,6 +79,11 @@ impl Rules {
             limits: Limits { default_max_output: number(names::DEFAULT_MAX_OUTPUT).max(1) },
             log_every: number(names::LOG_CALLS_EVERY),
             record: of.bool("record_content"),
+            forbidden: of
+                .bool(names::FORBIDDEN_WORDS_CHECKED)
+                .then(|| Words::read(of.text(names::FORBIDDEN_WORDS)))
+                .flatten()
+                .map(Arc::new),
             binding: of.bool(names::SESSION_BINDING).then(|| Binding {
                 life: of.int(names::SESSION_BINDING_DAYS).saturating_mul(DAY),
                 message: of.text(names::SESSION_BINDING_MESSAGE).to_owned(),

@@ -2,6 +2,7 @@
 //!
 //! Frames go on as they are. What is looked at is the end of each response, which carries its usage.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -16,6 +17,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
+use super::forbidden::Words;
 use crate::convert::usage::{Form, Usage, Watch};
 use crate::ingress::key::SUBPROTOCOL;
 use crate::upstream::{Broken, Io, Upgrade, Upstreams};
@@ -144,6 +146,8 @@ pub async fn dial(upstreams: &Upstreams, proxy: Option<&str>, mut request: Reque
 pub enum Step {
     /// A response has ended, with this usage.
     Used(Usage),
+    /// The client said a forbidden word, which was not passed on.
+    Forbidden(String),
     /// Nothing of interest.
     Nothing,
     /// It is over.
@@ -154,12 +158,13 @@ pub enum Step {
 pub struct Session {
     client: Socket,
     vendor: Socket,
+    forbidden: Option<Arc<Words>>,
 }
 
 impl Session {
-    /// A session between these two.
-    pub fn new(client: Socket, vendor: Socket) -> Self {
-        Self { client, vendor }
+    /// A session between these two, in which the client may not say some words.
+    pub fn new(client: Socket, vendor: Socket, forbidden: Option<Arc<Words>>) -> Self {
+        Self { client, vendor, forbidden }
     }
 
     /// Carries the next message.
@@ -189,6 +194,12 @@ impl Session {
         if matches!(message, Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) {
             return Step::Nothing;
         }
+        if from_client
+            && let Message::Text(text) = &message
+            && let Some(word) = self.forbidden.as_ref().and_then(|words| words.within(text.as_bytes()))
+        {
+            return Step::Forbidden(word.to_owned());
+        }
         let used = if from_client { None } else { used(&message) };
         let to = if from_client { &mut self.vendor } else { &mut self.client };
         // A side that takes nothing for that long holds the other up no more.
@@ -198,9 +209,14 @@ impl Session {
         used.map_or(Step::Nothing, Step::Used)
     }
 
+    /// Tells the client something of our own.
+    pub async fn tell(&mut self, event: String) {
+        let _gone = timeout(GOODBYE, self.client.send(Message::Text(event.into()))).await;
+    }
+
     /// Tells the client why its session ends, and ends it.
     pub async fn refuse(&mut self, event: String, why: &'static str) {
-        let _gone = timeout(GOODBYE, self.client.send(Message::Text(event.into()))).await;
+        self.tell(event).await;
         self.close(CloseCode::Policy, why).await;
     }
 

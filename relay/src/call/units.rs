@@ -94,15 +94,19 @@ fn of_json(call: &Call, body: &Body) -> Size {
     size
 }
 
+/// A text in the form that a call sent.
+pub fn field<'a>(call: &Call, form: &'a [u8], name: &str) -> Option<&'a str> {
+    let kind = call.headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
+    multipart::text(form, multipart::boundary(kind)?, name)
+}
+
 fn of_form(call: &Call, bytes: &Bytes) -> Size {
-    let kind = call.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).and_then(multipart::boundary);
-    let text = |field: &str| kind.and_then(|boundary| multipart::text(bytes, boundary, field));
-    let prompt = text("prompt").map_or(0, text_tokens);
+    let prompt = field(call, bytes, "prompt").map_or(0, text_tokens);
     match call.operation {
         Operation::Transcribe | Operation::Translate => Size { input: prompt, sound: bytes.len(), ..Size::default() },
         _ => Size {
             input: prompt,
-            pictures: text("n").and_then(|n| n.trim().parse().ok()).unwrap_or(1).clamp(1, 100),
+            pictures: field(call, bytes, "n").and_then(|n| n.trim().parse().ok()).unwrap_or(1).clamp(1, 100),
             ..Size::default()
         },
     }

@@ -37,6 +37,15 @@ pub struct WindowLimits {
     pub cost: Option<i64>,
 }
 
+/// Limits of one person's calls, over all of their keys, within a window that begins as a key's does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PersonLimits {
+    pub length_ms: i64,
+    pub requests: Option<i64>,
+    /// Calls that succeed. An open call may, so it counts until it has failed.
+    pub served: Option<i64>,
+}
+
 /// What one call wants, and what its key, owner and plan allow. `None` is "no such limit"; money is in
 /// micro-dollars.
 #[derive(Clone, Debug, Default)]
@@ -67,12 +76,13 @@ pub struct Ask {
     pub plan_daily_cost: Option<i64>,
     /// True when the owner's wallet pays.
     pub wallet: bool,
+    pub person: Option<PersonLimits>,
 }
 
 impl Ask {
     /// True when something of the owner's has to be looked at.
     pub fn concerns_user(&self) -> bool {
-        self.wallet || self.plan_daily_requests.is_some() || self.plan_daily_cost.is_some()
+        self.wallet || self.plan_daily_requests.is_some() || self.plan_daily_cost.is_some() || self.person.is_some()
     }
 }
 
@@ -104,6 +114,8 @@ text_enum! {
         Balance = "balance",
         /// All calls of one person, over their keys.
         UserRequests = "user_requests",
+        /// Those of them that succeed.
+        UserServed = "user_served",
     }
 }
 
@@ -132,6 +144,8 @@ pub struct Held {
     pub window: Time,
     pub minute: Time,
     pub day: Time,
+    /// The person's window; zero where none is kept.
+    pub person: Time,
     /// True when something is held of the owner's too.
     pub of_user: bool,
 }
@@ -148,6 +162,8 @@ pub struct Spend {
     pub from_wallet: bool,
     /// True when the call counts in the key's week.
     pub weekly: bool,
+    /// True when the call succeeded.
+    pub served: bool,
 }
 
 /// The outcome of one ask.

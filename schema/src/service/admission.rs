@@ -5,7 +5,6 @@
 //! for no database.
 
 mod account;
-mod pace;
 mod prime;
 #[cfg(test)]
 mod tests;
@@ -20,12 +19,11 @@ use crate::App;
 use crate::bus::Event;
 use crate::clock::{DAY, HOUR, Time};
 use crate::error::{Error, Result};
-pub use crate::kv::admission::{Ask, KeyBooks, Limit, Refusal, WindowLimits};
+pub use crate::kv::admission::{Ask, KeyBooks, Limit, PersonLimits, Refusal, WindowLimits};
 use crate::kv::admission::{Demand, Held, Span, Verdict};
 use crate::model::ledger::EntryKind;
 pub(crate) use account::AccountDays;
 pub use account::{Slot, accounts_spent, slots_taken, stick, stuck, take_slot, unstick};
-pub use pace::{Pace, pace};
 
 /// Why a call may not begin.
 #[derive(Clone, Debug)]

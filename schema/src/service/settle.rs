@@ -289,6 +289,7 @@ fn clean(app: &App, mut call: Settlement) -> (Settlement, Spend) {
         tokens: call.counts.tokens(),
         from_wallet: call.from_wallet,
         weekly: weekly(&call),
+        served: call.status < 400,
     };
     (call, spend)
 }

@@ -3,6 +3,7 @@
 use harness::at;
 use harness::fake_upstream::{FakeUpstream, Vendor};
 use schema::Micros;
+use schema::service::setting::names;
 use serde_json::{Map, Value, json};
 
 use super::{Cast, cast, deployed, refused, told};
@@ -124,11 +125,26 @@ async fn tables_that_make_no_sense_change_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn sensitive_words_are_settings_of_everybodys() {
+    let c = cast().await;
+    for (name, value, setting) in [
+        ("SensitiveWords", "秘密\nnext line", names::FORBIDDEN_WORDS),
+        ("CheckSensitiveEnabled", "true", names::FORBIDDEN_WORDS_CHECKED),
+        ("ModelRequestRateLimitSuccessCount", "7", names::CALLS_SERVED_LIMIT),
+    ] {
+        told(&put(&c, name, value).await);
+        assert_eq!(option(&c, name).await, value);
+        assert_eq!(schema::service::setting::current(&c.app.app).text(setting), value, "{name}");
+    }
+    refused(&put(&c, "CheckSensitiveEnabled", "perhaps").await, 200, "a switch");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_changed_says_why_and_takes_what_it_is() {
     let c = cast().await;
     for (name, other) in [
-        ("SensitiveWords", "x"),
-        ("ModelRequestRateLimitSuccessCount", "5"),
+        ("CheckSensitiveOnPromptEnabled", "false"),
+        ("StopOnSensitiveEnabled", "true"),
         ("LogConsumeEnabled", "false"),
         ("GroupGroupRatio", "{\"a\":{}}"),
         ("MjNotifyEnabled", "true"),

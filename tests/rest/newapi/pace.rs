@@ -1,6 +1,6 @@
 //! How many calls a person may make in a while, as the page of settings says.
 
-use harness::fake_upstream::{FakeUpstream, Vendor};
+use harness::fake_upstream::{FakeUpstream, Step, Vendor};
 use harness::{Client, PASSWORD, TestApp, at};
 use schema::{Micros, Role, Time};
 use serde_json::{Value, json};
@@ -20,7 +20,7 @@ async fn a_person_calls_so_often_in_a_while_whatever_the_key() {
         "models": "gpt-4o", "group": "default,vip" });
     told(&root.post("/api/channel", form).await);
     let mut keys = Vec::new();
-    for name in ["ann", "bob"] {
+    for name in ["ann", "bob", "cy"] {
         app.person(name, Role::User, Micros(50_000_000)).await;
         let own = sign_in(&app, name, PASSWORD).await;
         for n in 0..2 {
@@ -34,7 +34,7 @@ async fn a_person_calls_so_often_in_a_while_whatever_the_key() {
         key.post("/v1/chat/completions", body).await
     };
     let serves = async |key: &Client| assert_eq!(call(key).await.status, 200);
-    let [first, second, other, _] = &keys[..] else { panic!("four keys") };
+    let [first, second, other, _, lucky, _] = &keys[..] else { panic!("six keys") };
     for (key, value) in [("ModelRequestRateLimitCount", "2"), ("ModelRequestRateLimitDurationMinutes", "3")] {
         told(&put(&root, key, value).await);
     }
@@ -52,6 +52,13 @@ async fn a_person_calls_so_often_in_a_while_whatever_the_key() {
     }
     assert_eq!(upstream.requests().len(), sent, "nothing is sent");
     serves(other).await;
+    // Those that succeed have a limit of their own.
+    told(&put(&root, "ModelRequestRateLimitSuccessCount", "1").await);
+    upstream.script([Step::refuse(400)]);
+    assert_eq!(call(lucky).await.status, 400);
+    serves(lucky).await;
+    let no = call(lucky).await;
+    assert_eq!((no.status.as_u16(), at(&no.json(), "error.code")), (429, &json!("user_served")), "{}", no.text);
     let listed = first.get("/v1/models").await;
     assert_eq!(listed.status, 200, "what costs nothing is not counted: {}", listed.text);
     // Redis keeps time of its own.
@@ -62,7 +69,7 @@ async fn a_person_calls_so_often_in_a_while_whatever_the_key() {
     // A group may have another limit, or none.
     told(&put(&root, "ModelRequestRateLimitGroup", "{\"default\":[4,4]}").await);
     serves(other).await;
-    for bad in ["[]", "{\"vip\":2}", "{\"vip\":[5,2]}", "{\"vip\":[-1,5]}"] {
+    for bad in ["[]", "{\"vip\":2}", "{\"vip\":[5,0]}", "{\"vip\":[-1,5]}"] {
         refused(&put(&root, "ModelRequestRateLimitGroup", bad).await, 200, bad);
     }
     refused(&put(&root, "ModelRequestRateLimitCount", "-1").await, 200, "less than none");

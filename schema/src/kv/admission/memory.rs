@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{Carried, CarriedKey, Demand, Held, KeyBooks, Limit, Refusal, Span, Spend, UserBooks, Verdict};
+use super::{Carried, CarriedKey, Demand, Held, KeyBooks, Limit, PersonLimits, Refusal, Span, Spend, UserBooks, Verdict};
 use crate::clock::{MINUTE, Time};
 
 const SHARDS: usize = 64;
@@ -80,7 +80,17 @@ struct User {
     unwritten: i64,
     unwritten_requests: i64,
     day: Sum,
+    calls: Calls,
     used_at: Time,
+}
+
+/// A person's calls within a window.
+#[derive(Clone, Copy, Default)]
+struct Calls {
+    start: Time,
+    end: Time,
+    requests: i64,
+    served: i64,
 }
 
 #[derive(Default)]
@@ -130,7 +140,7 @@ impl Entry for User {
             || self.unpaid != 0
             || self.unwritten != 0
             || self.unwritten_requests != 0;
-        !owed && now.0 - self.used_at.0 > IDLE_MS
+        !owed && now.0 - self.used_at.0 > IDLE_MS && now >= self.calls.end
     }
 }
 
@@ -172,6 +182,25 @@ impl Window {
         let empty = self.requests == 0 && self.tokens == 0 && self.cost == 0;
         if empty || now >= self.start.plus(length) {
             *self = Self { start: now, ..Self::default() };
+        }
+    }
+}
+
+impl Calls {
+    fn refuses(&mut self, limits: PersonLimits, now: Time) -> Option<Refusal> {
+        if self.requests == 0 || now >= self.end {
+            *self = Self { start: now, ..Self::default() };
+        }
+        // A changed length holds for the window that runs.
+        self.end = self.start.plus(limits.length_ms);
+        let end = Some(self.end);
+        full(Limit::UserRequests, limits.requests, self.requests, end)
+            .or_else(|| full(Limit::UserServed, limits.served, self.served, end))
+    }
+    fn let_go(&mut self, held: &Held, uncount: bool, served: bool) {
+        if held.person.0 != 0 && held.person == self.start {
+            self.requests -= i64::from(uncount);
+            self.served -= i64::from(!served);
         }
     }
 }
@@ -232,7 +261,7 @@ impl Key {
 }
 
 impl User {
-    fn refuses(&self, demand: &Demand<'_>) -> Option<Refusal> {
+    fn refuses(&mut self, demand: &Demand<'_>) -> Option<Refusal> {
         let ask = demand.ask;
         let end = Some(demand.day.end);
         full(Limit::PlanRequests, ask.plan_daily_requests, self.day.requests, end)
@@ -241,6 +270,7 @@ impl User {
                 let free = self.balance - self.reserved - self.unpaid;
                 if ask.wallet && ask.estimate > free { refuse(Limit::Balance, ask.estimate, free, None) } else { None }
             })
+            .or_else(|| self.calls.refuses(ask.person?, ask.now))
     }
 }
 
@@ -251,6 +281,7 @@ impl Memory {
         let key = keys.entry(ask.key_id, ask.now);
         key.used_at = ask.now;
         let known = key.knows(demand);
+        let mut person = Time(0);
         if !ask.concerns_user() {
             if !known {
                 return Verdict::Unknown { key: true, user: false };
@@ -272,6 +303,11 @@ impl Memory {
             user.open += 1;
             user.reserved += ask.estimate;
             user.day.requests += 1;
+            if ask.person.is_some() {
+                user.calls.requests += 1;
+                user.calls.served += 1;
+                person = user.calls.start;
+            }
         }
         key.open += 1;
         key.reserved += ask.estimate;
@@ -288,6 +324,7 @@ impl Memory {
             window: if ask.window.is_some() { key.window.start } else { Time(0) },
             minute: key.minute.start,
             day: demand.day.start,
+            person,
             of_user: ask.concerns_user(),
         })
     }
@@ -330,7 +367,7 @@ impl Memory {
         user.unwritten_requests += 1;
         user.primed &= user.day.add(spend.at, spend.cost);
         match held.filter(|h| h.of_user) {
-            Some(held) => user.let_go(held, false),
+            Some(held) => user.let_go(held, false, spend.served),
             // Calls that asked nothing of the owner were not counted when they began.
             None if user.day.span.holds(spend.at) => user.day.requests += 1,
             None => {}
@@ -344,7 +381,7 @@ impl Memory {
         if held.of_user
             && let Some(user) = self.0.users.shard(held.user_id).entries.get_mut(&held.user_id)
         {
-            user.let_go(held, uncount);
+            user.let_go(held, uncount, false);
         }
     }
 
@@ -488,9 +525,10 @@ impl Key {
 }
 
 impl User {
-    fn let_go(&mut self, held: &Held, uncount: bool) {
+    fn let_go(&mut self, held: &Held, uncount: bool, served: bool) {
         self.open -= 1;
         self.reserved -= held.estimate;
+        self.calls.let_go(held, uncount, served);
         if uncount && self.day.span.start == held.day {
             self.day.requests -= 1;
         }

@@ -20,7 +20,7 @@ use crate::kv::redis::{Redis as Store, away};
 /// How long the numbers of an idle key or user are kept.
 const KEEP_MS: i64 = 900_000;
 /// Limits in the order in which the script names them, from 1.
-const LIMITS: [Limit; 14] = [
+const LIMITS: [Limit; 16] = [
     Limit::Concurrency,
     Limit::WindowRequests,
     Limit::WindowTokens,
@@ -35,6 +35,8 @@ const LIMITS: [Limit; 14] = [
     Limit::PlanRequests,
     Limit::PlanCost,
     Limit::Balance,
+    Limit::UserRequests,
+    Limit::UserServed,
 ];
 
 #[derive(Clone)]
@@ -68,6 +70,10 @@ impl Redis {
     fn user(&self, id: i64) -> String {
         self.store.key(&format!("adm:u:{id}"))
     }
+    /// A person's calls within a window; apart from the other numbers, since it lives as long as its window.
+    fn person(&self, id: i64) -> String {
+        self.store.key(&format!("adm:p:{id}"))
+    }
     fn slots(&self, id: i64) -> String {
         self.store.key(&format!("adm:a:{id}"))
     }
@@ -84,6 +90,7 @@ impl Redis {
         let none = |limit: Option<i64>| limit.unwrap_or(-1);
         let window = ask.window.unwrap_or_default();
         let week = demand.week.unwrap_or_default();
+        let person = ask.person.unwrap_or_default();
         let numbers = [
             ask.now.0,
             ask.estimate,
@@ -110,9 +117,12 @@ impl Redis {
             i64::from(ask.wallet),
             none(ask.daily_requests),
             none(ask.total_tokens),
+            if ask.person.is_some() { person.length_ms } else { -1 },
+            none(person.requests),
+            none(person.served),
         ];
         let mut call = script::ADMIT.prepare_invoke();
-        call.key(&key).key(&key_held).key(&user).key(&user_held).arg(&member);
+        call.key(&key).key(&key_held).key(&user).key(&user_held).key(self.person(ask.user_id)).arg(&member);
         for n in numbers {
             call.arg(n);
         }
@@ -133,6 +143,7 @@ impl Redis {
                     window: Time(a),
                     minute: Time(b),
                     day: demand.day.start,
+                    person: Time(c),
                     of_user: ask.concerns_user(),
                 }))
             }
@@ -170,9 +181,12 @@ impl Redis {
             paid.tokens,
             i64::from(paid.from_wallet),
             i64::from(paid.weekly),
+            told.person.0,
+            i64::from(paid.served),
         ];
         let mut call = script::SPEND.prepare_invoke();
-        call.key(&key).key(format!("{key}:t")).key(&user).key(format!("{user}:t")).arg(&member);
+        call.key(&key).key(format!("{key}:t")).key(&user).key(format!("{user}:t"));
+        call.key(self.person(user_id)).arg(&member);
         for n in numbers {
             call.arg(n);
         }

@@ -104,6 +104,13 @@ async fn every_limit(t: &App, ann: i64, first_key: i64) {
         (Ask { total_tokens: Some(300), estimate_tokens: 7, ..base(12) }, 43, Limit::TotalTokens, None),
         (Ask { total_cost: Some(1000), estimate: 10, ..base(9) }, 100, Limit::TotalCost, None),
         (Ask { wallet: true, estimate: 9_000, ..base(10) }, 111, Limit::Balance, None),
+        (
+            Ask { person: person(Some(14), None), ..base(13) },
+            14,
+            Limit::UserRequests,
+            Some(now.plus(10 * MINUTE)),
+        ),
+        (Ask { person: person(None, Some(8)), ..base(14) }, 8, Limit::UserServed, Some(now.plus(10 * MINUTE))),
     ];
     for (ask, most, kind, resets_at) in cases {
         let tickets = crowd(t, &ask).await;
@@ -117,6 +124,46 @@ async fn every_limit(t: &App, ann: i64, first_key: i64) {
         finish(t, again).await.expect("let go");
         assert_eq!(open_calls(t, ask.key_id).await.expect("a count"), 0, "{kind}");
     }
+}
+
+fn person(requests: Option<i64>, served: Option<i64>) -> Option<PersonLimits> {
+    Some(PersonLimits { length_ms: 10 * MINUTE, requests, served })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_is_counted_over_all_keys() {
+    let (t, ann, key) = ground().await;
+    let t = &*t;
+    let one = Ask { person: person(Some(4), Some(1)), ..ask(t, ann, key) };
+    let other = Ask { key_id: key + 1, ..one.clone() };
+    let end = Some(one.now.plus(10 * MINUTE));
+    let over = async |ask: &Ask, ticket, status| {
+        let call = Settlement { status, ..a_call(ann, ask.key_id, ask.now, 0) };
+        settle::record(t, call, Some(ticket)).await.expect("durable");
+    };
+    let first = admit(t, &one).await.expect("admitted");
+    assert_eq!(refusal(admit(t, &other).await), (Limit::UserServed, 1, 1, end), "an open call may succeed");
+    over(&one, first, 500).await;
+    let second = admit(t, &other).await.expect("a failure is none of those that succeed");
+    over(&other, second, 200).await;
+    assert_eq!(refusal(admit(t, &one).await), (Limit::UserServed, 1, 1, end));
+    // Refused calls were not counted, and one that nobody could serve is not either.
+    let all = Ask { person: person(Some(3), None), ..one.clone() };
+    cancel(t, admit(t, &all).await.expect("the third")).await.expect("let go");
+    let third = admit(t, &all).await.expect("the third again");
+    assert_eq!(refusal(admit(t, &all).await), (Limit::UserRequests, 3, 3, end));
+    // What another limit refuses is not counted.
+    let poor = Ask { person: person(Some(4), None), concurrency: Some(1), ..all.clone() };
+    assert_eq!(refusal(admit(t, &poor).await).0, Limit::Concurrency);
+    drop(admit(t, &Ask { concurrency: None, ..poor.clone() }).await.expect("the fourth"));
+    assert_eq!(refusal(admit(t, &Ask { concurrency: None, ..poor }).await).0, Limit::UserRequests);
+    let later = Ask { now: one.now.plus(10 * MINUTE), ..all };
+    drop(admit(t, &later).await.expect("another window"));
+    // It was of the old window.
+    over(&one, third, 500).await;
+    let twice = Ask { person: person(Some(2), Some(1)), ..later };
+    drop(admit(t, &twice).await.expect("the second of the new window"));
+    assert_eq!(refusal(admit(t, &twice).await).0, Limit::UserRequests);
 }
 
 #[tokio::test(flavor = "multi_thread")]

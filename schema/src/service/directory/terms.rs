@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::clock::MINUTE;
 use crate::model::api_key::Service;
-use crate::service::admission::Pace;
+use crate::service::admission::PersonLimits;
 use crate::service::price::{ONE, ratio, times};
 use crate::service::setting::{Settings, names};
 
@@ -32,8 +32,8 @@ pub struct Terms {
     /// Whether a key whose bound account cannot serve is sent to the shared ones.
     pub bound_fallback: bool,
     /// How many calls a person may make in so long, where that is limited; and other numbers of groups.
-    pace: Option<Pace>,
-    paces: HashMap<String, i64>,
+    person: Option<PersonLimits>,
+    persons: HashMap<String, (i64, i64)>,
 }
 
 /// Terms and the settings they were read from.
@@ -50,6 +50,11 @@ impl Kept {
     }
 }
 
+/// Zero is no limit.
+fn limit(n: i64) -> Option<i64> {
+    (n > 0).then_some(n)
+}
+
 impl Terms {
     /// Out of the settings.
     pub fn read(settings: &Settings) -> Self {
@@ -58,11 +63,14 @@ impl Terms {
             figures.into_iter().filter_map(|(k, v)| Some((k, ratio(v.as_f64()?)))).collect()
         };
         let limited = settings.bool(names::CALLS_LIMITED);
-        let window_ms = settings.int(names::CALLS_LIMIT_MINUTES) * MINUTE;
-        let paces: HashMap<String, Vec<i64>> = settings.json(names::CALLS_LIMIT_GROUPS);
+        let person = PersonLimits {
+            length_ms: settings.int(names::CALLS_LIMIT_MINUTES) * MINUTE,
+            requests: limit(settings.int(names::CALLS_LIMIT)),
+            served: limit(settings.int(names::CALLS_SERVED_LIMIT)),
+        };
         Self {
-            pace: limited.then(|| Pace { calls: settings.int(names::CALLS_LIMIT), window_ms }),
-            paces: paces.into_iter().filter_map(|(group, limits)| Some((group, *limits.first()?))).collect(),
+            person: limited.then_some(person),
+            persons: settings.json(names::CALLS_LIMIT_GROUPS),
             groups: ratios(names::GROUP_RATIOS),
             users: ratios(names::USER_RATIOS),
             models: ratios(names::MODEL_RATIOS),
@@ -73,10 +81,15 @@ impl Terms {
         }
     }
     /// How many calls a person may make who uses a group; nothing while that is not limited.
-    pub fn pace(&self, group: &str) -> Option<Pace> {
-        let pace = self.pace?;
-        let calls = self.paces.get(group).copied().unwrap_or(pace.calls);
-        (calls > 0).then_some(Pace { calls, ..pace })
+    pub fn person(&self, group: &str) -> Option<PersonLimits> {
+        let common = self.person?;
+        let limits = match self.persons.get(group) {
+            Some((requests, served)) => {
+                PersonLimits { requests: limit(*requests), served: limit(*served), ..common }
+            }
+            None => common,
+        };
+        (limits.requests.is_some() || limits.served.is_some()).then_some(limits)
     }
     /// The ratio of a user group.
     pub fn group(&self, group: &str) -> i64 {

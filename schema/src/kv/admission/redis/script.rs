@@ -2,7 +2,8 @@
 //! cost, requests, week's cost and tokens, `ws wr wt wc` window (start, requests, tokens, cost),
 //! `ms mr mt` minute, `ds de dc dr` day (start, end, cost, requests), `ks ke kc` week, `tc tt` total cost
 //! and tokens. Of a user: `b q` balance and its seq, `rs`, `up` unpaid,
-//! `uw`/`un` unwritten cost and requests, `ds de dc dr` day (start, end, cost, requests).
+//! `uw`/`un` unwritten cost and requests, `ds de dc dr` day (start, end, cost, requests). Of a person's calls within
+//! a window: `s` start, `n` requests, `g` those that succeeded or still may.
 
 use std::sync::LazyLock;
 
@@ -22,8 +23,8 @@ local function reap(hash, set, now)
 end
 ";
 
-/// KEYS key, key's held, user, user's held. ARGV member, then numbers; -1 is no limit.
-/// Answers {0, window, minute}, {1, limit's number, limit, current, resets at} or {2, key unknown, user unknown}.
+/// KEYS key, key's held, user, user's held, person. ARGV member, then numbers; -1 is no limit.
+/// Answers {0, window, minute, person's window}, {1, limit's number, limit, current, resets at} or {2, key unknown, user unknown}.
 const ADMIT_TEXT: &str = r"
 local key, key_held, user, user_held = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local member = ARGV[1]
@@ -120,6 +121,17 @@ if of_user then
   local free = u.b - u.rs - u.up
   if a[23] == 1 and est > free then return {1, 14, est, free, 0} end
 end
+local person_length, person = a[26], 0
+if person_length >= 0 then
+  local p = read(KEYS[5], {'s','n','g'})
+  if p.n == 0 or now >= p.s + person_length then p = {s = now, n = 0, g = 0} end
+  local stop = p.s + person_length
+  refusal = full(15, a[27], p.n, stop) or full(16, a[28], p.g, stop)
+  if refusal then return refusal end
+  person = p.s
+  redis.call('HSET', KEYS[5], 's', p.s, 'n', p.n + 1, 'g', p.g + 1)
+  redis.call('PEXPIRE', KEYS[5], stop - now)
+end
 
 if new_window then redis.call('HSET', key, 'ws', k.ws, 'wr', 0, 'wt', 0, 'wc', 0) end
 if new_minute then redis.call('HSET', key, 'ms', k.ms, 'mr', 0, 'mt', 0) end
@@ -140,11 +152,11 @@ if of_user then
 end
 local window = 0
 if length >= 0 then window = k.ws end
-return {0, window, k.ms, 0, 0}
+return {0, window, k.ms, person, 0}
 ";
 
 /// KEYS as above. ARGV member (empty: nothing was held), then estimate, tokens, window, minute, day, of user,
-/// uncount, spends, at, cost, tokens, from wallet, weekly.
+/// uncount, spends, at, cost, tokens, from wallet, weekly, person's window, served.
 const SPEND_TEXT: &str = r"
 local key, key_held, user, user_held = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local member = ARGV[1]
@@ -196,6 +208,11 @@ if spends and known then
     end
     if k.ms == minute then redis.call('HINCRBY', key, 'mt', tokens) end
   end
+end
+
+if a[14] > 0 and tonumber(redis.call('HGET', KEYS[5], 's') or '0') == a[14] then
+  if uncount then redis.call('HINCRBY', KEYS[5], 'n', -1) end
+  if a[15] == 0 then redis.call('HINCRBY', KEYS[5], 'g', -1) end
 end
 
 local user_known = redis.call('EXISTS', user) == 1

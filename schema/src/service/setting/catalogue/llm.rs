@@ -52,6 +52,20 @@ pub(super) const ROWS: &[Definition] = &[
         "",
         "Hosts, separated by commas, from which files in prompts are fetched although they are not public",
     ),
+    row(
+        "llm",
+        names::FORBIDDEN_WORDS_CHECKED,
+        Kind::Bool,
+        "false",
+        "Whether calls are refused whose prompts hold a forbidden word",
+    ),
+    row(
+        "llm",
+        names::FORBIDDEN_WORDS,
+        Kind::Text(100_000),
+        "",
+        "Forbidden words, one on a line, in whatever case; several on one line are forbidden together",
+    ),
     row("llm", names::CLAUDE_CODE_ONLY, Kind::Bool, "false", "Whether Claude is served to Claude Code alone"),
     row(
         "llm",

@@ -102,12 +102,19 @@ pub(super) const ROWS: &[Definition] = &[
         "0",
         "Calls a person may make in that time; 0: any number",
     ),
+    row(
+        "limit",
+        names::CALLS_SERVED_LIMIT,
+        Kind::Int(0, 100_000_000),
+        "1000",
+        "Calls that succeed a person may make in that time; 0: any number",
+    ),
     row("limit", names::CALLS_LIMIT_MINUTES, Kind::Int(1, 1_440), "1", "That time, in minutes"),
     row(
         "limit",
         names::CALLS_LIMIT_GROUPS,
         Kind::Json,
         "{}",
-        "Other numbers of calls for groups, each as a pair: {\"vip\": [200, 200]}; the second, of calls that succeed, may not be less",
+        "Other numbers for groups, each as a pair of all calls and of those that succeed: {\"vip\": [200, 100]}; 0: any number of all",
     ),
 ];

@@ -13,8 +13,8 @@ pub struct Fixed {
 
 const ALWAYS: &str = "此功能始终启用";
 const MIDJOURNEY: &str = "绘图任务始终由后台轮询并按账号权限处理，没有此开关";
-const NO_WORDS: &str = "本系统不做敏感词过滤";
-const BY_KEY: &str = "成功的请求不另行限次，请限制总次数，或在令牌上设置速率、并发与费用上限";
+const PROMPTS: &str = "检查的就是提示词，请用 CheckSensitiveEnabled 开关";
+const NO_ANSWERS: &str = "只检查提示词，不检查也不中断回复";
 const HEALTH: &str = "渠道出错时自动暂停，恢复后自动启用，无需设置";
 const NO_TURNSTILE: &str = "登录与注册按地址和用户名限速，没有 Turnstile 校验";
 const NO_WORKER: &str = "图片等文件由本系统直接获取";
@@ -48,12 +48,8 @@ const FIXED: &[(&str, &str, &str)] = &[
     ("MjAccountFilterEnabled", "false", MIDJOURNEY),
     ("MjModeClearEnabled", "false", MIDJOURNEY),
     ("MjActionCheckSuccessEnabled", "true", MIDJOURNEY),
-    ("CheckSensitiveEnabled", "false", NO_WORDS),
-    ("CheckSensitiveOnPromptEnabled", "false", NO_WORDS),
-    ("StopOnSensitiveEnabled", "false", NO_WORDS),
-    ("SensitiveWords", "", NO_WORDS),
-    // The page takes nothing below 1.
-    ("ModelRequestRateLimitSuccessCount", "1000", BY_KEY),
+    ("CheckSensitiveOnPromptEnabled", "true", PROMPTS),
+    ("StopOnSensitiveEnabled", "false", NO_ANSWERS),
     ("StreamCacheQueueLength", "0", "流式响应逐块立即转发，没有缓存队列"),
     ("TurnstileCheckEnabled", "false", NO_TURNSTILE),
     ("TurnstileSiteKey", "", NO_TURNSTILE),
