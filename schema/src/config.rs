@@ -32,6 +32,8 @@ pub struct Config {
     pub encryption_keys: Vec<Secret<[u8; 32]>>,
     /// Where the world reaches this, without a trailing slash; links and callbacks start with it.
     pub public_url: Option<String>,
+    /// Where model calls are served, for a process that serves none.
+    pub relay_url: Option<String>,
     pub roles: Roles,
     pub log: LogConfig,
     /// Proxies whose `X-Forwarded-For` is believed.
@@ -106,6 +108,7 @@ pub const VARIABLES: &[(&str, &str, &str)] = &[
         "comma-separated 32-byte keys, base64 or hex, newest first; seals account secrets",
     ),
     ("PUBLIC_URL", "http://LISTEN", "address under which users reach this, for links and payment callbacks"),
+    ("RELAY_URL", "http://LISTEN", "where model calls are served, for pages of a process that serves none itself"),
     ("ROLES", "graphql,relay", "what the graphql binary mounts: graphql, relay or both"),
     ("LOG", "info", "log filter, e.g. info,relay=debug"),
     ("LOG_FORMAT", "text", "text or json"),
@@ -165,6 +168,7 @@ impl Config {
             }
         }
         let public_url = env.address("PUBLIC_URL", "https://gate.example.com", &mut faults);
+        let relay_url = env.address("RELAY_URL", "http://relay:18081", &mut faults);
         let otlp_endpoint = env.address("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318", &mut faults);
         let mut roles = Roles { management: false, relay: false };
         for role in env.list("ROLES", "graphql,relay") {
@@ -214,6 +218,7 @@ impl Config {
             jwt_secret: jwt_secret.map(Secret::new),
             encryption_keys,
             public_url,
+            relay_url,
             roles,
             log: LogConfig { filter: env.get("LOG").unwrap_or("info").to_owned(), json },
             trusted_proxies,
@@ -233,6 +238,11 @@ impl Config {
     /// The address users are told.
     pub fn public_url(&self) -> String {
         self.public_url.clone().unwrap_or_else(|| format!("http://{}", self.listen))
+    }
+
+    /// Where a page of this process finds the relay; none where this process is no relay and was not told of one.
+    pub fn relay_url(&self) -> Option<String> {
+        self.relay_url.clone().or_else(|| self.roles.relay.then(|| format!("http://{}", self.listen)))
     }
 }
 

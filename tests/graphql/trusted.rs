@@ -116,6 +116,29 @@ async fn where_only_trusted_documents_are_served_administrators_alone_ask_freely
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn sockets_take_trusted_documents_as_well() {
+    let manifest = Manifest::new();
+    let app = manifest.app("true").await;
+    let ann = app.user("ann").await;
+    let hash = json!({ "persistedQuery": { "version": 1, "sha256Hash": digest(MINE) } });
+    for asked in [json!({ "documentId": digest(MINE) }), json!({ "extensions": hash }), json!({ "query": MINE })] {
+        assert_eq!(ann.watch_this(asked).await.event().await, json!({ "viewer": { "username": "ann" } }));
+    }
+    for (asked, wanted) in [
+        (json!({ "documentId": digest(OTHER) }), "PERSISTED_QUERY_NOT_FOUND"),
+        (json!({ "query": OTHER }), "FORBIDDEN"),
+        (json!({ "query": "subscription { walletChanged { __typename } }" }), "FORBIDDEN"),
+    ] {
+        let told = ann.watch_this(asked).await.hear().await;
+        assert_eq!(
+            (&told["type"], at(&told, "payload.0.extensions.code")),
+            (&json!("error"), &json!(wanted)),
+            "{told}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn without_a_manifest_hashes_are_not_supported() {
     let app = TestApp::new().await;
     let ann = app.user("ann").await;

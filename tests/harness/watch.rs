@@ -26,6 +26,11 @@ pub struct Stream {
 impl Client {
     /// Subscribes over graphql-transport-ws; returns when the server has acknowledged the connection.
     pub async fn watch(&self, query: &str, variables: Value) -> Socket {
+        self.watch_this(json!({ "query": query, "variables": variables })).await
+    }
+
+    /// As [`watch`](Self::watch), whatever is asked for.
+    pub async fn watch_this(&self, payload: Value) -> Socket {
         let mut request = format!("{}/graphql", self.url.replacen("http", "ws", 1))
             .into_client_request()
             .expect("an address for a socket");
@@ -40,9 +45,7 @@ impl Client {
         };
         socket.say(init).await;
         assert_eq!(socket.hear().await["type"], "connection_ack");
-        socket
-            .say(json!({ "id": "1", "type": "subscribe", "payload": { "query": query, "variables": variables } }))
-            .await;
+        socket.say(json!({ "id": "1", "type": "subscribe", "payload": payload })).await;
         // A ping is answered after what was sent before it, so the subscription stands when the answer comes.
         socket.settle().await;
         socket

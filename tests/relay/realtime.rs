@@ -109,7 +109,8 @@ async fn a_forbidden_word_is_not_passed_on_and_ends_nothing() {
     let (mut socket, _) = open(&world, &[("authorization", key)]).await.expect("it opens");
     until(&mut socket, "session.created").await;
     // The fake would hang up at once.
-    let said = json!({"type": "fake.close", "code": 4001, "item": {"content": [{"type": "input_text", "text": "秘密"}]}});
+    let said =
+        json!({"type": "fake.close", "code": 4001, "item": {"content": [{"type": "input_text", "text": "秘密"}]}});
     socket.send(Message::text(said.to_string())).await.expect("sent");
     assert_eq!(until(&mut socket, "error").await["error"]["code"], "sensitive_words_detected");
     socket.send(Message::text(json!({"type": "response.create"}).to_string())).await.expect("sent");

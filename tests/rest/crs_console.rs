@@ -324,6 +324,41 @@ async fn rows_tell_how_accounts_really_do() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_accounts_failures_and_what_is_left_at_its_vendor_are_shown() {
+    let mut w = World::of(TestApp::builder().clock_at(Time(1_772_359_200_000)).start().await).await;
+    let id = w.console_account("failing").await;
+    let secret = text(&w.step("POST", "/admin/api-keys", &[], json!({ "name": "k" })).await["data"]["apiKey"]);
+    w.fake.script([Step::refuse(400)]);
+    assert_eq!(w.say_hello(&secret).await.status, 400);
+    w.booked(1).await;
+    let (errors, place) = ("/admin/accounts/{accountType}/{accountId}/error-history", ["claude-console", id.as_str()]);
+    let shown = w.step("GET", errors, &place, Value::Null).await;
+    let row = &shown["data"][0];
+    assert_eq!((&row["status"], at(row, "context.apiKeyName")), (&json!(400), &json!("k")), "{shown}");
+    assert!(at(row, "context.model").is_string() && row["time"].is_string(), "{shown}");
+    let beyond = w.step("GET", &format!("{errors}?offset=1&limit=5"), &place, Value::Null).await;
+    assert_eq!(beyond["data"], json!([]));
+    w.t.app.clock.advance(1_000);
+    w.step("DELETE", errors, &place, Value::Null).await;
+    assert_eq!(w.step("GET", errors, &place, Value::Null).await["data"], json!([]), "out of sight");
+    let rows = w.step("GET", "/admin/dashboard", &[], Value::Null).await;
+    assert!(rows["data"].is_object(), "the call itself stays");
+
+    let (url, _ears) = server(vec!["{\"hard_limit_usd\":20}".into(), "{\"total_usage\":550}".into()]).await;
+    let address = url.trim_end_matches("/hook");
+    let form = json!({ "name": "told", "baseApi": format!("{address}/v1"), "apiKey": "sk-of-it" });
+    let made = w.step("POST", "/admin/openai-responses-accounts", &[], form).await;
+    let told = text(&made["data"]["id"]);
+    let path = "/admin/accounts/{accountId}/balance";
+    assert!(w.step("GET", path, &[&told], Value::Null).await["data"]["balance"].is_null(), "nobody asked");
+    w.step("POST", &format!("{path}/refresh"), &[&told], json!({})).await;
+    let left = w.step("GET", path, &[&told], Value::Null).await;
+    assert_eq!((at(&left, "data.balance.amount"), at(&left, "data.source")), (&json!(14.5), &json!("api")), "{left}");
+    let all = w.step("GET", "/admin/accounts/balance/platform/{platform}", &["openai-responses"], Value::Null).await;
+    assert_eq!(at(&all, "data.0.data.balance.amount"), &json!(14.5), "{all}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn prices_and_releases_are_asked_of_the_configured_addresses() {
     let w = World::new().await;
     let (url, _) = server(vec![r#"{"tag_name":"v99.0.0","name":"n","html_url":"https://r.example"}"#.into()]).await;

@@ -58,6 +58,13 @@ pub fn cookie<'a>(parts: &'a Parts, name: &str) -> Option<&'a str> {
         .map(|(_, v)| v)
 }
 
+/// The relay's own door at a path, for calls that our pages make for people.
+fn relayed(app: &App, path: &str) -> Result<String, Error> {
+    let why = "model calls are served by other processes here, and RELAY_URL does not say where";
+    let relay = app.config.relay_url().ok_or_else(|| Error::unavailable(why, "RELAY_URL is not set"))?;
+    Ok(format!("{relay}{path}"))
+}
+
 /// All dialects.
 pub fn router(app: &App) -> Router<App> {
     crs::routes()

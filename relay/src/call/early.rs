@@ -21,12 +21,7 @@ use crate::{convert, sse};
 const REFUSAL: usize = 1 << 20;
 
 /// The answer when it comes in time, else a stream that has begun; `None` when there will be none.
-pub(super) async fn answer(
-    app: &App,
-    mut served: Served,
-    wait: Duration,
-    dialect: Dialect,
-) -> Option<Response<Body>> {
+pub(super) async fn answer(app: &App, mut served: Served, wait: Duration, dialect: Dialect) -> Option<Response<Body>> {
     // Google's own clients take a comment for a broken answer.
     let speaks_events = !matches!(
         dialect,

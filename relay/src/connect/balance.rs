@@ -6,7 +6,7 @@ use schema::model::account::{Account, AccountKind};
 use schema::service::account;
 use schema::service::setting::{self, names};
 use schema::{Actor, App, Error, Result};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{ask, refused};
 use crate::provider::provider;
@@ -34,7 +34,7 @@ fn told(account: &Account) -> Option<Told> {
             Told::Figure { tail: "users/me/balance", at: "/data/available_balance", yuan: true }
         }
         (AccountKind::OpenaiCompatible, "openrouter") => Told::Credits,
-        (AccountKind::OpenaiCompatible | AccountKind::OpenaiKey, _) => Told::Limit,
+        (AccountKind::OpenaiCompatible | AccountKind::OpenaiKey | AccountKind::OpenaiResponses, _) => Told::Limit,
         _ => return None,
     })
 }
@@ -79,9 +79,18 @@ fn figure(body: &Value, at: &str) -> Result<f64> {
     found.filter(|n: &f64| n.is_finite()).ok_or_else(|| Error::upstream("", 200, "the vendor told no balance"))
 }
 
-/// How many dollars an account has left at its vendor.
+/// Asks an account's vendor how many dollars are left there, and notes it with the account.
 pub async fn balance(app: &App, actor: &Actor, account_id: i64) -> Result<f64> {
     let account = account::get(app, actor, account_id).await?;
+    let left = left(app, actor, account).await?;
+    let facts = json!({ "balance": left, "balance_updated_time": app.clock.now().seconds() });
+    if let Value::Object(facts) = facts {
+        account::learn(app, account_id, &facts).await?;
+    }
+    Ok(left)
+}
+
+async fn left(app: &App, actor: &Actor, account: Account) -> Result<f64> {
     let how =
         told(&account).ok_or_else(|| Error::invalid("account", "vendors of this kind of account tell no balance"))?;
     match how {

@@ -36,6 +36,7 @@ fn every_fault_is_one_sentence_that_names_its_variable() {
         ("PUBLIC_URL", "gate.example.com"),
         ("PUBLIC_URL", "https://"),
         ("PUBLIC_URL", "https://x?y=z"),
+        ("RELAY_URL", "relay:18081"),
         ("LOG_FORMAT", "xml"),
         ("TRUSTED_PROXIES", "127.0.0.1,proxy"),
         ("CONSOLE_DIR", "/no/such/folder"),

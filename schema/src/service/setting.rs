@@ -359,7 +359,9 @@ fn misshapen(name: &str, document: &serde_json::Value) -> Option<&'static str> {
                 Some(all >= 0 && good >= 1)
             };
             let fits = document.as_object().is_some_and(|all| all.values().all(|v| pair(v) == Some(true)));
-            (!fits).then_some("must be an object of groups and of pairs: all calls, 0 for any number, and at least 1 that succeeds")
+            (!fits).then_some(
+                "must be an object of groups and of pairs: all calls, 0 for any number, and at least 1 that succeeds",
+            )
         }
         _ => panel::misshapen(name, document),
     }

@@ -366,3 +366,19 @@ async fn the_playground_talks_for_whoever_is_signed_in() {
     let unknown = c.ann.post("/pg/chat/completions", json!({ "model": "no-such", "messages": [] })).await;
     assert!(unknown.status.is_client_error() && unknown.json()["error"].is_object(), "{}", unknown.text);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_playground_finds_a_relay_that_is_elsewhere() {
+    let talk = json!({ "model": "gpt-4o", "messages": [{ "role": "user", "content": "Say hello." }] });
+    let alone = TestApp::builder().env("ROLES", "graphql").start().await;
+    let root = sign_in(&alone, "admin", harness::app::ADMIN_PASSWORD).await;
+    let no = root.post("/pg/chat/completions", talk.clone()).await;
+    assert!(no.text.contains("RELAY_URL"), "{}", no.text);
+    let elsewhere = FakeUpstream::start(Vendor::OpenAi).await;
+    let told = TestApp::builder().env("ROLES", "graphql").env("RELAY_URL", &elsewhere.url()).start().await;
+    let root = sign_in(&told, "admin", harness::app::ADMIN_PASSWORD).await;
+    root.post("/pg/chat/completions", talk).await;
+    assert_eq!(elsewhere.last().path, "/v1/chat/completions");
+    let key = elsewhere.last().headers["authorization"].to_str().expect("text").to_owned();
+    assert!(key.starts_with("Bearer sk-"), "a key of the person's own");
+}

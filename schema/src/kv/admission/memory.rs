@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{Carried, CarriedKey, Demand, Held, KeyBooks, Limit, PersonLimits, Refusal, Span, Spend, UserBooks, Verdict};
+use super::{
+    Carried, CarriedKey, Demand, Held, KeyBooks, Limit, PersonLimits, Refusal, Span, Spend, UserBooks, Verdict,
+};
 use crate::clock::{MINUTE, Time};
 
 const SHARDS: usize = 64;

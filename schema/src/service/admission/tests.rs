@@ -104,12 +104,7 @@ async fn every_limit(t: &App, ann: i64, first_key: i64) {
         (Ask { total_tokens: Some(300), estimate_tokens: 7, ..base(12) }, 43, Limit::TotalTokens, None),
         (Ask { total_cost: Some(1000), estimate: 10, ..base(9) }, 100, Limit::TotalCost, None),
         (Ask { wallet: true, estimate: 9_000, ..base(10) }, 111, Limit::Balance, None),
-        (
-            Ask { person: person(Some(14), None), ..base(13) },
-            14,
-            Limit::UserRequests,
-            Some(now.plus(10 * MINUTE)),
-        ),
+        (Ask { person: person(Some(14), None), ..base(13) }, 14, Limit::UserRequests, Some(now.plus(10 * MINUTE))),
         (Ask { person: person(None, Some(8)), ..base(14) }, 8, Limit::UserServed, Some(now.plus(10 * MINUTE))),
     ];
     for (ask, most, kind, resets_at) in cases {

@@ -84,9 +84,7 @@ impl Terms {
     pub fn person(&self, group: &str) -> Option<PersonLimits> {
         let common = self.person?;
         let limits = match self.persons.get(group) {
-            Some((requests, served)) => {
-                PersonLimits { requests: limit(*requests), served: limit(*served), ..common }
-            }
+            Some((requests, served)) => PersonLimits { requests: limit(*requests), served: limit(*served), ..common },
             None => common,
         };
         (limits.requests.is_some() || limits.served.is_some()).then_some(limits)

@@ -16,6 +16,7 @@ use schema::{App, Error};
 use serde_json::{Map, Value};
 
 use super::{Body, Caller, Reply};
+use crate::dialect::relayed;
 
 /// What its keys are called in people's lists.
 const NAME: &str = "playground";
@@ -30,8 +31,8 @@ pub async fn chat(State(app): State<App>, caller: Caller, origin: Origin, form: 
         Some(Value::String(group)) if !group.is_empty() => Some(group),
         _ => None,
     };
+    let url = relayed(&app, "/v1/chat/completions")?;
     let secret = key(&app, &caller, group).await?;
-    let url = format!("http://{}/v1/chat/completions", app.config.listen);
     let asked = app.http.post(url).bearer_auth(secret).header("x-forwarded-for", origin.ip).json(&form).send();
     let answer =
         asked.await.map_err(|e| Error::unavailable("the relay cannot be reached from here", e.without_url()))?;

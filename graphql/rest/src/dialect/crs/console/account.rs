@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use axum::extract::State;
+use schema::clock::{Time, Zone};
 use schema::model::account::{Account, AccountFilter, Health};
 use schema::model::api_key::BoundTo;
 use schema::page::Seek;
@@ -71,19 +72,34 @@ pub async fn binding_counts(State(app): State<App>, admin: Admin) -> Reply {
     Ok(data(out))
 }
 
-/// What an account has cost and may still cost; vendors do not tell balances.
+/// What an account has cost and may still cost, and what its vendor said was left when it was asked.
 async fn balance_of(app: &App, actor: &Actor, account: &Account) -> Result<Value, Error> {
+    Ok(balances_of(app, actor, std::slice::from_ref(account)).await?.remove(0))
+}
+
+/// The same of many accounts, in their order.
+async fn balances_of(app: &App, actor: &Actor, accounts: &[Account]) -> Result<Vec<Value>, Error> {
     let now = app.clock.now();
     let settings = setting::current(app);
     let zone = settings.zone();
     let spans = [Span::ALL, Span::today(zone, now), Span::month(zone, now)];
-    let used = sums::Used::of(app, actor, Dimension::Account, &[account.id], &spans).await?;
+    let ids: Vec<i64> = accounts.iter().map(|account| account.id).collect();
+    let used = sums::Used::of(app, actor, Dimension::Account, &ids, &spans).await?;
+    Ok(accounts.iter().map(|account| balance_row(account, &used, zone, now)).collect())
+}
+
+fn balance_row(account: &Account, used: &sums::Used, zone: &Zone, now: Time) -> Value {
     let [total, daily, monthly] = [0, 1, 2].map(|n| used.in_span(account.id, n));
+    let told = account.info.get("balance").and_then(Value::as_f64);
+    let told_at = account.info.get("balance_updated_time").and_then(Value::as_i64).map(|s| Time(s * 1_000));
     let usd = |micros: i64| Micros(micros).dollars();
     let quota = account.daily_quota.filter(|q| q.0 > 0);
     let left = quota.map(|q| q.minus(Micros(daily.cost)).0.max(0) as f64 / 1e6);
-    Ok(json!({
-        "accountId": account.uid, "platform": of_kind(account.kind).platform, "balance": null,
+    json!({
+        "accountId": account.uid, "platform": of_kind(account.kind).platform,
+        "balance": told.map(|left| {
+            json!({ "amount": left, "currency": "USD", "formattedAmount": format!("${left:.2}") })
+        }),
         "quota": {
             "daily": quota.unwrap_or_default().dollars(), "used": usd(daily.cost), "remaining": left,
             "percentage": quota.map_or(0.0, |q| daily.cost as f64 * 100.0 / q.0 as f64),
@@ -93,9 +109,10 @@ async fn balance_of(app: &App, actor: &Actor, account: &Account) -> Result<Value
             "totalCost": usd(total.cost), "dailyCost": usd(daily.cost), "monthlyCost": usd(monthly.cost),
             "totalRequests": total.requests, "dailyRequests": daily.requests, "monthlyRequests": monthly.requests,
         },
-        "source": "local", "lastRefreshAt": now.rfc3339(), "cacheExpiresAt": null, "status": "success", "error": null,
+        "source": if told.is_some() { "api" } else { "local" },
+        "lastRefreshAt": told_at.unwrap_or(now).rfc3339(), "cacheExpiresAt": null, "status": "success", "error": null,
         "scriptEnabled": false, "scriptConfigured": false,
-    }))
+    })
 }
 
 pub async fn balance(State(app): State<App>, admin: Admin, uid: Path<String>) -> Reply {
@@ -106,24 +123,22 @@ pub async fn balance(State(app): State<App>, admin: Admin, uid: Path<String>) ->
 /// Asks the account's vendor what is left there, where it tells; where it does not, what is known here is the answer.
 pub async fn refresh_balance(State(app): State<App>, admin: Admin, uid: Path<String>) -> Reply {
     let account = accounts::get_by_uid(&app, &admin, &uid.0).await?;
-    let asked = relay::connect::balance::balance(&app, &admin, account.id).await;
-    let mut shown = balance_of(&app, &admin, &account).await?;
-    if let Ok(left) = asked {
-        shown["balance"] = json!({ "amount": left, "currency": "USD", "formattedAmount": format!("${left:.2}") });
-        shown["source"] = "api".into();
+    if let Err(why) = relay::connect::balance::balance(&app, &admin, account.id).await {
+        tracing::info!(account = account.id, "an account's balance is not known: {why}");
     }
-    Ok(data(shown))
+    let asked = accounts::get(&app, &admin, account.id).await?;
+    Ok(data(balance_of(&app, &admin, &asked).await?))
 }
 
 pub async fn balances(State(app): State<App>, admin: Admin, platform: Path<String>) -> Reply {
     let Some(family) = family_of(&platform.0) else { return Ok(data(Vec::<Value>::new())) };
     let filter = AccountFilter { kinds: vec![family.kind], ..AccountFilter::default() };
-    let mut rows = Vec::new();
-    for account in all(&app, &admin, filter).await? {
-        let shown = balance_of(&app, &admin, &account).await?;
-        rows.push(json!({ "success": true, "data": shown, "accountId": account.uid, "name": account.name }));
-    }
-    Ok(data(rows))
+    let accounts = all(&app, &admin, filter).await?;
+    let shown = balances_of(&app, &admin, &accounts).await?;
+    let rows = accounts.iter().zip(shown).map(
+        |(account, shown)| json!({ "success": true, "data": shown, "accountId": account.uid, "name": account.name }),
+    );
+    Ok(data(rows.collect::<Vec<Value>>()))
 }
 
 /// Accounts by platform: what they have cost, and what is left of today's quotas, which is all that is known of

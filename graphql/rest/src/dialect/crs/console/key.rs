@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::super::family::health::stream;
 use super::super::form::{Form, Told, told};
 use super::super::{Body, Crs, Reply};
-use crate::dialect::Maybe;
+use crate::dialect::{Maybe, relayed};
 
 /// How a service is asked: path, body, and where its answer's text is.
 type Question = (String, Value, &'static str);
@@ -36,7 +36,7 @@ async fn trial(app: &App, form: &Form, default: &str, ask: fn(&str, &str, i64) -
     }
     let (path, body, place) = ask(&model, &prompt, most);
     // The relay's own door, so that the key's limits and the account's health count as in any call.
-    let url = format!("http://{}{path}", app.config.listen);
+    let url = relayed(app, &path)?;
     let sent = app.http.post(url).timeout(PATIENCE).header("x-api-key", key.as_str()).json(&body).send().await;
     let mut events = vec![json!({ "type": "test_start" })];
     let failure = match sent {

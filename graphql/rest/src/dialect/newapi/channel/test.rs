@@ -6,7 +6,7 @@ use axum::response::IntoResponse;
 use schema::clock::MINUTE;
 use schema::model::account::{AccountFilter, AccountOrder};
 use schema::page::{Direction, Window};
-use schema::service::account;
+use schema::service::{account, directory};
 use schema::{Actor, App, Error, Role};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -113,20 +113,10 @@ pub async fn state(State(app): State<App>, caller: Caller) -> Reply {
     Ok(data(json!({ "running": kept.is_some(), "progress": told })))
 }
 
-/// Asks a channel's upstream what is left there, in dollars, and notes it.
-async fn weigh(app: &App, actor: &Actor, id: i64) -> Result<f64, Error> {
-    let left = relay::connect::balance::balance(app, actor, id).await?;
-    let facts = json!({ "balance": left, "balance_updated_time": app.clock.now().seconds() });
-    if let Value::Object(facts) = facts {
-        account::learn(app, id, &facts).await?;
-    }
-    Ok(left)
-}
-
 /// What is left at the channel's upstream.
 pub async fn balance(State(app): State<App>, caller: Caller, id: Path<i64>) -> Reply {
     caller.require(Role::Admin)?;
-    let left = match weigh(&app, &caller, id.0).await {
+    let left = match relay::connect::balance::balance(&app, &caller, id.0).await {
         // A vendor that says no is no fault of the request's.
         Err(Error::Invalid { why, .. }) => return Err(Error::conflict("NO_BALANCE", why).into()),
         other => other?,
@@ -137,18 +127,15 @@ pub async fn balance(State(app): State<App>, caller: Caller, id: Path<i64>) -> R
 /// The same for every enabled channel, in the background; those whose vendors do not tell stay as they were.
 pub async fn balances(State(app): State<App>, caller: Caller) -> Reply {
     caller.require(Role::Admin)?;
-    let filter = AccountFilter { enabled: Some(true), ..AccountFilter::default() };
-    let all = Window { limit: 1_000, offset: 0 };
-    let order = (AccountOrder::CreatedAt, Direction::Asc);
-    let ids: Vec<i64> =
-        account::pages(&app, &caller, &filter, order, all).await?.rows.iter().map(|channel| channel.id).collect();
+    let all = directory::accounts(&app);
+    let ids: Vec<i64> = all.iter().map(|view| &view.account).filter(|a| a.enabled).map(|a| a.id).collect();
     let (worker, actor) = (app.clone(), caller.0.clone());
     app.spawn(async move {
         for id in ids {
             if worker.stop.is_cancelled() {
                 return;
             }
-            if let Err(error) = weigh(&worker, &actor, id).await {
+            if let Err(error) = relay::connect::balance::balance(&worker, &actor, id).await {
                 tracing::info!(account = id, "a channel's balance is not known: {error}");
             }
         }
