@@ -140,3 +140,44 @@ async fn cards_that_make_no_sense_are_not_made() {
     }
     codes(&mut w, json!({ "type": "combo", "timeAmount": 10, "quotaAmount": 5 })).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_redeemed_for_a_key_is_shown_to_its_holder_alone() {
+    let mut w = world().await;
+    let end = START.plus(2 * DAY).rfc3339();
+    let mine = key(&mut w, json!({ "name": "mine", "expiresAt": end })).await;
+    let other = key(&mut w, json!({ "name": "other" })).await;
+    let code = codes(&mut w, json!({ "type": "quota", "quotaAmount": 1.5 })).await.remove(0);
+    let done = redeem(&w, &mine, &code).await;
+    assert_eq!(done.status, 200, "{}", done.text);
+
+    let history = async |id: &str| {
+        let answer = w.t.anonymous().get(&format!("/apiStats/api/redemption-history?apiId={id}")).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        answer.json()
+    };
+    let told = history(&mine).await;
+    let row = at(&told, "data.records.0");
+    assert_eq!(
+        (&row["cardType"], &row["quotaAdded"], &row["status"]),
+        (&json!("quota"), &json!(1.5), &json!("active"))
+    );
+    assert_eq!((&row["timeAmount"], &row["timeUnit"]), (&json!(0), &json!("days")));
+    assert!(row["id"].is_string() && row["redeemedAt"].is_string() && row.get("cardCode").is_none(), "{row}");
+    assert_eq!(at(&told, "data.records"), at(&told, "data.redemptions"));
+    let others = history(&other).await;
+    assert_eq!((at(&others, "data.records"), at(&others, "data.total")), (&json!([]), &json!(0)));
+
+    let all = w.step("GET", "/admin/redemptions", &[], Value::Null).await;
+    let row = at(&all, "data.redemptions.0");
+    assert_eq!((&row["cardCode"], &row["username"]), (&json!(code), &json!("admin")), "{row}");
+    assert_eq!((&row["apiKeyName"], &row["apiKeyId"]), (&json!("mine"), &json!(mine)), "{row}");
+    let cards = w.step("GET", "/admin/quota-cards", &[], Value::Null).await;
+    assert_eq!(at(&cards, "data.cards.0.redeemedByUsername"), &json!("admin"));
+
+    // The money is taken back, and the key's life is as long as it was.
+    let one = text(&row["id"]);
+    let back = w.step("POST", "/admin/redemptions/{id}/revoke", &[&one], json!({})).await;
+    assert_eq!((at(&back, "data.actualDeducted"), at(&back, "data.expiresAt")), (&json!(1.5), &Value::Null));
+    assert_eq!(shown(&mut w, &mine).await["expiresAt"], json!(end));
+}

@@ -49,6 +49,8 @@ async fn people_and_sessions(w: &mut World) {
     w.t.user("ann").await;
     let users = w.step("GET", "/admin/users", &[], Value::Null).await;
     assert_eq!(users["data"][0]["id"], "admin");
+    let admins = users["data"].as_array().expect("people").iter().filter(|user| user["username"] == "admin");
+    assert_eq!(admins.count(), 1, "{users}");
     has(&users, &["data.1.username", "data.1.displayName", "data.1.email", "data.1.role"]);
     let list = w.step("GET", "/users", &[], Value::Null).await;
     has(&list, &["users", "pagination.total"]);
@@ -67,6 +69,7 @@ async fn keys(w: &mut World) -> (String, String) {
     assert_eq!(at(&updated, "data.successCount"), &json!(3));
     let list = w.step("GET", "/admin/api-keys", &[], Value::Null).await;
     has(&list, &["data.0.id", "data.0.usage.total.requests", "data.0.tags"]);
+    assert_eq!(list["data"][0]["userId"], "admin", "the owner is chosen from the list of people");
     let paged = "/admin/api-keys?page=1&pageSize=2&sortBy=cost&costTimeRange=today";
     let paged = w.step("GET", paged, &[], Value::Null).await;
     assert_eq!(at(&paged, "data.pagination.totalPages"), &json!(2));
@@ -125,7 +128,11 @@ async fn public_pages(w: &mut World, id: &str, secret: &str) {
         for (path, body, wanted) in [
             ("get-key-id", json!({ "apiKey": secret }), &["data.id"][..]),
             ("user-stats", json!({ "apiId": id }), &["data.usage.total.requests", "data.limits.dailyCostLimit"]),
-            ("batch-stats", json!({ "apiIds": [id] }), &["data.aggregated.usage.cost", "data.individual.0.apiId"]),
+            (
+                "batch-stats",
+                json!({ "apiIds": [id] }),
+                &["data.aggregated.alltimeUsage.cost", "data.aggregated.usage.cost", "data.individual.0.apiId"],
+            ),
             ("batch-model-stats", json!({ "apiIds": [id] }), &["data.0.costs.total", "period"]),
             ("user-model-stats", json!({ "apiId": id, "period": "daily" }), &["data.0.formatted.total", "period"]),
         ] {

@@ -1,6 +1,7 @@
 //! newapi over HTTP: its envelope and numbers, its two shapes, its refusals, and what its pages ask for.
 
 mod channel;
+mod forms;
 mod log;
 mod mail;
 mod oauth;

@@ -35,6 +35,11 @@ pub trait Dialect: Copy + Send + Sync + 'static {
     fn has_credential(parts: &Parts) -> bool {
         parts.headers.contains_key(http::header::AUTHORIZATION)
     }
+    /// True when its only credential is one that browsers send by themselves. That claims nothing: one that has ended
+    /// must not stand in the way of signing in again.
+    fn is_ambient(_parts: &Parts) -> bool {
+        false
+    }
 }
 
 /// The bearer token of a request, whatever the case of the word.

@@ -180,7 +180,7 @@ impl From<model::Redemption> for CardRedemption {
 
 #[ComplexObject]
 impl CardRedemption {
-    /// The key whose life became longer.
+    /// The key it was redeemed for.
     async fn api_key(&self, ctx: &Context<'_>) -> Option<Result<ApiKey>> {
         loader::one(ctx, loader::ApiKeyById(self.row.key_id?)).await
     }

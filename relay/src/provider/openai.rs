@@ -24,7 +24,7 @@ impl Provider for OpenAi {
     }
 
     fn request(&self, account: &Upstream<'_>, ask: &Ask<'_>) -> Result<Outgoing, Refusal> {
-        let url = address::versioned(account.base(BASE), "/v1", &tail(ask)?);
+        let url = address::endpoint(account.base(BASE), "/v1", &tail(ask)?);
         let mut headers = bearer(account, ask)?;
         for (name, value) in
             [("openai-organization", &account.options.organization), ("openai-project", &account.options.project)]
@@ -209,7 +209,12 @@ pub(super) fn in_band(body: &[u8]) -> Option<StatusCode> {
     })
 }
 
+/// The end of chat's address.
+const CHAT: &str = "/chat/completions";
+
 /// A question of one word to a model, or the list of models where none is named.
+///
+/// The address may be chat's whole one, as it may for calls; the list of models stands beside it.
 pub(super) fn probe(
     account: &Upstream<'_>,
     model: Option<&str>,
@@ -218,15 +223,22 @@ pub(super) fn probe(
     limit: &str,
     tokens: u32,
 ) -> Result<http::Request<Bytes>, Refusal> {
-    let (method, tail, body) = match model {
+    let (method, url, body) = match model {
         Some(model) => (
             Method::POST,
-            "/chat/completions",
+            match base.contains("{model}") {
+                true => base.replace("{model}", &percent::encode(model)),
+                false => address::endpoint(base, version, CHAT),
+            },
             json!({"model": model, "messages": [{"role": "user", "content": "hi"}], limit: tokens}).to_string(),
         ),
-        None => (Method::GET, "/models", String::new()),
+        None => {
+            let root = base.trim_end_matches('/');
+            let root = root.strip_suffix(CHAT).unwrap_or(root);
+            (Method::GET, address::versioned(root, version, "/models"), String::new())
+        }
     };
-    let mut request = super::probe::bare(method, &address::versioned(base, version, tail), body)?;
+    let mut request = super::probe::bare(method, &url, body)?;
     if !matches!(account.credentials, super::Credentials::None) {
         let key = headers::secret(&format!("Bearer {}", account.credentials.key()?))?;
         request.headers_mut().insert(header::AUTHORIZATION, key);

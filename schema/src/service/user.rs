@@ -56,6 +56,9 @@ pub async fn register(app: &App, actor: &Actor, person: NewPerson) -> Result<Use
     if person.identity.is_some() {
         return make(app, actor, person, REGISTER).await;
     }
+    if !settings.bool(names::PASSWORD_REGISTRATION) {
+        return Err(Error::forbidden("registration with a password is switched off; use a sign-in provider"));
+    }
     let email = person.email.as_deref().filter(|e| !e.trim().is_empty()).map(check_email).transpose()?;
     if let Some(email) = &email {
         address::check_allowed(&settings, email)?;

@@ -97,6 +97,7 @@ pub async fn accounts(w: &mut World) {
             let works = answer.text.contains("\"success\":true");
             assert!(answer.status == 200 && works, "{family} really asks its vendor: {}", answer.text);
         }
+        what_the_page_reads_of_tests(w, family, &id).await;
         for verb in ["test-sync", "health-check"] {
             for (method, path) in lines(&base, verb) {
                 let found = w.step(method, path, &[&id], json!({})).await;
@@ -132,6 +133,61 @@ pub async fn accounts(w: &mut World) {
     }
     assert_eq!(w.step("GET", "/admin/droid-accounts", &[], Value::Null).await["data"], json!([]));
     w.step("POST", "/admin/migrate-api-keys-azure", &[], Value::Null).await;
+    what_is_not_done_here(w).await;
+}
+
+/// The console's page reads the tests of some families as events and of the others as JSON, and asks for neither.
+async fn what_the_page_reads_of_tests(w: &mut World, family: &str, id: &str) {
+    let base = format!("/admin/{family}-accounts");
+    let Some((method, path)) = lines(&base, "test").next() else { return };
+    let page = w.admin.with("origin", "https://console.example").with("accept", "*/*");
+    let shown = w.call_as(&page, method, path, &[id], json!({})).await;
+    let as_events = |answer: &harness::Answer| answer.header("content-type").starts_with("text/event-stream");
+    if ["claude", "claude-console", "bedrock", "gemini-api"].contains(&family) {
+        assert!(as_events(&shown) && shown.text.contains("test_complete"), "{family}: {}", shown.text);
+    }
+    if ["gemini", "openai-responses", "ccr"].contains(&family) {
+        let said = shown.json();
+        assert!(said["success"] == true && said["data"]["responseText"].is_string(), "{family}: {said}");
+    }
+    if ["gemini", "openai-responses", "ccr", "bedrock"].contains(&family) {
+        let listener = w.admin.with("accept", "text/event-stream");
+        let events = w.call_as(&listener, method, path, &[id], json!({})).await;
+        assert!(as_events(&events), "{family}: {}", events.text);
+        let reader = w.admin.with("origin", "https://console.example").with("accept", "application/json, */*");
+        let said = w.call_as(&reader, method, path, &[id], json!({})).await;
+        assert_eq!(said.json()["success"], true, "{family}: {}", said.text);
+    }
+}
+
+/// What its console offers and is not done here is refused in words.
+async fn what_is_not_done_here(w: &mut World) {
+    let none: &[&str] = &[];
+    let one: &[&str] = &["x"];
+    let script = "/admin/accounts/{accountId}/balance/script";
+    for (method, path, parameters, body, why) in [
+        ("POST", "/admin/droid-accounts", none, json!({ "name": "d" }), "Factory Droid"),
+        ("PUT", "/admin/droid-accounts/{id}", one, json!({ "name": "d" }), "Factory Droid"),
+        ("DELETE", "/admin/droid-accounts/{id}", one, Value::Null, "Factory Droid"),
+        ("GET", script, one, Value::Null, "do not run here"),
+        ("PUT", script, one, json!({ "scriptBody": "x" }), "do not run here"),
+        (
+            "POST",
+            "/admin/gemini-accounts/generate-auth-url",
+            none,
+            json!({ "oauthProvider": "antigravity" }),
+            "Antigravity",
+        ),
+    ] {
+        let refused = w.call(method, path, parameters, body).await;
+        assert!(refused.status == 400 && refused.text.contains(why), "{method} {path}: {}", refused.text);
+    }
+    let nobody = w.t.anonymous();
+    let body = json!({ "username": "u", "password": "p" });
+    let door = w.call_as(&nobody, "POST", "/users/login", &[], body).await;
+    assert_eq!(door.status, 503, "{}", door.text);
+    assert_eq!(door.json()["error"], "User management is not enabled");
+    assert!(door.text.contains("/web/auth/login"), "{}", door.text);
 }
 
 async fn of_one_account(w: &mut World, id: &str) {

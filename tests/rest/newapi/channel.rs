@@ -112,6 +112,8 @@ async fn all_channels_are_tested_in_the_background_one_run_at_a_time() {
                 assert!(row["test_time"].as_i64().is_some_and(|t| t > 0), "{row}");
             }
             assert_eq!(told(&c.admin.get("/api/channel/test/progress").await)["running"], json!(false));
+            let asked = upstream.requests_to("/chat/completions");
+            assert!(asked.len() >= ids.len(), "each with its first model");
             told(&c.admin.get("/api/channel/test").await);
             return;
         }

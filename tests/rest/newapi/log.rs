@@ -130,6 +130,59 @@ async fn logs_hold_calls_and_money_in_one_list_by_time() {
     assert_eq!(mine[0]["token_name"], json!("默认Token"), "a removed token keeps its name: {mine}");
 }
 
+fn explained(row: &Value) -> Value {
+    serde_json::from_str(row["other"].as_str().unwrap_or("")).expect("a document")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_say_what_their_pages_read() {
+    let c = cast().await;
+    let ann = number(&c.ann).await;
+    let now = c.app.app.clock.now();
+    let call = |id: &str, model: &str| Settlement {
+        call_id: id.into(),
+        at: now,
+        user_id: ann,
+        account_id: 7,
+        model: model.into(),
+        status: 200,
+        counts: Counts { input: 10, output: 20, ..Counts::default() },
+        ..Settlement::default()
+    };
+    let pictures = Counts { images: 2, ..Counts::default() };
+    let cached = Counts { input: 10, cache_read: 5, cache_write_5m: 7, output: 20, ..Counts::default() };
+    let calls = [
+        Settlement { cost: 200_000, raw_cost: 100_000, ..call("each", "mj_imagine") },
+        Settlement { counts: pictures, cost: 80_000, raw_cost: 80_000, ..call("pictures", "dall-e-3") },
+        call("free", "mj_imagine"),
+        call("tokens", "gpt-4o"),
+        Settlement { counts: cached, dialect: "anthropic".into(), ..call("cached", "claude-sonnet-4-5") },
+        Settlement { dialect: "anthropic".into(), ..call("plain", "claude-sonnet-4-5") },
+        Settlement { account_id: 0, status: 503, error_code: "no_account".into(), ..call("nobody", "gpt-4o") },
+        Settlement { status: 400, error_code: "refused_by_vendor".into(), ..call("refused", "gpt-4o") },
+    ];
+    for call in calls {
+        settle::submit(&c.app.app, call, None).expect("taken");
+    }
+    settle::flush(&c.app.app).await.expect("carried");
+    let page = told(&deployed(&c.admin).get("/api/log/?p=1&page_size=100").await);
+    let rows = page["items"].as_array().cloned().unwrap_or_default();
+    let row = |id: &str| rows.iter().find(|row| row["request_id"] == id).expect("a row");
+    let price = |id: &str| explained(row(id))["model_price"].clone();
+    assert_eq!((price("each"), price("pictures")), (json!(0.1), json!(0.08)));
+    assert_eq!((price("free"), price("tokens")), (json!(0.1), json!(-1)));
+    assert_eq!(explained(row("each"))["group_ratio"], json!(2.0));
+    let other = explained(row("cached"));
+    assert_eq!((&other["claude"], &other["cache_creation_tokens"]), (&json!(true), &json!(7)), "{other}");
+    // What a cache read and wrote is told beside Claude's prompt.
+    assert_eq!((&other["cache_tokens"], &row("cached")["prompt_tokens"]), (&json!(5), &json!(10)));
+    assert!(explained(row("plain")).get("claude").is_none());
+    assert_eq!(row("nobody")["content"], json!("当前没有可用的渠道"));
+    assert!(explained(row("nobody")).get("admin_info").is_none(), "there was no channel");
+    assert_eq!(row("refused")["content"], json!("上游拒绝了请求，状态码 400"));
+    assert_eq!(at(&explained(row("refused")), "admin_info.use_channel"), &json!(["7"]));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn figures_are_by_day_as_documented_and_by_hour_as_deployed() {
     let c = cast().await;
@@ -187,7 +240,10 @@ async fn tasks_have_pages_of_their_own() {
         schema::service::task::begin(&c.app.app, begun(platform)).await.expect("begun");
     }
     let all = told(&c.ann.get("/api/task/self?p=1&page_size=10&task_id=&status=&start_timestamp=0").await);
-    assert_eq!((&all["total"], at(&all, "items.0.progress")), (&json!(2), &json!("0%")), "{all}");
+    // Pictures have a page of their own, and only that.
+    assert_eq!((&all["total"], at(&all, "items.0.platform")), (&json!(1), &json!("suno")), "{all}");
+    assert_eq!(at(&all, "items.0.progress"), &json!("0%"), "{all}");
+    assert_eq!(told(&c.ann.get("/api/task/self?platform=midjourney").await)["total"], json!(0));
     let pictures = told(&c.ann.get("/api/mj/self?p=1&page_size=10&channel_id=&mj_id=").await);
     assert_eq!((&pictures["total"], at(&pictures, "items.0.status")), (&json!(1), &json!("NOT_START")), "{pictures}");
     assert_eq!(told(&c.admin.get("/api/task/self").await)["total"], json!(0), "an administrator's own");

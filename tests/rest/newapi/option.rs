@@ -140,6 +140,39 @@ async fn sensitive_words_are_settings_of_everybodys() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_the_pages_show_is_told_by_the_status() {
+    let c = cast().await;
+    for (name, value, place, shown) in [
+        ("DisplayInCurrencyEnabled", "false", "display_in_currency", json!(false)),
+        ("DrawingEnabled", "false", "enable_drawing", json!(false)),
+        ("TaskEnabled", "false", "enable_task", json!(false)),
+        ("DataExportEnabled", "false", "enable_data_export", json!(false)),
+        ("DataExportDefaultTime", "week", "data_export_default_time", json!("week")),
+        ("DefaultCollapseSidebar", "true", "default_collapse_sidebar", json!(true)),
+        ("general_setting.docs_link", "https://docs.example", "docs_link", json!("https://docs.example")),
+    ] {
+        assert_ne!(told(&c.nobody.get("/api/status").await)[place], shown, "{name}");
+        told(&put(&c, name, value).await);
+        assert_eq!(option(&c, name).await, value);
+        assert_eq!(told(&c.nobody.get("/api/status").await)[place], shown, "{name}");
+    }
+    refused(&put(&c, "DataExportDefaultTime", "year").await, 200, "no step");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn passwords_may_be_shut_out_of_registration_alone() {
+    let c = cast().await;
+    told(&put(&c, "PasswordRegisterEnabled", "false").await);
+    let status = told(&c.nobody.get("/api/status").await);
+    assert_eq!((&status["password_register_enabled"], &status["register_enabled"]), (&json!(false), &json!(true)));
+    let form = json!({ "username": "newcomer", "password": "newcomer-1234" });
+    let no = deployed(&c.nobody).post("/api/user/register", form.clone()).await;
+    refused(&no, 200, "a password");
+    told(&put(&c, "PasswordRegisterEnabled", "true").await);
+    told(&c.nobody.post("/api/user/register", form).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_changed_says_why_and_takes_what_it_is() {
     let c = cast().await;
     for (name, other) in [

@@ -1,7 +1,7 @@
 //! What the deployed system's own front end sends from its pages, as it sends it, and what it reads of the answers.
 
 use harness::fake_upstream::{FakeUpstream, Vendor};
-use harness::{Client, TestApp, at};
+use harness::{Client, PASSWORD, TestApp, at};
 use schema::clock::MINUTE;
 use schema::model::account::Health;
 use schema::service::account::{self, Mark};
@@ -122,7 +122,10 @@ async fn a_channel_goes_through_its_form_and_back() {
     let stored = account::get(&c.app.app, &c.app.system(), id).await.expect("an account");
     let proxy = account::open(&c.app.app, &stored).expect("opened").proxy.expect("a proxy");
     assert_eq!((proxy.host.as_str(), proxy.password.as_deref()), ("10.0.0.9", Some("hush")), "and kept");
-    no(&send(json!({ "setting": "{\"force_format\":true}" })).await, "force_format");
+    told(&send(json!({ "setting": "{\n  \"force_format\": true\n}" })).await);
+    told(&send(json!({ "setting": "{\"pass_through_body_enabled\":true}" })).await);
+    no(&send(json!({ "setting": "{\"system_prompt\":\"x\"}" })).await, "system_prompt");
+    told(&send(json!({ "setting": "{\"proxy\":\"socks5://ann:hush@10.0.0.9:1080\"}" })).await);
     no(&send(json!({ "setting": "{\"proxy\":\"socks5://ann:***@10.0.0.8:1080\"}" })).await, "重新填写密码");
     told(&send(json!({ "setting": "" })).await);
     assert_eq!(read().await["setting"], json!(""));
@@ -231,13 +234,19 @@ async fn people_are_warned_of_a_low_balance_as_they_wish() {
     no(&put(json!({ "quota_warning_threshold": 0 })).await, "阈值");
     no(&put(json!({ "webhook_url": "ftp://x" })).await, "Webhook");
     no(&put(json!({ "notify_type": "email", "notification_email": "a@example.com" })).await, "邮件服务器");
-    no(&put(json!({ "accept_unset_model_ratio_model": true })).await, "unpriced_models");
     no(&put(json!({ "record_ip_log": false })).await, "record_ip_log");
     told(&put(json!({})).await);
     let me = told(&ann.get("/api/user/self").await);
     let kept: Value = serde_json::from_str(me["setting"].as_str().expect("text")).expect("JSON");
     assert_eq!((&kept["notify_type"], &kept["webhook_secret"]), (&json!("webhook"), &json!("***")), "{kept}");
     assert_eq!((&kept["webhook_url"], &kept["record_ip_log"]), (&json!(url), &json!(true)));
+    assert_eq!(kept["accept_unset_model_ratio_model"], json!(false));
+    told(&put(json!({ "accept_unset_model_ratio_model": true, "quota_warning_threshold": 900_001 })).await);
+    let me = told(&ann.get("/api/user/self").await);
+    let kept: Value = serde_json::from_str(me["setting"].as_str().expect("text")).expect("JSON");
+    let flag = &kept["accept_unset_model_ratio_model"];
+    assert_eq!((flag, kept["quota_warning_threshold"].as_f64()), (&json!(true), Some(900_001.0)), "{kept}");
+    told(&put(json!({})).await);
     told(&put(json!({ "webhook_secret": "***" })).await);
     // Nobody sees the secret, sealed or not, and whoever writes back what they see does not lose it.
     let query = "query { viewer { id preferences } }";
@@ -359,9 +368,14 @@ async fn the_playground_talks_for_whoever_is_signed_in() {
     assert!(said.header("content-type").starts_with("text/event-stream"), "{}", said.text);
     assert!(said.text.trim_end().ends_with("data: [DONE]"), "{}", said.text);
     assert!(upstream.last().json().get("group").is_none(), "what is this system's own goes no further");
-    // One key stands for the person, and says what it is for.
-    let tokens = told(&c.ann.get("/api/token").await);
-    assert_eq!((tokens.as_array().map(Vec::len), &tokens[0]["name"]), (Some(1), &json!("playground")));
+    // One key stands for the person, and is none of the tokens that they may hand out.
+    assert_eq!(told(&c.ann.get("/api/token").await), json!([]));
+    let owner = schema::model::api_key::KeyFilter { source: Some("playground".into()), ..Default::default() };
+    let kept = schema::service::api_key::count(&c.app.app, &c.app.system(), &owner).await.expect("a count");
+    assert_eq!(kept, 1);
+    // What the relay says of a call is told by its own status.
+    let unknown = pages(&c.ann).post("/pg/chat/completions", json!({ "model": "no-such", "messages": [] })).await;
+    assert!(unknown.status.is_client_error(), "{}", unknown.text);
     refused(&c.nobody.post("/pg/chat/completions", talk(false)).await, 401, "nobody");
     let unknown = c.ann.post("/pg/chat/completions", json!({ "model": "no-such", "messages": [] })).await;
     assert!(unknown.status.is_client_error() && unknown.json()["error"].is_object(), "{}", unknown.text);
@@ -381,4 +395,32 @@ async fn the_playground_finds_a_relay_that_is_elsewhere() {
     assert_eq!(elsewhere.last().path, "/v1/chat/completions");
     let key = elsewhere.last().headers["authorization"].to_str().expect("text").to_owned();
     assert!(key.starts_with("Bearer sk-"), "a key of the person's own");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_has_ended_stands_in_nobodys_way() {
+    let c = cast().await;
+    let login = json!({ "username": "ann", "password": PASSWORD });
+    let stale = |c: &Cast| c.app.anonymous().with("cookie", "session=of-long-ago").with("new-api-user", "-1");
+    assert_eq!(stale(&c).get("/api/user/self").await.status, 401, "it opens nothing");
+    let out = stale(&c).get("/api/user/logout").await;
+    assert!(out.header("set-cookie").contains("Max-Age=0"), "{}: {}", out.status, out.text);
+    told(&stale(&c).post("/api/user/login", login).await);
+    let new = json!({ "username": "newcomer", "password": "newcomer-1234" });
+    told(&stale(&c).post("/api/user/register", new).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_browser_goes_on_after_it_changed_the_password() {
+    let c = cast().await;
+    let other = sign_in(&c.app, "ann", PASSWORD).await;
+    let form = json!({ "original_password": PASSWORD, "password": "another-word-1" });
+    let done = c.ann.call("PUT", "/api/user/self", form).await;
+    told(&done);
+    let line = done.header("set-cookie").to_owned();
+    let cookie = line.split(';').next().expect("a cookie");
+    let on = c.app.anonymous().with("cookie", cookie);
+    let id = told(&sign_in(&c.app, "ann", "another-word-1").await.get("/api/user/self").await)["id"].to_string();
+    told(&on.with("new-api-user", &id).get("/api/user/self").await);
+    assert_eq!(other.get("/api/user/self").await.status, 401, "every other session has ended");
 }

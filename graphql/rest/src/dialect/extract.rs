@@ -24,7 +24,7 @@ const BODY_PATIENCE: usize = 32 * 1024 * 1024;
 /// The signed-in caller; refused without a valid credential.
 pub struct Caller<D>(pub Actor, PhantomData<D>);
 
-/// The caller, or nobody when no credential came; a wrong credential is refused.
+/// The caller, or nobody when no credential came; a wrong one is refused, but for one that came by itself.
 pub struct Maybe<D>(pub Actor, PhantomData<D>);
 
 impl<D> Deref for Caller<D> {
@@ -61,9 +61,16 @@ impl<D: Dialect> FromRequestParts<App> for Maybe<D> {
         if !D::has_credential(parts) {
             return Ok(Self(anonymous, PhantomData));
         }
-        let actor = D::caller(app, parts, anonymous).await?;
-        note_user(parts, &actor);
-        Ok(Self(actor, PhantomData))
+        match D::caller(app, parts, anonymous.clone()).await {
+            Ok(actor) => {
+                note_user(parts, &actor);
+                Ok(Self(actor, PhantomData))
+            }
+            Err(Error::Unauthenticated { .. } | Error::Forbidden { .. }) if D::is_ambient(parts) => {
+                Ok(Self(anonymous, PhantomData))
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 }
 

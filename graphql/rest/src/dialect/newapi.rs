@@ -24,6 +24,7 @@ mod task;
 mod token;
 mod topup;
 mod user;
+mod words;
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
@@ -67,7 +68,7 @@ impl Dialect for Newapi {
             Error::Conflict { code: "EMAIL_TAKEN", .. } => "邮箱已被注册".to_owned(),
             Error::QuotaExceeded { .. } => "配额不足".to_owned(),
             Error::Forbidden { why } if why.contains("disabled") => "用户已被封禁".to_owned(),
-            other => other.to_string(),
+            other => words::chinese(&other.to_string()).into_owned(),
         };
         (status, Json(json!({ "success": false, "message": text }))).into_response()
     }
@@ -95,6 +96,10 @@ impl Dialect for Newapi {
 
     fn has_credential(parts: &Parts) -> bool {
         bearer(parts).is_some() || cookie(parts, COOKIE).is_some()
+    }
+
+    fn is_ambient(parts: &Parts) -> bool {
+        bearer(parts).is_none()
     }
 }
 

@@ -21,7 +21,7 @@ pub struct Redemption {
     pub value: Micros,
     pub plan_id: Option<i64>,
     pub created_at: Time,
-    /// The key whose life became longer, and by how much.
+    /// The key it was redeemed for, and by how much its life became longer.
     pub key_id: Option<i64>,
     pub key_ms: i64,
     /// When what it brought was taken back.
@@ -46,6 +46,7 @@ pub struct NewRedemption {
 pub struct RedemptionFilter {
     pub user_id: Option<i64>,
     pub card_id: Option<i64>,
+    pub key_id: Option<i64>,
     pub from: Option<Time>,
     pub until: Option<Time>,
     /// What else must hold.
@@ -61,6 +62,9 @@ macro_rules! filtered {
         }
         if let Some(id) = filter.card_id {
             query = query.filter(card_redemptions::card_id.eq(id));
+        }
+        if let Some(id) = filter.key_id {
+            query = query.filter(card_redemptions::key_id.eq(id));
         }
         if let Some(from) = filter.from {
             query = query.filter(card_redemptions::created_at.ge(from));

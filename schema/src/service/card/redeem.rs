@@ -46,6 +46,7 @@ pub async fn redeem(app: &App, actor: &Actor, code: &str) -> Result<Redeemed> {
 }
 
 /// The same for one of the person's keys, whose life a card of time makes longer; `KEY_NEVER_ENDS` where it cannot.
+/// What any other card brings is the person's; the key is remembered.
 pub async fn redeem_for(app: &App, actor: &Actor, code: &str, key_id: Option<i64>) -> Result<Redeemed> {
     let user_id = actor.signed_in()?;
     let code = code.trim();
@@ -82,8 +83,8 @@ pub async fn redeemed(app: &App, actor: &Actor, code: &str) -> Result<Redeemed> 
     let redemption = Redemption::window(&mut conn, &mine, newest).await?.pop();
     let redemption = redemption.ok_or(Error::NotFound { what: "card" })?;
     let key = match redemption.key_id {
-        Some(key_id) => ApiKey::find(&mut conn, key_id).await?,
-        None => None,
+        Some(key_id) if redemption.key_ms > 0 => ApiKey::find(&mut conn, key_id).await?,
+        _ => None,
     };
     let user = User::find(&mut conn, user_id).await?.ok_or(Error::NotFound { what: "user" })?;
     let subscription = match card.kind {
@@ -121,7 +122,13 @@ async fn taken(app: &App, tx: &mut Tx, actor: &Actor, whom: Whom, digest: &str) 
     let Some(card) = Card::take_use(tx, digest, user_id, now).await? else {
         return Err(refusal(Card::by_digest(tx, digest).await?.map(|c| c.status(now))));
     };
-    let key_id = key_id.filter(|_| card.kind == CardKind::Time);
+    if card.kind != CardKind::Time
+        && let Some(key_id) = key_id
+    {
+        // It stays as it is; that the card was redeemed for it is remembered.
+        let key = ApiKey::find(tx, key_id).await?.filter(|key| key.deleted_at.is_none());
+        actor.owns_or_admin(key.ok_or(Error::NotFound { what: "api key" })?.user_id, "api key")?;
+    }
     let redemption = NewRedemption {
         card_id: card.id,
         user_id,

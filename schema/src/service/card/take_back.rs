@@ -67,8 +67,10 @@ pub async fn take_back(app: &App, actor: &Actor, redemption_id: i64, note: &str)
         None
     };
     let shorter = match redemption.key_id {
-        Some(key_id) => api_key::shorten_in(app, &mut tx, actor, key_id, redemption.key_ms).await?,
-        None => None,
+        Some(key_id) if redemption.key_ms > 0 => {
+            api_key::shorten_in(app, &mut tx, actor, key_id, redemption.key_ms).await?
+        }
+        _ => None,
     };
     let target = Target { kind: "card", id: &redemption.card_id.to_string() };
     let what = serde_json::json!({

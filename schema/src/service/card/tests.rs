@@ -4,7 +4,7 @@ use crate::model::card::CardStatus;
 use crate::money::Micros;
 use crate::service::plan::{get as get_plan, init_defaults};
 use crate::service::setting::{self, names};
-use crate::service::{subscription, wallet};
+use crate::service::{api_key, subscription, wallet};
 use crate::testing::{START, TestApp};
 
 fn order(count: usize, worth: Worth) -> Mint {
@@ -215,4 +215,20 @@ async fn however_many_cards_have_ended_all_go_but_the_redeemed() {
     let mut ids: Vec<i64> = left.rows.iter().map(|card| card.id).collect();
     ids.sort_unstable();
     assert_eq!(ids, [twice.card.id, later[3].card.id], "the redeemed one, and the one that can be redeemed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_card_of_money_is_redeemed_for_a_key_of_ones_own_alone() {
+    let t = TestApp::new().await;
+    let (admin, ann, bob) = (t.admin().await, t.user("ann").await, t.user("bob").await);
+    let code = mint(&t, &admin, order(1, DOLLAR)).await.expect("minted").remove(0).code;
+    let new = api_key::NewKey { name: "k".into(), ..api_key::NewKey::default() };
+    let key = api_key::issue(&t, &ann, new).await.expect("a key").key;
+    let refused = redeem_for(&t, &bob, &code, Some(key.id)).await.expect_err("somebody else's key");
+    assert_eq!(refused.code(), "NOT_FOUND");
+    let done = redeem_for(&t, &ann, &code, Some(key.id)).await.expect("redeemed");
+    assert_eq!((done.balance, done.key.is_none()), (Micros(1_000_000), true));
+    assert!(redeemed(&t, &ann, &code).await.expect("told again").key.is_none());
+    let for_it = RedemptionFilter { key_id: Some(key.id), ..RedemptionFilter::default() };
+    assert_eq!(redemption_count(&t, &admin, &for_it).await.expect("a count"), 1);
 }

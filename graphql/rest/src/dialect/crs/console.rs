@@ -8,5 +8,6 @@ pub mod failures;
 pub mod key;
 pub mod people;
 pub mod pricing;
+pub mod served;
 pub mod spa;
 pub mod webhook;

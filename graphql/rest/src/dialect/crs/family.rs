@@ -226,3 +226,20 @@ pub async fn reset_all_usage<const F: usize>(State(app): State<App>, admin: Admi
 pub async fn none(_: Admin) -> Reply {
     Ok(data(Vec::<Value>::new()))
 }
+
+const NO_DROID: &str = "accounts of Factory Droid are not served here; add one of the other platforms";
+
+/// Making an account of a platform that is not served.
+pub async fn not_made(_: Admin, _: Body<Told<told::Account>>) -> Reply {
+    Err(Error::invalid("platform", NO_DROID).into())
+}
+
+/// Changing one.
+pub async fn not_changed(_: Admin, _: Path<String>, _: Body<Told<told::Account>>) -> Reply {
+    Err(Error::invalid("platform", NO_DROID).into())
+}
+
+/// Removing one.
+pub async fn not_removed(_: Admin, _: Path<String>) -> Reply {
+    Err(Error::invalid("platform", NO_DROID).into())
+}

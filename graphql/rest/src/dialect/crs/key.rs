@@ -25,7 +25,7 @@ use super::shape::{Span, sums as shown_sums};
 use super::{Admin, Body, Path, Query, Reply, data, flat, message, refuse, sums};
 
 pub use shown::{Names, shown, shown_bindings, shown_permissions, shown_rates};
-pub use wire::{RATES, name, rates};
+pub use wire::{CHARGED_AS, RATES, name, no_rates, rates};
 
 /// Most keys in one unpaged answer.
 const ALL: i64 = 100_000;
@@ -143,6 +143,10 @@ pub async fn rows(app: &App, actor: &Actor, keys: &[ApiKey], span: Span) -> Resu
     for (key, open) in keys.iter().zip(open) {
         let mut row = shown(key, &names);
         let [all, day, month] = [0, 1, 2].map(|n| used.in_span(key.id, n));
+        // Whoever is signed in is called so in the list of possible owners.
+        if actor.user_id == Some(key.user_id) {
+            row.insert("userId".into(), "admin".into());
+        }
         row.insert("currentConcurrency".into(), open.into());
         row.insert("dailyCost".into(), schema::Micros(day.cost).dollars().into());
         row.insert(
@@ -197,8 +201,13 @@ pub async fn list(State(app): State<App>, admin: Admin, query: Query<Listing>) -
 pub async fn create(State(app): State<App>, admin: Admin, form: Body<Told<told::Key>>) -> Reply {
     let form = form.0;
     let new = wire::new_key(&app, &admin, &form, name(&form)?).await?;
+    let unheard = wire::no_key_rates(&form)?;
     let issued = api_key::issue(&app, &admin, new).await?;
-    Ok(data(with_secret(&app, &admin, &issued).await?))
+    let made = with_secret(&app, &admin, &issued).await?;
+    Ok(match unheard {
+        Some(why) => flat(json!({ "data": made, "message": why })),
+        None => data(made),
+    })
 }
 
 /// A fresh key, with its secret for the one time it is told.
@@ -221,8 +230,9 @@ pub async fn found(app: &App, actor: &Actor, uid: &str) -> Result<ApiKey, Error>
 pub async fn update(State(app): State<App>, admin: Admin, uid: Path<String>, form: Body<Told<told::Key>>) -> Reply {
     let key = found(&app, &admin, &uid.0).await?;
     let change = wire::change(&app, &admin, &form.0).await?;
+    let unheard = wire::no_key_rates(&form.0)?;
     api_key::change(&app, &admin, key.id, change).await?;
-    Ok(message("API key updated successfully"))
+    Ok(message(unheard.as_deref().unwrap_or("API key updated successfully")))
 }
 
 pub async fn expiration(

@@ -252,8 +252,8 @@ pub async fn batch(State(app): State<App>, _: Anyone, form: Body<Told<told::Seve
     Ok(data(json!({
         "aggregated": {
             "totalKeys": keys.len(), "activeKeys": keys.iter().filter(|k| k.state(now) == KeyState::Active).count(),
-            "usage": shown_sums(&used.together(0)), "dailyUsage": shown_sums(&used.together(1)),
-            "monthlyUsage": shown_sums(&used.together(2)),
+            "usage": shown_sums(&used.together(0)), "alltimeUsage": shown_sums(&used.together(0)),
+            "dailyUsage": shown_sums(&used.together(1)), "monthlyUsage": shown_sums(&used.together(2)),
         },
         "individual": individual,
     })))

@@ -94,6 +94,13 @@ pub async fn entered(app: &App, actor: &Actor, origin: &Origin, user: &User, tex
     Ok(response)
 }
 
+/// Goes on with a session of a browser whose sessions have all just been ended by itself.
+pub async fn goes_on(app: &App, actor: &Actor, origin: &Origin, user: &User, mut response: Response) -> Reply {
+    let value = session::open_cookie(app, actor, user, &origin.agent).await?;
+    set_cookie(app, &mut response, &value, session::LONG_SESSION / 1000);
+    Ok(response)
+}
+
 fn set_cookie(app: &App, response: &mut Response, value: &str, max_age: i64) {
     let domain = setting::current(app).text(names::COOKIE_DOMAIN).to_owned();
     let domain = if domain.is_empty() { String::new() } else { format!("; Domain={domain}") };
@@ -105,7 +112,9 @@ fn set_cookie(app: &App, response: &mut Response, value: &str, max_age: i64) {
 }
 
 pub async fn logout(State(app): State<App>, caller: Maybe) -> Reply {
-    session::sign_out(&app, &caller).await?;
+    if caller.user_id.is_some() {
+        session::sign_out(&app, &caller).await?;
+    }
     let mut response = message("").into_response();
     set_cookie(&app, &mut response, "", 0);
     Ok(response)

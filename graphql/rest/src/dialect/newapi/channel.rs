@@ -36,6 +36,9 @@ fn shown(account: &Account) -> Value {
     let document =
         |map: &Map<String, Value>| if map.is_empty() { String::new() } else { Value::Object(map.clone()).to_string() };
     let mapping: Map<String, Value> = options.mapping.iter().map(|(k, v)| (k.clone(), v.clone().into())).collect();
+    // Text on both sides, as this system's forms write it.
+    let statuses: Map<String, Value> =
+        options.status_mapping.iter().map(|(from, to)| (from.to_string(), to.to_string().into())).collect();
     let other_info = if account.health_note.is_empty() {
         String::new()
     } else {
@@ -62,7 +65,7 @@ fn shown(account: &Account) -> Value {
         "group": groups,
         "used_quota": account.spent.quota(),
         "model_mapping": document(&mapping),
-        "status_code_mapping": if options.status_mapping.is_empty() { String::new() } else { json!(options.status_mapping).to_string() },
+        "status_code_mapping": document(&statuses),
         "priority": account.priority - MIDDLE,
         "auto_ban": i64::from(!options.protection_off),
         "other_info": other_info,

@@ -18,8 +18,8 @@ use serde_json::{Map, Value};
 use super::{Body, Caller, Reply};
 use crate::dialect::relayed;
 
-/// What its keys are called in people's lists.
-const NAME: &str = "playground";
+/// What its keys are called, and where they come from: they are nobody's to copy, so lists of tokens leave them out.
+pub const SOURCE: &str = "playground";
 /// How long such a key is good: longer than its secret is kept, so that no conversation is cut off.
 const KEY_MS: i64 = HOUR;
 
@@ -57,13 +57,13 @@ async fn key(app: &App, caller: &Caller, group: Option<String>) -> Result<String
     let now = app.clock.now();
     let own = KeyFilter {
         user_id: Some(user_id),
-        search: Some(NAME.into()),
+        source: Some(SOURCE.into()),
         deleted: Deleted::Without,
         ..KeyFilter::default()
     };
     let window = Window { limit: 100, offset: 0 };
     let all = api_key::pages(app, caller, &own, (KeyOrder::CreatedAt, Direction::Desc), window).await?.rows;
-    for key in all.iter().filter(|key| key.name == NAME) {
+    for key in &all {
         if key.expires_at.is_some_and(|end| end <= now) {
             api_key::delete(app, caller, key.id).await?;
         } else if key.group_name == group
@@ -73,7 +73,8 @@ async fn key(app: &App, caller: &Caller, group: Option<String>) -> Result<String
         }
     }
     let new = NewKey {
-        name: NAME.into(),
+        name: SOURCE.into(),
+        source: Some(SOURCE.into()),
         prefix: KeyPrefix::Sk,
         group,
         expiry: Expiry::At(now.plus(KEY_MS)),

@@ -1,5 +1,6 @@
 //! What the deployed system's personal page lets people set for themselves: how they are told that their quota runs
-//! out. What is stored acts ([`low_balance`]); what could not act is refused.
+//! out, which acts ([`low_balance`]), and whether they take models without a price, which is only kept for their
+//! page: a setting of everybody's decides that.
 
 use axum::extract::State;
 use reqwest::Url;
@@ -48,10 +49,6 @@ pub async fn put(State(app): State<App>, caller: Caller, form: Body<Form>) -> Re
     if !(threshold > 0.0 && threshold <= MOST) {
         return Err(Error::invalid("quota_warning_threshold", "预警阈值必须大于0").into());
     }
-    if form.accept_unset_model_ratio_model == Some(true) {
-        let why = "accept_unset_model_ratio_model 不能按用户设置：未定价的模型由系统设置 unpriced_models 统一处理";
-        return Err(Error::invalid("accept_unset_model_ratio_model", why).into());
-    }
     if form.record_ip_log == Some(false) {
         let why = "record_ip_log 不能关闭：每次调用的来源地址都会随调用记录";
         return Err(Error::invalid("record_ip_log", why).into());
@@ -84,6 +81,9 @@ pub async fn put(State(app): State<App>, caller: Caller, form: Body<Form>) -> Re
     let mut prefs = me.prefs.0;
     if let Value::Object(wish) = json!(wish) {
         prefs.extend(wish);
+    }
+    if let Some(accept) = form.accept_unset_model_ratio_model {
+        prefs.insert("accept_unset_model_ratio_model".into(), accept.into());
     }
     let change = PersonChange { prefs: Some(prefs), ..PersonChange::default() };
     people::change(&app, &caller, me.id, change).await?;

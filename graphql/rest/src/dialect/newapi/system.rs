@@ -46,16 +46,16 @@ pub async fn status(State(app): State<App>) -> Reply {
         "usd_exchange_rate": cny,
         "min_topup": topup::least(&settings),
         "top_up_link": settings.text(names::TOP_UP_LINK),
-        "docs_link": format!("{}/docs", app.config.public_url()),
+        "docs_link": docs_link(&app, settings.text(names::PANEL_DOCS_LINK)),
         "quota_per_unit": schema::money::QUOTA_PER_DOLLAR,
-        "display_in_currency": true,
+        "display_in_currency": settings.bool(names::PANEL_IN_CURRENCY),
         "quota_display_type": "USD",
         "enable_batch_update": false,
-        "enable_drawing": true,
-        "enable_task": true,
-        "enable_data_export": true,
-        "data_export_default_time": "hour",
-        "default_collapse_sidebar": false,
+        "enable_drawing": settings.bool(names::PANEL_DRAWING),
+        "enable_task": settings.bool(names::PANEL_TASKS),
+        "enable_data_export": settings.bool(names::PANEL_CHARTS),
+        "data_export_default_time": settings.text(names::PANEL_CHARTS_STEP),
+        "default_collapse_sidebar": settings.bool(names::PANEL_COLLAPSED),
         "enable_online_topup": !methods.is_empty(),
         "mj_notify_enabled": false,
         "chats": chats(settings.text(names::CHAT_LINK)),
@@ -64,7 +64,7 @@ pub async fn status(State(app): State<App>) -> Reply {
         "default_use_auto_group": false,
         "register_enabled": settings.bool(names::REGISTRATION_ENABLED),
         "password_login_enabled": true,
-        "password_register_enabled": settings.bool(names::REGISTRATION_ENABLED),
+        "password_register_enabled": settings.bool(names::PASSWORD_REGISTRATION),
         "pay_methods": methods,
         "setup": true,
     });
@@ -72,6 +72,10 @@ pub async fn status(State(app): State<App>) -> Reply {
         status.extend(panel::shown(&settings));
     }
     Ok(data(status))
+}
+
+fn docs_link(app: &App, own: &str) -> String {
+    if own.is_empty() { format!("{}/docs", app.config.public_url()) } else { own.to_owned() }
 }
 
 /// The chat clients: one address, or this system's own list of them.

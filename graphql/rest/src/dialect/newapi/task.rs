@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use relay::task::word;
+use schema::model::joined::Joined;
 use schema::model::task::{Task, TaskFilter, TaskStatus};
 use schema::service::task;
 use schema::{App, Error, Role, Time};
@@ -36,13 +37,14 @@ fn some(text: &Option<String>) -> Option<String> {
     text.as_deref().map(str::trim).filter(|t| !t.is_empty()).map(str::to_owned)
 }
 
-/// Which tasks; the pages of pictures count milliseconds, the others seconds.
+/// Which tasks, pictures or all others; the pages of pictures count milliseconds, the others seconds.
 fn filter(caller: &Caller, query: &TaskQuery, own: bool, pictures: bool) -> Result<TaskFilter, Error> {
     let me = caller.signed_in()?;
     let moment = |field: &str, text: &Option<String>| {
         let at = number(field, text)?.filter(|n| *n > 0);
         Ok::<_, Error>(at.map(|n| if pictures { Time(n) } else { Time::from_seconds(n) }))
     };
+    let no_picture = || Box::new(TaskFilter { platform: Some(PICTURES.into()), ..TaskFilter::default() });
     Ok(TaskFilter {
         user_id: own.then_some(me),
         account_id: number("channel_id", &query.channel_id)?,
@@ -52,6 +54,7 @@ fn filter(caller: &Caller, query: &TaskQuery, own: bool, pictures: bool) -> Resu
         search: some(&query.task_id).or_else(|| some(&query.mj_id)),
         from: moment("start_timestamp", &query.start_timestamp)?,
         until: moment("end_timestamp", &query.end_timestamp)?,
+        joined: Joined { not: (!pictures).then(no_picture), ..Joined::default() },
         ..TaskFilter::default()
     })
 }

@@ -3,6 +3,7 @@
 use axum::extract::State;
 use http::Uri;
 use schema::model::api_key::{ApiKey, KeyFilter, KeyOrder, KeyState, KeyStatus};
+use schema::model::joined::Joined;
 use schema::page::Direction;
 use schema::service::api_key::{self, Expiry, KeyChange, KeyPrefix, LimitsChange, NewKey, RulesChange};
 use schema::{App, Error, Micros, Time};
@@ -10,6 +11,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::page::Paging;
+use super::playground;
 use super::shape::Shape;
 use super::{Body, Caller, Path, Query, Reply, data, message, said};
 
@@ -62,6 +64,7 @@ pub async fn list(
         user_id: Some(caller.signed_in()?),
         search: search.keyword.filter(|k| !k.is_empty()),
         digest: secret.map(|s| schema::id::digest(&format!("sk-{}", s.trim_start_matches("sk-")))),
+        joined: Joined { not: Some(Box::new(playgrounds())), ..Joined::default() },
         ..KeyFilter::default()
     };
     // The deployed system's page searches without a word about pages, and is answered without one.
@@ -78,6 +81,11 @@ pub async fn list(
         rows.push(listed(&app, &caller, key).await?);
     }
     Ok(if whole { data(rows) } else { data(paging.envelope(window, page.total, rows)) })
+}
+
+/// The keys of the playground.
+fn playgrounds() -> KeyFilter {
+    KeyFilter { source: Some(playground::SOURCE.into()), ..KeyFilter::default() }
 }
 
 /// A key in the deployed system's list. Its page throws away what making a token answers and sends people here
@@ -117,6 +125,15 @@ pub struct Form {
 }
 
 impl Form {
+    /// The deployed system's page leaves what was emptied out of its form. A body with all that the page never
+    /// leaves out is the whole form, and what it lacks is empty.
+    fn whole(mut self) -> Self {
+        if self.name.is_some() && self.expired_time.is_some() && self.unlimited_quota.is_some() {
+            self.allow_ips = self.allow_ips.or(Some(String::new()));
+            self.group = self.group.or(Some(String::new()));
+        }
+        self
+    }
     fn expiry(&self) -> Option<Expiry> {
         self.expired_time.map(|at| if at < 0 { Expiry::Never } else { Expiry::At(Time::from_seconds(at)) })
     }
@@ -170,8 +187,14 @@ pub struct ChangeQuery {
     status_only: Option<String>,
 }
 
-pub async fn change(State(app): State<App>, caller: Caller, query: Query<ChangeQuery>, form: Body<Form>) -> Reply {
-    let form = form.0;
+pub async fn change(
+    State(app): State<App>,
+    caller: Caller,
+    shape: Shape,
+    query: Query<ChangeQuery>,
+    form: Body<Form>,
+) -> Reply {
+    let form = if shape == Shape::Deployed { form.0.whole() } else { form.0 };
     let id = form.id.ok_or_else(|| Error::invalid("id", "id 不能为空"))?;
     let old = own(&app, &caller, id).await?;
     let status = match form.status {

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::extract::State;
 use axum::response::IntoResponse;
+use http::request::Parts;
+use relay::edge::Origin;
 use schema::model::user::{User, UserFilter, UserOrder, UserStatus};
 use schema::page::Direction;
 use schema::service::user::{self as people, NewPerson, PersonChange};
@@ -13,11 +15,12 @@ use schema::{App, Error, Micros, Role};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::auth::{role_number, status_number};
+use super::auth::{self, role_number, status_number};
 use super::page::Paging;
 use super::preference;
 use super::shape::Shape;
 use super::{Body, Caller, Path, Query, Reply, data, message, said};
+use crate::dialect::bearer;
 
 /// A person as this system has them.
 pub fn shown(user: &User) -> Value {
@@ -43,7 +46,7 @@ pub fn shown(user: &User) -> Value {
         "remark": user.remark,
         "created_at": user.created_at.seconds(),
         "last_login_at": user.last_login_at.map_or(0, |t| t.seconds()),
-        "DeletedAt": null,
+        "DeletedAt": user.deleted_at.map(|at| at.rfc3339()),
     })
 }
 
@@ -81,19 +84,29 @@ pub struct SelfForm {
     original_password: Option<String>,
 }
 
-pub async fn change_self(State(app): State<App>, caller: Caller, form: Body<SelfForm>) -> Reply {
+pub async fn change_self(
+    State(app): State<App>,
+    caller: Caller,
+    origin: Origin,
+    parts: Parts,
+    form: Body<SelfForm>,
+) -> Reply {
     let form = form.0;
     let id = caller.signed_in()?;
     if let Some(password) = form.password.filter(|p| !p.is_empty()) {
         let current = form.original_password.unwrap_or_default();
-        match people::change_own_password(&app, &caller, &current, &password, form.username.as_deref()).await {
-            Ok(_) => {}
+        let name = form.username.as_deref();
+        let user = match people::change_own_password(&app, &caller, &current, &password, name).await {
+            Ok(user) => user,
             Err(Error::Invalid { field, .. }) if field == "currentPassword" => {
                 return Err(Error::conflict("WRONG_PASSWORD", "原密码错误").into());
             }
             Err(e) => return Err(e.into()),
-        }
-        return Ok(message("用户信息更新成功"));
+        };
+        let done = message("用户信息更新成功");
+        // Every other session has ended; a browser's own goes on under the new password.
+        let by_cookie = bearer(&parts).is_none();
+        return if by_cookie { auth::goes_on(&app, &caller, &origin, &user, done).await } else { Ok(done) };
     }
     let change = PersonChange {
         username: form.username.filter(|n| !n.is_empty()),
@@ -175,6 +188,8 @@ pub async fn list(
         username: some(query.username),
         search: some(query.keyword),
         group: some(query.group),
+        // The deployed system's page shows who was removed as such.
+        with_deleted: shape == Shape::Deployed,
         ..UserFilter::default()
     };
     let window = paging.0.window()?;
@@ -254,9 +269,21 @@ pub struct Change {
     remark: Option<String>,
 }
 
-pub async fn change(State(app): State<App>, caller: Caller, form: Body<Change>) -> Reply {
+impl Change {
+    /// The deployed system's page leaves what was emptied out of its form. A body with all that the page never
+    /// leaves out is the whole form, and what it lacks is empty.
+    fn whole(mut self) -> Self {
+        if self.username.is_some() && self.quota.is_some() {
+            self.display_name = self.display_name.or(Some(String::new()));
+            self.remark = self.remark.or(Some(String::new()));
+        }
+        self
+    }
+}
+
+pub async fn change(State(app): State<App>, caller: Caller, shape: Shape, form: Body<Change>) -> Reply {
     caller.require(Role::Admin)?;
-    let form = form.0;
+    let form = if shape == Shape::Deployed { form.0.whole() } else { form.0 };
     let change = PersonChange {
         username: form.username.filter(|n| !n.is_empty()),
         display_name: form.display_name,

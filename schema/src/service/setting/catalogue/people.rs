@@ -59,7 +59,21 @@ pub(super) const ROWS: &[Definition] = &[
         "10",
         "Minutes before its end at which an account's access token is renewed in the background",
     ),
+    row(
+        "user",
+        names::KEY_SECRET_MINUTES,
+        Kind::Int(1, 525_600),
+        "10",
+        "For how long the owner of a new key finds its secret, sealed until then, in newapi's list of tokens",
+    ),
     row("user", names::REGISTRATION_ENABLED, Kind::Bool, "true", "Whether people may register themselves"),
+    row(
+        "user",
+        names::PASSWORD_REGISTRATION,
+        Kind::Bool,
+        "true",
+        "Whether they may with a password, and not by a sign-in provider alone",
+    ),
     row("user", names::NEW_USER_BALANCE, Kind::Int(0, 1_000_000_000_000), "0", "Micro-dollars a new user starts with"),
     row(
         "user",

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use axum::extract::State;
-use schema::clock::{Time, Zone};
+use schema::clock::{DAY, Time, Zone};
 use schema::model::account::{Account, AccountFilter, Health};
 use schema::model::api_key::BoundTo;
 use schema::page::Seek;
@@ -16,8 +16,9 @@ use serde_json::{Map, Value, json};
 
 use super::super::family::row::{family_of, rows};
 use super::super::family::{FAMILIES, all, of_kind};
+use super::super::form::{Told, told};
 use super::super::shape::Span;
-use super::super::{Admin, Path, Reply, data, sums};
+use super::super::{Admin, Body, Path, Reply, data, sums};
 
 pub async fn resting(State(app): State<App>, admin: Admin) -> Reply {
     let now = app.clock.now();
@@ -85,25 +86,29 @@ async fn balances_of(app: &App, actor: &Actor, accounts: &[Account]) -> Result<V
     let spans = [Span::ALL, Span::today(zone, now), Span::month(zone, now)];
     let ids: Vec<i64> = accounts.iter().map(|account| account.id).collect();
     let used = sums::Used::of(app, actor, Dimension::Account, &ids, &spans).await?;
-    Ok(accounts.iter().map(|account| balance_row(account, &used, zone, now)).collect())
+    let spent = spent_of_quotas(app, accounts, zone, now).await?;
+    let row = |account: &Account| balance_row(account, &used, spent.get(&account.id).copied(), zone, now);
+    Ok(accounts.iter().map(row).collect())
 }
 
-fn balance_row(account: &Account, used: &sums::Used, zone: &Zone, now: Time) -> Value {
+/// An account's balance; `spent` is what its quota, if it has one, has given since it began anew.
+fn balance_row(account: &Account, used: &sums::Used, spent: Option<Micros>, zone: &Zone, now: Time) -> Value {
     let [total, daily, monthly] = [0, 1, 2].map(|n| used.in_span(account.id, n));
     let told = account.info.get("balance").and_then(Value::as_f64);
     let told_at = account.info.get("balance_updated_time").and_then(Value::as_i64).map(|s| Time(s * 1_000));
     let usd = |micros: i64| Micros(micros).dollars();
     let quota = account.daily_quota.filter(|q| q.0 > 0);
-    let left = quota.map(|q| q.minus(Micros(daily.cost)).0.max(0) as f64 / 1e6);
+    let spent = spent.unwrap_or(Micros(daily.cost));
+    let left = quota.map(|q| q.minus(spent).0.max(0) as f64 / 1e6);
     json!({
         "accountId": account.uid, "platform": of_kind(account.kind).platform,
         "balance": told.map(|left| {
             json!({ "amount": left, "currency": "USD", "formattedAmount": format!("${left:.2}") })
         }),
         "quota": {
-            "daily": quota.unwrap_or_default().dollars(), "used": usd(daily.cost), "remaining": left,
-            "percentage": quota.map_or(0.0, |q| daily.cost as f64 * 100.0 / q.0 as f64),
-            "unlimited": quota.is_none(), "resetAt": zone.day_start(now, 1).rfc3339(),
+            "daily": quota.unwrap_or_default().dollars(), "used": spent.dollars(), "remaining": left,
+            "percentage": quota.map_or(0.0, |q| spent.0 as f64 * 100.0 / q.0 as f64),
+            "unlimited": quota.is_none(), "resetAt": quota_end(account, zone, now).rfc3339(),
         },
         "statistics": {
             "totalCost": usd(total.cost), "dailyCost": usd(daily.cost), "monthlyCost": usd(monthly.cost),
@@ -128,6 +133,18 @@ pub async fn refresh_balance(State(app): State<App>, admin: Admin, uid: Path<Str
     }
     let asked = accounts::get(&app, &admin, account.id).await?;
     Ok(data(balance_of(&app, &admin, &asked).await?))
+}
+
+/// Its console can have administrators' own programs ask after balances.
+const NO_SCRIPTS: &str =
+    "programs that ask after balances do not run here; the balance is asked of vendors that tell it";
+
+pub async fn script(_: Admin, _: Path<String>) -> Reply {
+    Err(Error::invalid("script", NO_SCRIPTS).into())
+}
+
+pub async fn put_script(_: Admin, _: Path<String>, _: Body<Told<told::Script>>) -> Reply {
+    Err(Error::invalid("script", NO_SCRIPTS).into())
 }
 
 pub async fn balances(State(app): State<App>, admin: Admin, platform: Path<String>) -> Reply {
@@ -173,16 +190,37 @@ pub async fn balance_summary(State(app): State<App>, admin: Admin) -> Reply {
     })))
 }
 
+/// When an account's quota begins anew next: at its own hour, be it used up by hand before.
+fn quota_end(account: &Account, zone: &Zone, now: Time) -> Time {
+    let mut options = account.options.0.clone();
+    options.quota_since = None;
+    // Of tomorrow's moment, this is the reset that comes next.
+    accounts::quota_start(&options, zone, now.plus(DAY))
+}
+
+/// What accounts that have a quota have spent of it since it began anew.
+async fn spent_of_quotas(
+    app: &App,
+    accounts: &[Account],
+    zone: &Zone,
+    now: Time,
+) -> Result<HashMap<i64, Micros>, Error> {
+    let limited = accounts.iter().filter(|account| account.daily_quota.is_some_and(|quota| quota.0 > 0));
+    let wanted: Vec<(i64, Time)> =
+        limited.map(|account| (account.id, accounts::quota_start(&account.options.0, zone, now))).collect();
+    let spent = admission::accounts_spent(app, &wanted).await?;
+    Ok(wanted.iter().zip(spent).map(|((id, _), spent)| (*id, Micros(spent))).collect())
+}
+
 /// What is left of today's quota, of accounts that have one.
 async fn remaining(app: &App, accounts: &[Account]) -> Result<HashMap<i64, Micros>, Error> {
-    let now = app.clock.now();
     let settings = setting::current(app);
-    let limited: Vec<(&Account, Micros)> =
-        accounts.iter().filter_map(|a| Some((a, a.daily_quota.filter(|q| q.0 > 0)?))).collect();
-    let wanted: Vec<(i64, schema::Time)> =
-        limited.iter().map(|(a, _)| (a.id, accounts::quota_start(&a.options.0, settings.zone(), now))).collect();
-    let spent = admission::accounts_spent(app, &wanted).await?;
-    Ok(limited.iter().zip(spent).map(|((a, quota), spent)| (a.id, Micros((quota.0 - spent).max(0)))).collect())
+    let spent = spent_of_quotas(app, accounts, settings.zone(), app.clock.now()).await?;
+    let left = |account: &Account| {
+        let spent = spent.get(&account.id)?;
+        Some((account.id, Micros((account.daily_quota?.0 - spent.0).max(0))))
+    };
+    Ok(accounts.iter().filter_map(left).collect())
 }
 
 /// Every account by family, as lists show them: without secrets, which never leave.

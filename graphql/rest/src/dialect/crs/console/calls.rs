@@ -1,4 +1,4 @@
-//! Single calls: the records of a key or an account, what was asked and answered, and who called last.
+//! Single calls: the records of a key or an account, and what was asked and answered.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -7,7 +7,7 @@ use schema::clock::DAY;
 use schema::model::account::{Account, AccountFilter, AccountKind, Deleted as DeletedAccounts};
 use schema::model::api_key::{ApiKey, Deleted, KeyFilter, KeyOrder};
 use schema::model::usage::{UsageFilter, UsageOrder, UsageRow};
-use schema::page::{Direction, Seek, Window};
+use schema::page::{Direction, Window};
 use schema::service::price::{self, Units};
 use schema::service::report::{self, Dimension, Measure};
 use schema::service::setting::{self, names};
@@ -17,10 +17,9 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::super::family::{all, of_kind};
-use super::super::form::{Told, told};
 use super::super::key::any;
-use super::super::shape::{Span, dollars, ids};
-use super::super::{Admin, Body, Path, Query, Reply, data, flat, sums};
+use super::super::shape::{Span, dollars};
+use super::super::{Admin, Path, Query, Reply, data, flat, sums};
 
 /// How records are asked for.
 #[derive(Debug, Default, Deserialize)]
@@ -89,11 +88,11 @@ impl Asked {
 /// The keys and accounts that calls name.
 pub(super) struct Names {
     pub(super) keys: HashMap<i64, ApiKey>,
-    accounts: HashMap<i64, Account>,
+    pub(super) accounts: HashMap<i64, Account>,
 }
 
 impl Names {
-    async fn of(app: &App, actor: &Actor, key_ids: Vec<i64>, account_ids: Vec<i64>) -> Result<Self, Error> {
+    pub(super) async fn of(app: &App, actor: &Actor, key_ids: Vec<i64>, account_ids: Vec<i64>) -> Result<Self, Error> {
         let sole = |mut ids: Vec<i64>| {
             ids.sort_unstable();
             ids.dedup();
@@ -348,40 +347,6 @@ pub async fn detail(State(app): State<App>, admin: Admin, id: Path<String>) -> R
     Ok(data(json!({
         "captureEnabled": on, "bodyPreviewEnabled": on, "retentionHours": hours, "record": shown,
     })))
-}
-
-/// By which account each of some keys was served last.
-pub async fn last_usage(State(app): State<App>, admin: Admin, form: Body<Told<told::KeyIds>>) -> Reply {
-    let uids = ids(&form.0, "keyIds", 100)?;
-    let mut out = Map::new();
-    let mut last = Vec::with_capacity(uids.len());
-    for uid in &uids {
-        let call = match api_key::get_by_uid(&app, &admin, uid).await {
-            Ok(key) => {
-                let filter = UsageFilter { key_id: Some(key.id), ..UsageFilter::default() };
-                let seek = Seek { take: 1, ..Seek::default() };
-                usage::list(&app, &admin, &filter, &seek).await?.rows.into_iter().next()
-            }
-            Err(Error::NotFound { .. }) => None,
-            Err(e) => return Err(e.into()),
-        };
-        last.push(call);
-    }
-    let names = Names::of(&app, &admin, Vec::new(), last.iter().flatten().map(|r| r.account_id).collect()).await?;
-    for (uid, call) in uids.into_iter().zip(last) {
-        let shown = call.and_then(|call| {
-            let account = names.accounts.get(&call.account_id)?;
-            let platform = of_kind(account.kind).platform;
-            let category = platform.split(['-', '_']).next().unwrap_or(platform);
-            Some(json!({
-                "accountId": account.uid, "rawAccountId": account.uid, "accountType": platform,
-                "accountCategory": category, "accountName": account.name, "recordedAt": call.at.rfc3339(),
-                "model": call.model,
-            }))
-        });
-        out.insert(uid, shown.unwrap_or(Value::Null));
-    }
-    Ok(data(out))
 }
 
 /// How many calls of keys are open right now, for those that have any.

@@ -1,15 +1,15 @@
 //! Its quota cards over our cards: a code that is worth money for whoever owns the key, a longer life of the key, or
 //! both.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use axum::extract::State;
 use schema::clock::{DAY, HOUR};
-use schema::model::card::{Card, CardFilter, CardKind, CardStatus, RedemptionFilter};
+use schema::model::card::{Card, CardFilter, CardKind, CardStatus, Redemption, RedemptionFilter};
 use schema::page::Window;
 use schema::service::card::{self, CodeForm, Mint, Worth};
 use schema::service::setting::{self, names};
-use schema::service::{token, user as people};
+use schema::service::{api_key, token, user as people};
 use schema::{Actor, App, Error, Micros};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -43,12 +43,31 @@ fn time(ms: i64) -> (i64, &'static str) {
     if ms % DAY == 0 { (ms / DAY, "days") } else { (ms / HOUR, "hours") }
 }
 
-fn shown(card: &Card, code: &str, now: schema::Time) -> Value {
-    let kind = match card.kind {
+/// Its word for a kind of card.
+fn kind_of(kind: CardKind, value: Micros) -> &'static str {
+    match kind {
         CardKind::Credit => "quota",
-        CardKind::Time if card.value > Micros::ZERO => "combo",
+        CardKind::Time if value > Micros::ZERO => "combo",
         CardKind::Time | CardKind::Plan => "time",
-    };
+    }
+}
+
+/// The names that a page of cards or redemptions shows people by.
+async fn usernames(app: &App, actor: &Actor, ids: &[i64]) -> Result<HashMap<i64, String>, Error> {
+    let users = people::by_ids(app, actor, ids).await?;
+    Ok(users.into_iter().map(|user| (user.id, user.username)).collect())
+}
+
+/// Each of some ids once.
+fn sole(ids: impl Iterator<Item = i64>) -> Vec<i64> {
+    let mut ids: Vec<i64> = ids.collect();
+    ids.sort_unstable();
+    ids.dedup();
+    ids
+}
+
+fn shown(card: &Card, code: &str, now: schema::Time) -> Value {
+    let kind = kind_of(card.kind, card.value);
     let (amount, unit) = if card.kind == CardKind::Plan { (card.plan_days, "days") } else { time(card.key_ms) };
     json!({
         "id": card.id.to_string(), "code": code, "type": kind,
@@ -124,9 +143,13 @@ pub async fn list(State(app): State<App>, admin: Admin, query: Query<Listing>) -
     let filter = CardFilter { status, ..CardFilter::default() };
     let cards = card::list(&app, &admin, &filter, Window::skip(offset, limit, 1_000)?).await?;
     let now = app.clock.now();
+    let redeemers = sole(cards.rows.iter().filter_map(|card| card.last_redeemed_by));
+    let redeemers = usernames(&app, &admin, &redeemers).await?;
     let mut rows = Vec::with_capacity(cards.rows.len());
     for one in &cards.rows {
-        rows.push(shown(one, &card::reveal(&app, &admin, one)?, now));
+        let mut row = shown(one, &card::reveal(&app, &admin, one)?, now);
+        row["redeemedByUsername"] = json!(one.last_redeemed_by.and_then(|id| redeemers.get(&id)));
+        rows.push(row);
     }
     Ok(data(json!({ "cards": rows, "total": cards.total, "limit": limit, "offset": offset })))
 }
@@ -172,24 +195,52 @@ pub async fn delete(State(app): State<App>, admin: Admin, id: Path<String>) -> R
     Ok(message("Card deleted successfully"))
 }
 
-async fn redemptions_of(app: &App, actor: &Actor, filter: &RedemptionFilter, query: &Listing) -> Result<Value, Error> {
-    let (limit, offset) = (query.limit.unwrap_or(20), query.offset.unwrap_or(0));
-    let found = card::redemptions(app, actor, filter, Window::skip(offset, limit, 1_000)?).await?;
-    let mut rows = Vec::with_capacity(found.rows.len());
-    for r in &found.rows {
-        let (added, unit) = time(r.key_ms);
-        rows.push(json!({
-            "id": r.id.to_string(), "cardId": r.card_id.to_string(), "userId": r.user_id.to_string(),
-            "quotaAdded": r.value.dollars(), "timeAdded": added, "timeUnit": unit, "timestamp": r.created_at.rfc3339(),
-            "redeemedAt": r.created_at.rfc3339(), "status": if r.taken_back_at.is_some() { "revoked" } else { "active" },
-            "revokedAt": when(r.taken_back_at),
-        }));
-    }
-    Ok(json!({ "redemptions": rows, "total": found.total, "limit": limit, "offset": offset }))
+/// What one redemption brought, as the holder of its key may see it.
+fn redeemed(one: &Redemption) -> Value {
+    let (added, unit) = time(one.key_ms);
+    json!({
+        "id": one.id.to_string(), "cardId": one.card_id.to_string(), "userId": one.user_id.to_string(),
+        "cardType": kind_of(one.kind(), one.value), "quotaAdded": one.value.dollars(),
+        "timeAdded": added, "timeAmount": added, "timeUnit": unit, "timestamp": one.created_at.rfc3339(),
+        "redeemedAt": one.created_at.rfc3339(), "revokedAt": when(one.taken_back_at),
+        "status": if one.taken_back_at.is_some() { "revoked" } else { "active" },
+    })
 }
 
+async fn redemptions_of(
+    app: &App,
+    actor: &Actor,
+    filter: &RedemptionFilter,
+    query: &Listing,
+) -> Result<(Vec<Redemption>, Value), Error> {
+    let (limit, offset) = (query.limit.unwrap_or(20), query.offset.unwrap_or(0));
+    let found = card::redemptions(app, actor, filter, Window::skip(offset, limit, 1_000)?).await?;
+    let rest = json!({ "total": found.total, "limit": limit, "offset": offset });
+    Ok((found.rows, rest))
+}
+
+/// Every redemption, with the card's code and the names of whoever redeemed it and of the key it was redeemed for.
 pub async fn redemptions(State(app): State<App>, admin: Admin, query: Query<Listing>) -> Reply {
-    Ok(data(redemptions_of(&app, &admin, &RedemptionFilter::default(), &query.0).await?))
+    let (found, mut page) = redemptions_of(&app, &admin, &RedemptionFilter::default(), &query.0).await?;
+    let people = usernames(&app, &admin, &sole(found.iter().map(|one| one.user_id))).await?;
+    let cards = card::several(&app, &admin, &sole(found.iter().map(|one| one.card_id))).await?;
+    let mut codes = HashMap::with_capacity(cards.len());
+    for card in &cards {
+        codes.insert(card.id, card::reveal(&app, &admin, card)?);
+    }
+    let keys = api_key::remembered(&app, &admin, &sole(found.iter().filter_map(|one| one.key_id))).await?;
+    let keys: HashMap<i64, (String, String)> = keys.into_iter().map(|key| (key.id, (key.uid, key.name))).collect();
+    let named = found.iter().map(|one| {
+        let mut row = redeemed(one);
+        let key = one.key_id.and_then(|id| keys.get(&id));
+        row["cardCode"] = json!(codes.get(&one.card_id));
+        row["username"] = json!(people.get(&one.user_id));
+        row["apiKeyId"] = json!(key.map(|(uid, _)| uid));
+        row["apiKeyName"] = json!(key.map(|(_, name)| name));
+        row
+    });
+    page["redemptions"] = named.collect::<Vec<Value>>().into();
+    Ok(data(page))
 }
 
 /// Takes back what a card brought, as far as it is still there.
@@ -245,9 +296,14 @@ pub async fn redeem(State(app): State<App>, caller: Maybe<Crs>, form: Body<Told<
     }
 }
 
+/// What was redeemed for one key; other cards of its owner are not the concern of whoever holds it.
 pub async fn redemption_history(State(app): State<App>, caller: Maybe<Crs>, query: Query<Listing>) -> Reply {
     let uid = query.0.api_id.as_deref().unwrap_or("");
-    let (owner, _) = owner(&app, caller.0.clone(), uid).await?;
-    let filter = RedemptionFilter { user_id: owner.user_id, ..RedemptionFilter::default() };
-    Ok(data(redemptions_of(&app, &owner, &filter, &query.0).await?))
+    let (owner, key) = owner(&app, caller.0.clone(), uid).await?;
+    let filter = RedemptionFilter { user_id: owner.user_id, key_id: Some(key), ..RedemptionFilter::default() };
+    let (found, mut page) = redemptions_of(&app, &owner, &filter, &query.0).await?;
+    let rows: Vec<Value> = found.iter().map(redeemed).collect();
+    page["redemptions"] = json!(rows);
+    page["records"] = rows.into();
+    Ok(data(page))
 }

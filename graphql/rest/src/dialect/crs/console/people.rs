@@ -1,6 +1,7 @@
 //! People.
 
 use axum::extract::State;
+use http::StatusCode;
 use schema::Role;
 use schema::model::api_key::{Deleted, KeyFilter, KeyStatus};
 use schema::model::user::{User, UserFilter, UserOrder, UserStatus};
@@ -14,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::super::form::{Told, told};
 use super::super::shape::Span;
-use super::super::{Admin, Body, Path, Query, Reply, data, flat, sums};
+use super::super::{Admin, Body, Path, Query, Reply, data, flat, refuse, sums};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -58,8 +59,16 @@ pub async fn owners(State(app): State<App>, admin: Admin, query: Query<Listing>)
     let users = people::pages(&app, &admin, &filter, order, Window { limit: 100_000, offset: 0 }).await?;
     // Whoever is signed in stands first, under the name its console expects.
     let first = json!({ "id": "admin", "username": "admin", "displayName": "Admin", "email": "", "role": "admin" });
-    let rows: Vec<Value> = std::iter::once(first).chain(users.rows.iter().map(shown)).collect();
+    let others = users.rows.iter().filter(|user| admin.user_id != Some(user.id));
+    let rows: Vec<Value> = std::iter::once(first).chain(others.map(shown)).collect();
     Ok(data(rows))
+}
+
+/// Its own door for people who are no administrators, who are asked of a directory (LDAP) there.
+pub async fn sign_in(_: Body<Told<told::Credentials>>) -> Reply {
+    let why = "There is no sign-in by a directory (LDAP) here: administrators sign in at /web/auth/login, and whoever \
+               holds a key sees what it was used for on the page of statistics";
+    Ok(refuse(StatusCode::SERVICE_UNAVAILABLE, "User management is not enabled", why))
 }
 
 pub async fn list(State(app): State<App>, admin: Admin, query: Query<Listing>) -> Reply {

@@ -1,9 +1,10 @@
 //! Prices, rates of services, and the models there are.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use axum::extract::State;
-use schema::model::catalog::{Model, ModelFilter, ModelOrder};
+use schema::model::catalog::{Category, Model, ModelFilter, ModelOrder};
 use schema::page::{Direction, Window};
 use schema::service::catalog;
 use schema::service::setting::{self, names};
@@ -12,7 +13,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::cost::shown_price;
 use super::super::form::{Form, Told, told};
-use super::super::key::{RATES, rates};
+use super::super::key::{CHARGED_AS, RATES, no_rates, rates};
 use super::super::shape::when;
 use super::super::{Admin, Body, Reply, data, flat};
 
@@ -102,10 +103,9 @@ fn shown_rates(app: &App) -> Value {
         .iter()
         .map(|(word, service)| ((*word).to_owned(), stored.get(service.as_str()).copied().unwrap_or(1.0).into()))
         .collect();
-    // Azure is charged as codex and CCR as claude.
-    for (word, like) in [("azure", "codex"), ("ccr", "claude")] {
-        let rate = rates.get(like).cloned().unwrap_or(Value::Null);
-        rates.insert(word.to_owned(), rate);
+    for (word, like) in CHARGED_AS {
+        let rate = rates.get(*like).cloned().unwrap_or(Value::Null);
+        rates.insert((*word).to_owned(), rate);
     }
     let own: Map<String, Value> = settings.json(names::CRS_CONSOLE);
     let touched = |name: &str| own.get(TOUCHED).and_then(|t| t.get(name)).cloned();
@@ -123,10 +123,10 @@ pub async fn admin_rates(State(app): State<App>, _: Admin) -> Reply {
 
 pub async fn put_rates(State(app): State<App>, admin: Admin, form: Body<Told<told::Rates>>) -> Reply {
     let given = form.0.object("rates")?.ok_or_else(|| Error::invalid("rates", "rates must be an object"))?;
-    let own = Form(given.0.into_iter().filter(|(word, _)| word != "azure" && word != "ccr").collect());
     let settings = setting::current(&app);
+    let before = shown_rates(&app);
     let mut stored: BTreeMap<String, f64> = settings.json(names::SERVICE_RATES);
-    stored.extend(rates(&own)?.into_iter().map(|(service, rate)| (service, rate as f64 / 1e6)));
+    stored.extend(rates(&given)?.into_iter().map(|(service, rate)| (service, rate as f64 / 1e6)));
     let text = serde_json::to_string(&stored).map_err(Error::internal)?;
     let mut own: Map<String, Value> = settings.json(names::CRS_CONSOLE);
     own.insert(TOUCHED.into(), json!({ "at": app.clock.now().rfc3339(), "by": admin.name }));
@@ -135,22 +135,73 @@ pub async fn put_rates(State(app): State<App>, admin: Admin, form: Body<Told<tol
         (names::CRS_CONSOLE.to_owned(), Some(Value::Object(own).to_string())),
     ]);
     setting::put(&app, &admin, &changes).await?;
-    Ok(flat(json!({ "message": "Service rates updated", "data": shown_rates(&app) })))
+    let after = shown_rates(&app);
+    let unheard = unheard(&given, &before, &after);
+    let text = unheard.as_deref().unwrap_or("Service rates updated");
+    Ok(flat(json!({ "message": text, "data": after })))
 }
 
-/// Public: the models there are, by platform.
+/// What to tell of rates that came for services without any of their own. The console sends every rate back as it was
+/// shown, and that is nobody's wish.
+fn unheard(given: &Form, before: &Value, after: &Value) -> Option<String> {
+    let shown = |rates: &Value, word: &str| rates["rates"][word].as_f64();
+    let wished = |word: &str| {
+        let rate = given.given(word).and_then(Value::as_f64);
+        rate.is_some() && rate != shown(before, word) && rate != shown(after, word)
+    };
+    let words: Vec<&str> = CHARGED_AS.iter().map(|(word, _)| *word).filter(|word| wished(word)).collect();
+    no_rates(&words)
+}
+
+/// The version in a model's name: its first number of at most two digits, and the one right behind it. Dates and sizes
+/// (`32k`, `120b`) are none.
+fn version(name: &str) -> Vec<u32> {
+    let mut found = Vec::new();
+    for piece in name.split(['-', '.', '_', '/', ':', '@', ' ']) {
+        let rest = piece.trim_start_matches(|c: char| c.is_ascii_alphabetic());
+        let (digits, unit) = rest.split_at(rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len()));
+        let is_size = ["k", "b", "m"].contains(&unit);
+        match digits.parse::<u32>() {
+            Ok(number) if found.len() < 2 && digits.len() <= 2 && !is_size => found.push(number),
+            _ if found.is_empty() => {}
+            _ => break,
+        }
+    }
+    found
+}
+
+/// Whether OpenAI made it, by its name: `gpt-…`, `codex-…`, or `o` and a number.
+fn of_openai(name: &str) -> bool {
+    let own = name.rsplit('/').next().unwrap_or(name);
+    let numbered = own.strip_prefix('o').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+    own.contains("gpt") || own.contains("codex") || numbered
+}
+
+/// Public: the models one can talk with, by platform; the newest first, as pages choose the first.
 pub async fn catalogue(State(app): State<App>) -> Reply {
-    let filter = ModelFilter { enabled: Some(true), ..ModelFilter::default() };
-    let all = models(&app, &Actor::system(), &filter).await?;
+    let filter = ModelFilter { enabled: Some(true), category: Some(Category::Chat), ..ModelFilter::default() };
+    let (mut claude, mut gemini, mut openai, mut other) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for model in models(&app, &Actor::system(), &filter).await? {
+        let family = match model.name.as_str() {
+            name if name.contains("claude") => &mut claude,
+            name if name.contains("gemini") => &mut gemini,
+            name if of_openai(name) => &mut openai,
+            _ => &mut other,
+        };
+        family.push(model);
+    }
+    for family in [&mut claude, &mut gemini, &mut openai] {
+        // Of one version those that stay come before previews and names that move.
+        let moves = |name: &str| ["preview", "-exp", "latest"].iter().any(|word| name.contains(word));
+        family.sort_by_cached_key(|m| (Reverse(version(&m.name)), moves(&m.name), m.name.clone()));
+    }
     let entry = |m: &Model| {
         let label = if m.display_name.is_empty() { &m.name } else { &m.display_name };
         json!({ "value": m.name, "label": label })
     };
-    let of = |word: &str| -> Vec<Value> { all.iter().filter(|m| m.name.contains(word)).map(entry).collect() };
-    let known = |m: &&Model| ["claude", "gemini", "gpt"].iter().any(|w| m.name.contains(w));
-    let (claude, gemini, openai) = (of("claude"), of("gemini"), of("gpt"));
-    let other: Vec<Value> = all.iter().filter(|m| !known(m)).map(entry).collect();
-    let every: Vec<Value> = all.iter().map(entry).collect();
+    let [claude, gemini, openai, other] =
+        [claude, gemini, openai, other].map(|family| family.iter().map(entry).collect::<Vec<Value>>());
+    let every = [claude.as_slice(), &gemini, &openai, &other].concat();
     Ok(data(json!({
         "claude": claude, "gemini": gemini, "openai": openai, "other": other, "all": every,
         "platforms": {
@@ -158,4 +209,28 @@ pub async fn catalogue(State(app): State<App>) -> Reply {
             "gemini-api": gemini, "openai": openai, "openai-responses": openai, "azure_openai": openai,
         },
     })))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_read_out_of_names() {
+        for (name, wanted) in [
+            ("claude-opus-4-5-20251101", &[4, 5][..]),
+            ("us.anthropic.claude-haiku-4-5-20251001-v1:0", &[4, 5]),
+            ("claude-3-haiku-20240307", &[3]),
+            ("gemini-2.5-flash-preview-05-20", &[2, 5]),
+            ("gpt-4o-2024-05-13", &[4]),
+            ("gpt-4-32k", &[4]),
+            ("gpt-4-0613", &[4]),
+            ("gpt-oss-120b", &[]),
+            ("o3-mini", &[3]),
+            ("gemini-pro", &[]),
+        ] {
+            assert_eq!(version(name), wanted, "{name}");
+        }
+        assert!(of_openai("o4-mini") && of_openai("openai/o1") && !of_openai("olmo-2") && !of_openai("command-r"));
+    }
 }

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::header;
+use http::header::{self, HeaderMap};
 use http::request::Parts;
 use relay::connect::{self, Found};
 use schema::clock::HOUR;
@@ -13,8 +13,17 @@ use serde_json::{Value, json};
 
 use super::super::form::{Form, Told, told};
 use super::super::{Admin, Body, Path, Reply, data, flat};
-use super::{AZURE, FAMILIES, RESPONSES, all, found, of_kind};
+use super::{AZURE, BEDROCK, FAMILIES, RESPONSES, all, found, of_kind};
 use crate::dialect::bearer;
+
+/// What a healthy account's vendor is said to have answered.
+fn sentence(found: &Found) -> Option<String> {
+    match found.models {
+        _ if !found.healthy => None,
+        Some(n) => Some(format!("The vendor answers and lists {n} models ({} ms).", found.took_ms)),
+        None => Some(format!("The vendor answers ({} ms).", found.took_ms)),
+    }
+}
 
 fn shown(account: &Account, found: &Found) -> Value {
     let message = if found.healthy { "Account is healthy" } else { found.message.as_str() };
@@ -23,6 +32,7 @@ fn shown(account: &Account, found: &Found) -> Value {
         "platform": of_kind(account.kind).platform,
         "status": if found.healthy { "healthy" } else { "error" }, "healthy": found.healthy, "message": message,
         "httpStatus": found.status, "latency": found.took_ms, "models": found.models,
+        "responseText": sentence(found),
     })
 }
 
@@ -34,18 +44,27 @@ pub async fn asked(app: &App, actor: &Actor, account: &Account, form: &Form) -> 
     Ok(found)
 }
 
-/// One account asked; the answer as JSON, or as the events newer consoles read when they ask for them.
+/// Whether a test of this family is answered as events: where they are asked for, and, as the console's page reads
+/// nothing else of these accounts, where a page asks for whatever there is.
+///
+/// Browsers tell the origin of every page that posts; other programs do not, and those read JSON.
+fn wants_events(family: usize, headers: &HeaderMap) -> bool {
+    let accepted = headers.get(header::ACCEPT).and_then(|v| v.to_str().ok()).unwrap_or("*/*");
+    let from_page = headers.contains_key(header::ORIGIN);
+    accepted.contains("text/event-stream") || (family == BEDROCK && from_page && accepted.trim() == "*/*")
+}
+
+/// One account asked; the answer as JSON or as events.
 pub async fn test<const F: usize>(
     State(app): State<App>,
     admin: Admin,
     uid: Path<String>,
-    headers: http::HeaderMap,
+    headers: HeaderMap,
     form: Body<Told<told::Trial>>,
 ) -> Reply {
     let account = found::<F>(&app, &admin, &uid.0).await?;
     let found = asked(&app, &admin, &account, &form.0).await?;
-    let wants = headers.get(header::ACCEPT).and_then(|v| v.to_str().ok()).unwrap_or("");
-    if wants.contains("text/event-stream") {
+    if wants_events(F, &headers) {
         return Ok(events(&found));
     }
     Ok(axum::Json(json!({ "success": found.healthy, "data": shown(&account, &found), "message": found.message }))
@@ -65,18 +84,13 @@ pub async fn test_events<const F: usize>(
 
 /// The events of a finished test.
 fn events(found: &Found) -> Response {
-    let text = match found.models {
-        Some(n) if found.healthy => format!("The vendor answers and lists {n} models ({} ms).", found.took_ms),
-        _ if found.healthy => format!("The vendor answers ({} ms).", found.took_ms),
-        _ => String::new(),
-    };
     let end = if found.healthy {
         json!({ "type": "test_complete", "success": true })
     } else {
         json!({ "type": "test_complete", "success": false, "error": found.message })
     };
     let mut all = vec![json!({ "type": "test_start" })];
-    if !text.is_empty() {
+    if let Some(text) = sentence(found) {
         all.push(json!({ "type": "content", "text": text }));
         all.push(json!({ "type": "message_stop" }));
     }

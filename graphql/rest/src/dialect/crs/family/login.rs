@@ -38,7 +38,12 @@ pub async fn openai_url(State(app): State<App>, admin: Admin, form: Body<Told<to
     Ok(data(begun(&app, &admin, Flow::Codex, &form.0).await?))
 }
 
-pub async fn gemini_url(State(app): State<App>, admin: Admin, form: Body<Told<told::SignIn>>) -> Reply {
+pub async fn gemini_url(State(app): State<App>, admin: Admin, form: Body<Told<told::GoogleSignIn>>) -> Reply {
+    // Its tokens would be those of another program than the account is said to be of.
+    if form.0.text("oauthProvider")?.is_some_and(|provider| provider == "antigravity") {
+        let why = "accounts of Antigravity are not signed in here; choose gemini-cli, with which Gemini accounts are";
+        return Err(Error::invalid("oauthProvider", why).into());
+    }
     let mut shown = begun(&app, &admin, Flow::Gemini, &form.0).await?;
     shown["oauthProvider"] = "gemini-cli".into();
     Ok(data(shown))

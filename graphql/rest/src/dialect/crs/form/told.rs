@@ -108,6 +108,8 @@ fields! {
     Trial: "model";
     /// How a sign-in at a vendor begins.
     SignIn: "proxy";
+    /// How a sign-in at Google begins.
+    GoogleSignIn: "oauthProvider" "proxy";
     /// What a vendor's page gave.
     Code: "sessionId" "authorizationCode" "code" "callbackUrl";
     /// A sign-in that was begun.
@@ -124,6 +126,10 @@ fields! {
     Question: "apiKey" "model" "prompt" "maxTokens";
     /// The site's face.
     Site: "siteName" "siteIcon" "siteIconData" "showAdminButton" "apiStatsNotice";
+    /// A name and its password.
+    Credentials: "username" "password";
+    /// A program that asks after a balance.
+    Script: "scriptBody" "timeoutSeconds";
     /// Rates of services.
     Rates: "rates";
     /// A login by a browser's cookie.

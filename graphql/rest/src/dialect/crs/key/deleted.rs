@@ -8,6 +8,7 @@ use schema::service::api_key;
 use schema::{App, Error};
 use serde_json::json;
 
+use super::super::console::served::{MOST_SERVED, last_served};
 use super::super::shape::Span;
 use super::super::{Admin, Path, Reply, flat, message};
 use super::{ALL, Names, any, bin, failed, rows, shown};
@@ -15,7 +16,14 @@ use super::{ALL, Names, any, bin, failed, rows, shown};
 pub async fn list(State(app): State<App>, admin: Admin) -> Reply {
     let order = (KeyOrder::CreatedAt, Direction::Desc);
     let keys = api_key::pages(&app, &admin, &bin(), order, Window { limit: ALL, offset: 0 }).await?;
-    let rows = rows(&app, &admin, &keys.rows, Span::ALL).await?;
+    let mut rows = rows(&app, &admin, &keys.rows, Span::ALL).await?;
+    // The bin may be large; of the newest keys that were used at all it is told who served them.
+    let used = keys.rows.iter().filter(|key| key.last_used_at.is_some()).take(MOST_SERVED);
+    let used: Vec<i64> = used.map(|key| key.id).collect();
+    let mut served = last_served(&app, &admin, &used).await?;
+    for (key, row) in keys.rows.iter().zip(&mut rows) {
+        row.insert("lastUsage".into(), served.remove(&key.id).unwrap_or_default());
+    }
     Ok(flat(json!({ "apiKeys": rows, "total": keys.total, "data": rows })))
 }
 

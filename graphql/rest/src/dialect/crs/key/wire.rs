@@ -42,6 +42,25 @@ pub const RATES: &[(&str, Service)] = &[
     ("bedrock", Service::Bedrock),
 ];
 
+/// Its words for services that have no rate of their own, each with the one it is charged as.
+pub const CHARGED_AS: &[(&str, &str)] = &[("azure", "codex"), ("ccr", "claude")];
+
+/// What to tell whoever gave rates to services that have none.
+pub fn no_rates(words: &[&str]) -> Option<String> {
+    let told = CHARGED_AS.iter().filter(|(word, _)| words.contains(word));
+    let told: Vec<String> = told.map(|(word, like)| format!("{word} 按 {like} 的倍率计费")).collect();
+    (!told.is_empty()).then(|| format!("{}，没有单独的倍率，所填的值未被采用", told.join("，")))
+}
+
+/// The same of a form of a key.
+pub fn no_key_rates(form: &Form) -> Result<Option<String>, Error> {
+    let Some(rates) = form.object("serviceRates")? else { return Ok(None) };
+    let rate = |word: &str| rates.given(word).and_then(Value::as_f64);
+    let differs = |(word, like): &&(&str, &str)| rate(word).is_some_and(|own| own != rate(like).unwrap_or(1.0));
+    let words: Vec<&str> = CHARGED_AS.iter().filter(differs).map(|(word, _)| *word).collect();
+    Ok(no_rates(&words))
+}
+
 /// A key's name.
 pub fn name(form: &Form) -> Result<String, Error> {
     let name = form.required("name", "Name is required and must be a non-empty string")?;
@@ -102,8 +121,7 @@ pub fn rates(fields: &Form) -> Result<BTreeMap<String, i64>, Error> {
             Some(service) => {
                 out.insert(service.to_owned(), (rate * 1e6).round() as i64);
             }
-            // Azure is charged as codex and CCR as claude; a rate of their own would do nothing.
-            None if rate == 1.0 => {}
+            None if rate == 1.0 || CHARGED_AS.iter().any(|(w, _)| w == word) => {}
             None => return Err(Error::invalid("serviceRates", format!("{word} has no rate of its own"))),
         }
     }

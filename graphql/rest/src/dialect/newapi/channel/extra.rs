@@ -10,6 +10,9 @@ use serde_json::{Map, Value, json};
 
 use super::document;
 
+/// What is so for every channel and may be asked for: answers have the form of the interface that was called, and
+/// a body goes on as it came but for what must be changed.
+const ALWAYS: [&str; 2] = ["force_format", "pass_through_body_enabled"];
 /// What stands in the place of a proxy's password.
 const COVER: &str = "***";
 
@@ -30,13 +33,8 @@ pub fn proxy(text: &str, before: Option<&Proxy>) -> Result<Option<Proxy>, Error>
     let setting: Map<String, Value> = document("setting", text)?;
     for (name, value) in &setting {
         let asks = !matches!(value, Value::Null | Value::Bool(false)) && value != "";
-        if name != "proxy" && asks {
-            let why = match name.as_str() {
-                "pass_through_body_enabled" => "请求体始终按原样转发，只改写必须改写的字段",
-                "force_format" => "响应始终按所用接口的格式返回",
-                _ => "本系统没有这一项",
-            };
-            return Err(Error::invalid("setting", format!("setting.{name} 不能设置：{why}")));
+        if name != "proxy" && asks && !(ALWAYS.contains(&name.as_str()) && value.as_bool() == Some(true)) {
+            return Err(Error::invalid("setting", format!("setting.{name} 不能设置：本系统没有这一项")));
         }
     }
     match setting.get("proxy").and_then(Value::as_str).map(str::trim).filter(|address| !address.is_empty()) {
@@ -81,7 +79,9 @@ mod tests {
         assert!(proxy(&back.replace("1080", "1081"), Some(&old)).is_err(), "another host does not get the password");
         assert_eq!(proxy("", Some(&old)).unwrap(), None);
         assert_eq!(proxy(r#"{"proxy":""}"#, Some(&old)).unwrap(), None);
-        for bad in ["{", r#"{"force_format":true}"#, r#"{"system_prompt":"x"}"#, r#"{"proxy":"ftp://a:1"}"#] {
+        let always = r#"{"force_format":true,"pass_through_body_enabled":true,"proxy":""}"#;
+        assert_eq!(proxy(always, None).unwrap(), None, "what is always so may be asked for");
+        for bad in ["{", r#"{"force_format":"x"}"#, r#"{"system_prompt":"x"}"#, r#"{"proxy":"ftp://a:1"}"#] {
             assert!(proxy(bad, None).is_err(), "{bad}");
         }
     }

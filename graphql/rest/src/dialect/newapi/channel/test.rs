@@ -4,18 +4,33 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::IntoResponse;
 use schema::clock::MINUTE;
-use schema::model::account::{AccountFilter, AccountOrder};
+use schema::model::account::{Account, AccountFilter, AccountKind, AccountOrder};
+use schema::model::catalog::Category;
 use schema::page::{Direction, Window};
 use schema::service::{account, directory};
 use schema::{Actor, App, Error, Role};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::super::{Caller, Path, Query, Reply, data, message};
+use super::super::{Caller, Path, Query, Reply, data, message, words};
 
 #[derive(Deserialize)]
 pub struct TestQuery {
     model: Option<String>,
+}
+
+/// What a channel's upstream is asked with: the model that was named, the channel's own for tests, or the first
+/// that the channel lists and that can be talked to. Makers of pictures, songs and videos are asked without one.
+fn model_of(app: &App, channel: &Account, named: Option<String>) -> Option<String> {
+    let makes =
+        matches!(channel.kind, AccountKind::Midjourney | AccountKind::Suno | AccountKind::Kling | AccountKind::Video);
+    let known = directory::models(app);
+    let talks = |name: &&String| {
+        !name.ends_with('*') && known.find(name).is_none_or(|model| matches!(model.category, Category::Chat))
+    };
+    let first = || channel.models.0.iter().filter(|_| !makes).find(talks).cloned();
+    let model = named.or_else(|| channel.options.test_model.clone()).or_else(first)?;
+    Some(channel.options.mapped(&model).into_owned())
 }
 
 /// Asks a channel's upstream, and notes how that went.
@@ -32,11 +47,11 @@ async fn ask(app: &App, actor: &Actor, id: i64, model: Option<&str>) -> Result<r
 pub async fn one(State(app): State<App>, caller: Caller, id: Path<i64>, query: Query<TestQuery>) -> Reply {
     caller.require(Role::Admin)?;
     let channel = account::get(&app, &caller, id.0).await?;
-    let model = query.0.model.filter(|m| !m.is_empty()).or_else(|| channel.options.test_model.clone());
+    let model = model_of(&app, &channel, query.0.model.filter(|m| !m.is_empty()));
     let found = ask(&app, &caller, id.0, model.as_deref()).await?;
     let text = match (found.healthy, found.message.is_empty()) {
         (true, _) => "渠道测试成功".to_owned(),
-        (false, false) => found.message,
+        (false, false) => words::chinese(&found.message).into_owned(),
         (false, true) => "渠道不可用".to_owned(),
     };
     Ok(Json(json!({
@@ -92,7 +107,7 @@ async fn run(app: &App, actor: &Actor) -> Result<(), Error> {
             if app.stop.is_cancelled() {
                 return Ok(());
             }
-            match ask(app, actor, channel.id, channel.options.test_model.as_deref()).await {
+            match ask(app, actor, channel.id, model_of(app, channel, None).as_deref()).await {
                 Ok(found) => failed += i64::from(!found.healthy),
                 Err(error) => {
                     failed += 1;

@@ -3,12 +3,15 @@
 use std::collections::HashMap;
 
 use schema::model::api_key::ApiKey;
+use schema::model::catalog::Price;
 use schema::model::ledger::{EntryKind, LedgerEntry};
 use schema::model::usage::UsageRow;
 use schema::model::user::User;
 use schema::service::{api_key, directory, user as people};
 use schema::{Actor, App, Error, Time};
 use serde_json::{Map, Value, json};
+
+use super::super::words;
 
 /// What a log row is about, by this system's numbers.
 pub mod kind {
@@ -91,22 +94,45 @@ fn ratio(part: i64, whole: i64, none: f64) -> f64 {
     if whole == 0 { none } else { (part as f64 * 1e6 / whole as f64).round() / 1e6 }
 }
 
+/// Dollars for a whole call before its group's ratio, where the model's price is not one of tokens.
+fn per_call(price: Option<&Price>, call: &UsageRow) -> Option<f64> {
+    // Micro-dollars a million calls that are a dollar a call.
+    const CALL: f64 = 1e12;
+    let price = price.filter(|p| p.rates.input == 0 && p.rates.output == 0 && (p.calls > 0 || p.images > 0))?;
+    if call.raw_cost.0 > 0 {
+        // What was billed, which a later price does not change.
+        return Some(call.raw_cost.dollars());
+    }
+    Some(price.calls).filter(|calls| *calls > 0).map(|calls| calls as f64 / CALL)
+}
+
+/// Tokens that were written to a cache.
+fn written(call: &UsageRow) -> i64 {
+    call.cache_write_5m + call.cache_write_1h
+}
+
+/// Whether this system's pages explain a call as one of Claude's, whose prompt does not count what a cache read or
+/// wrote.
+fn claude(call: &UsageRow) -> bool {
+    call.dialect == "anthropic" && written(call) > 0
+}
+
 /// How a call's price came about, as this system's pages explain it; a JSON document in a string.
 fn explained(app: &App, call: &UsageRow, for_admin: bool) -> String {
     // Two dollars a million tokens are this system's ratio of 1.
     const UNIT: i64 = 2_000_000;
     let models = directory::models(app);
-    let rates = models.price(&call.model).map(|price| price.rates).unwrap_or_default();
-    let written = call.cache_write_5m + call.cache_write_1h;
+    let price = models.price(&call.model);
+    let rates = price.map(|price| price.rates).unwrap_or_default();
     let mut other = json!({
         "model_ratio": ratio(rates.input, UNIT, 0.0),
         "group_ratio": ratio(call.cost.0, call.raw_cost.0, 1.0),
         "user_group_ratio": -1,
         "completion_ratio": ratio(rates.output, rates.input, 1.0),
-        "model_price": -1,
+        "model_price": per_call(price, call).map_or_else(|| json!(-1), Value::from),
         "cache_tokens": call.cache_read,
         "cache_ratio": ratio(rates.cache_read.unwrap_or(rates.input / 10), rates.input, 0.1),
-        "cache_creation_tokens": written,
+        "cache_creation_tokens": written(call),
         "cache_creation_ratio": ratio(rates.cache_write_5m.unwrap_or(rates.input + rates.input / 4), rates.input, 1.25),
         "frt": call.first_byte_ms,
         "request_path": call.operation,
@@ -115,6 +141,9 @@ fn explained(app: &App, call: &UsageRow, for_admin: bool) -> String {
         Some(map) => map,
         None => return String::new(),
     };
+    if claude(call) {
+        more.insert("claude".into(), true.into());
+    }
     if !call.upstream_model.is_empty() && call.upstream_model != call.model {
         more.insert("is_model_mapped".into(), true.into());
         more.insert("upstream_model_name".into(), call.upstream_model.clone().into());
@@ -123,7 +152,8 @@ fn explained(app: &App, call: &UsageRow, for_admin: bool) -> String {
         more.insert("error_code".into(), call.error_code.clone().into());
         more.insert("status_code".into(), call.status.into());
     }
-    if for_admin {
+    // No channel had a call that nobody could serve.
+    if for_admin && call.account_id > 0 {
         more.insert("admin_info".into(), json!({ "use_channel": [call.account_id.to_string()] }));
     }
     other.to_string()
@@ -144,12 +174,12 @@ pub fn shown(app: &App, row: &Row, names: &Names, for_admin: bool) -> Value {
                 "user_id": call.user_id,
                 "created_at": call.at.seconds(),
                 "type": if call.failed() { kind::ERROR } else { kind::CALL },
-                "content": if call.failed() { call.error_code.as_str() } else { "用户消费" },
+                "content": if call.failed() { words::failure(&call.error_code, call.status) } else { "用户消费".into() },
                 "username": username,
                 "token_name": key.map_or("", |k| k.name.as_str()),
                 "model_name": call.model,
                 "quota": call.cost.quota(),
-                "prompt_tokens": call.tokens() - call.output,
+                "prompt_tokens": if claude(call) { call.input } else { call.tokens() - call.output },
                 "completion_tokens": call.output,
                 "use_time": (call.duration_ms + 999) / 1_000,
                 "is_stream": call.stream,

@@ -23,15 +23,9 @@ const AS_SENT: &str = "请求按原样转发，无需按供应商改写";
 /// Name, value, reason.
 const FIXED: &[(&str, &str, &str)] = &[
     ("PasswordLoginEnabled", "true", ALWAYS),
-    ("DisplayInCurrencyEnabled", "true", ALWAYS),
     ("DisplayTokenStatEnabled", "true", ALWAYS),
     ("LogConsumeEnabled", "true", "每次调用都会入账，不能关闭"),
-    ("DrawingEnabled", "true", ALWAYS),
-    ("TaskEnabled", "true", ALWAYS),
-    ("DataExportEnabled", "true", ALWAYS),
     ("DataExportInterval", "5", "统计数据随结算实时更新，没有导出间隔"),
-    ("DataExportDefaultTime", "hour", "统计粒度由页面的查询参数决定"),
-    ("DefaultCollapseSidebar", "false", "侧边栏状态由浏览器保存"),
     ("DemoSiteEnabled", "false", "没有演示模式"),
     ("SelfUseModeEnabled", "false", "没有自用模式；未定价模型的处理见设置 unpriced_models"),
     ("ExposeRatioEnabled", "false", "/api/ratio_config 仅对超级管理员开放，/api/pricing 始终公开"),
@@ -58,7 +52,6 @@ const FIXED: &[(&str, &str, &str)] = &[
     ("WorkerValidKey", "", NO_WORKER),
     ("WorkerAllowHttpImageRequestEnabled", "false", NO_WORKER),
     ("CustomCallbackAddress", "", "支付回调地址由 PUBLIC_URL 决定"),
-    ("general_setting.docs_link", "", "文档地址固定为 /docs"),
     ("global.pass_through_request_enabled", "true", AS_SENT),
     ("gemini.thinking_adapter_enabled", "false", AS_SENT),
     ("claude.thinking_adapter_enabled", "false", AS_SENT),

@@ -1,0 +1,103 @@
+//! What this system's people read in Chinese: refusals that are worded in English, and why a call failed. A sentence
+//! that is not listed stays as it is.
+
+use std::borrow::Cow;
+
+/// Sentences as they are.
+const SENTENCES: &[(&str, &str)] = &[
+    ("the vendor could not be reached", "无法连接上游"),
+    ("the vendor closed the connection early", "上游提前关闭了连接"),
+    ("the vendor's answer was cut off", "上游的响应中断"),
+    ("the vendor's answer was too long", "上游的响应过长"),
+    ("the vendor did not answer in time", "上游响应超时"),
+    ("the account has no base URL", "渠道没有填写 API 地址"),
+    ("vendors of this kind of account tell no balance", "此类型的渠道不支持查询余额"),
+    ("the vendor of this account tells no list of models", "此渠道的上游不提供模型列表"),
+    ("this vendor tells no list of models", "此类型的上游不提供模型列表"),
+    ("a new key cannot have ended already", "过期时间不能早于当前时间"),
+    ("a password has 8 to 128 characters", "密码长度必须为 8-128 个字符"),
+    ("there is no such card", "无效的兑换码"),
+    ("the card has been used", "该兑换码已被使用"),
+    ("the card has expired", "该兑换码已过期"),
+    ("the card is disabled", "该兑换码已被禁用"),
+    ("the card was changed meanwhile; try again", "该兑换码刚被修改，请重试"),
+    ("the cards would have expired already", "过期时间不能早于当前时间"),
+    ("enter the code of a card", "请输入兑换码"),
+    ("sign in first", "无权进行此操作，未登录"),
+    ("the access token is invalid", "无权进行此操作，access token 无效"),
+    ("the session is invalid or has expired", "无权进行此操作，登录已失效，请重新登录"),
+    ("the last super admin cannot be removed, suspended or demoted", "不能删除、禁用或降级最后一个超级管理员"),
+    ("this person's role is not below yours", "无权操作同级或更高等级的用户"),
+    ("a role is given only by somebody above it", "无权授予同级或更高等级的权限"),
+    ("nobody changes their own role", "不能修改自己的等级"),
+    ("nobody suspends themselves", "不能禁用自己"),
+    ("user not found", "用户不存在"),
+    ("api key not found", "令牌不存在"),
+    ("token not found", "令牌不存在"),
+    ("account not found", "渠道不存在"),
+    ("card not found", "兑换码不存在"),
+];
+
+/// Sentences by how they begin and end; `{}` holds what stood between.
+const FORMS: &[(&str, &str, &str)] = &[
+    ("this needs the role ", "", "无权进行此操作，权限不足"),
+    ("", " is no address or network", "{} 不是有效的 IP 地址或网段"),
+    ("the vendor answered ", "", "上游返回状态码 {}"),
+];
+
+/// A sentence in Chinese, where it is known.
+pub fn chinese(text: &str) -> Cow<'_, str> {
+    let whole = SENTENCES.iter().find(|(english, _)| *english == text).map(|(_, known)| *known);
+    if let Some(known) = whole {
+        return Cow::Borrowed(known);
+    }
+    let formed = FORMS.iter().find_map(|(begin, end, known)| {
+        let named = text.strip_prefix(*begin)?.strip_suffix(*end)?;
+        Some(known.replace("{}", named))
+    });
+    formed.map_or(Cow::Borrowed(text), Cow::Owned)
+}
+
+/// Why a call failed, by the word under which that is booked, with the status where it is the vendor's.
+pub fn failure(code: &str, status: i64) -> String {
+    let why = match code {
+        "no_account" => "当前没有可用的渠道",
+        "refused_by_vendor" => "上游拒绝了请求",
+        "upstream_error" => "上游返回错误",
+        "upstream_cut" => "上游中断了响应",
+        "client_gone" => "客户端已断开连接",
+        "aborted" => "请求被中止",
+        "permission_denied" => "令牌没有权限进行此调用",
+        "session_binding_error" => "会话已绑定到其他渠道",
+        "thread_not_held" => "找不到会话所在的渠道",
+        "pin_not_found" => "找不到所引用内容所在的渠道",
+        "pin_not_read" => "暂时无法确认所引用内容所在的渠道",
+        "no_task" => "上游没有返回任务编号",
+        "task_not_kept" => "任务未能保存",
+        "unsupported" => "渠道不支持此调用",
+        _ => "",
+    };
+    match (why, code) {
+        ("", "") => format!("调用失败，状态码 {status}"),
+        ("", code) => format!("调用失败：{code}，状态码 {status}"),
+        (why, "refused_by_vendor" | "upstream_error") if status >= 400 => format!("{why}，状态码 {status}"),
+        (why, _) => why.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn known_sentences_are_chinese_and_others_stay() {
+        assert_eq!(chinese("there is no such card"), "无效的兑换码");
+        assert_eq!(chinese("10.0.0.x is no address or network"), "10.0.0.x 不是有效的 IP 地址或网段");
+        assert_eq!(chinese("this needs the role super_admin"), "无权进行此操作，权限不足");
+        assert_eq!(chinese("密码错误"), "密码错误");
+        assert_eq!(failure("no_account", 503), "当前没有可用的渠道");
+        assert_eq!(failure("refused_by_vendor", 400), "上游拒绝了请求，状态码 400");
+        assert_eq!(failure("upstream_error", 200), "上游返回错误");
+        assert_eq!(failure("odd", 500), "调用失败：odd，状态码 500");
+    }
+}
