@@ -21,6 +21,7 @@ fn public(path: &str) -> bool {
         || path == "/"
         || path.starts_with("/admin-next")
         || path == "/web/auth/login"
+        || path == "/users/login"
 }
 
 #[tokio::test(flavor = "multi_thread")]

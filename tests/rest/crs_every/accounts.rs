@@ -163,12 +163,11 @@ async fn what_the_page_reads_of_tests(w: &mut World, family: &str, id: &str) {
 /// What its console offers and is not done here is refused in words.
 async fn what_is_not_done_here(w: &mut World) {
     let none: &[&str] = &[];
-    let one: &[&str] = &["x"];
+    let made = w.console_account("asked after").await;
+    let one: &[&str] = &[&made];
     let script = "/admin/accounts/{accountId}/balance/script";
     for (method, path, parameters, body, why) in [
         ("POST", "/admin/droid-accounts", none, json!({ "name": "d" }), "Factory Droid"),
-        ("PUT", "/admin/droid-accounts/{id}", one, json!({ "name": "d" }), "Factory Droid"),
-        ("DELETE", "/admin/droid-accounts/{id}", one, Value::Null, "Factory Droid"),
         ("GET", script, one, Value::Null, "do not run here"),
         ("PUT", script, one, json!({ "scriptBody": "x" }), "do not run here"),
         (
@@ -181,6 +180,10 @@ async fn what_is_not_done_here(w: &mut World) {
     ] {
         let refused = w.call(method, path, parameters, body).await;
         assert!(refused.status == 400 && refused.text.contains(why), "{method} {path}: {}", refused.text);
+    }
+    for (method, body) in [("PUT", json!({ "name": "d" })), ("DELETE", Value::Null)] {
+        let none = w.call(method, "/admin/droid-accounts/{id}", &["x"], body).await;
+        assert!(none.status == 404 && none.text.contains("Droid"), "{method}: {}", none.text);
     }
     let nobody = w.t.anonymous();
     let body = json!({ "username": "u", "password": "p" });

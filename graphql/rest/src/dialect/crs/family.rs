@@ -234,12 +234,12 @@ pub async fn not_made(_: Admin, _: Body<Told<told::Account>>) -> Reply {
     Err(Error::invalid("platform", NO_DROID).into())
 }
 
-/// Changing one.
+/// Changing one, which cannot be there.
 pub async fn not_changed(_: Admin, _: Path<String>, _: Body<Told<told::Account>>) -> Reply {
-    Err(Error::invalid("platform", NO_DROID).into())
+    Err(Error::NotFound { what: "Droid account" }.into())
 }
 
 /// Removing one.
 pub async fn not_removed(_: Admin, _: Path<String>) -> Reply {
-    Err(Error::invalid("platform", NO_DROID).into())
+    Err(Error::NotFound { what: "Droid account" }.into())
 }

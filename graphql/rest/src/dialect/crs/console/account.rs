@@ -139,12 +139,13 @@ pub async fn refresh_balance(State(app): State<App>, admin: Admin, uid: Path<Str
 const NO_SCRIPTS: &str =
     "programs that ask after balances do not run here; the balance is asked of vendors that tell it";
 
-pub async fn script(_: Admin, _: Path<String>) -> Reply {
+pub async fn script(State(app): State<App>, admin: Admin, uid: Path<String>) -> Reply {
+    accounts::get_by_uid(&app, &admin, &uid.0).await?;
     Err(Error::invalid("script", NO_SCRIPTS).into())
 }
 
-pub async fn put_script(_: Admin, _: Path<String>, _: Body<Told<told::Script>>) -> Reply {
-    Err(Error::invalid("script", NO_SCRIPTS).into())
+pub async fn put_script(app: State<App>, admin: Admin, uid: Path<String>, _: Body<Told<told::Script>>) -> Reply {
+    script(app, admin, uid).await
 }
 
 pub async fn balances(State(app): State<App>, admin: Admin, platform: Path<String>) -> Reply {
