@@ -230,8 +230,9 @@ pub async fn none(_: Admin) -> Reply {
 const NO_DROID: &str = "accounts of Factory Droid are not served here; add one of the other platforms";
 
 /// Making an account of a platform that is not served.
-pub async fn not_made(_: Admin, _: Body<Told<told::Account>>) -> Reply {
-    Err(Error::invalid("platform", NO_DROID).into())
+pub async fn not_made(_: Admin, form: Body<Told<told::Account>>) -> Reply {
+    form.0.required("name", "Name is required")?;
+    Err(Error::forbidden(NO_DROID).into())
 }
 
 /// Changing one, which cannot be there.

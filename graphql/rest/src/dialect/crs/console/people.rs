@@ -68,7 +68,7 @@ pub async fn owners(State(app): State<App>, admin: Admin, query: Query<Listing>)
 pub async fn sign_in(_: Body<Told<told::Credentials>>) -> Reply {
     let why = "There is no sign-in by a directory (LDAP) here: administrators sign in at /web/auth/login, and whoever \
                holds a key sees what it was used for on the page of statistics";
-    Ok(refuse(StatusCode::SERVICE_UNAVAILABLE, "User management is not enabled", why))
+    Ok(refuse(StatusCode::FORBIDDEN, "User management is not enabled", why))
 }
 
 pub async fn list(State(app): State<App>, admin: Admin, query: Query<Listing>) -> Reply {
