@@ -186,6 +186,8 @@ async fn what_is_not_done_here(w: &mut World) {
         let none = w.call(method, "/admin/droid-accounts/{id}", &["x"], body).await;
         assert!(none.status == 404 && none.text.contains("Droid"), "{method}: {}", none.text);
     }
+    // No call of a later step is to be served by it.
+    w.step("DELETE", "/admin/claude-console-accounts/{accountId}", &[&made], Value::Null).await;
     let nobody = w.t.anonymous();
     let body = json!({ "username": "u", "password": "p" });
     let door = w.call_as(&nobody, "POST", "/users/login", &[], body).await;
