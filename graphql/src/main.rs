@@ -30,6 +30,7 @@ async fn main() {
     if let Err(e) = graphql::process::welcome(&app, at).await {
         start::give_up(&app, &e).await;
     }
-    edge::serve(&app, listener, graphql::process::router(&app)).await;
+    let entrance = graphql::process::entrance(&app);
+    edge::serve(&app, listener, move |request| entrance.clone().answer(request)).await;
     app.shut_down().await;
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use axum::{Router, middleware};
+use relay::entrance::Entrance;
 use schema::App;
 
 use crate::budget::SharedBuckets;
@@ -13,21 +14,17 @@ use crate::gate::Door;
 use crate::{api, download, transport};
 
 /// Everything this process serves, by the roles it was given.
-pub fn router(app: &App) -> Router {
+pub fn entrance(app: &App) -> Entrance {
     let mut router: Router<App> = relay::edge::health::router();
     if app.config.roles.management {
         let management = rest::router(app)
             .merge(graph(app).with_state(()))
             .layer(middleware::from_fn_with_state(app.clone(), rest::log::note));
         router = router.merge(management).fallback(elsewhere);
-        if app.config.roles.relay {
-            // What only the relay can mean does not even ask the others.
-            router = router.layer(middleware::from_fn_with_state(app.clone(), relay::ingress::front));
-        }
     } else if app.config.roles.relay {
         router = router.merge(relay::router(app));
     }
-    router.layer(middleware::from_fn_with_state(app.clone(), relay::edge::origin::note)).with_state(app.clone())
+    Entrance::new(app, app.config.roles.relay, router)
 }
 
 /// A path that no management face has: the relay's, if it is a model client's, else nobody's.

@@ -347,6 +347,7 @@ impl Life {
             patience: self.rules.patience,
             now: self.app.clock.now().0,
             refreshed,
+            record: self.rules.record,
         };
         let upstream = place.ready.upstream(key, place.bought.as_deref());
         let work = attempt(&means, &self.call, &place.ready, upstream, model);

@@ -47,6 +47,7 @@
 
 pub mod bedrock;
 mod chat;
+mod closed;
 mod completions;
 mod converse;
 pub mod edit;
@@ -73,7 +74,7 @@ use serde_json::{Map, Value, json};
 pub use fault::Fault;
 pub use hub::HubError;
 pub use retell::retell;
-pub use stream::Stream;
+pub use stream::{Stream, Words};
 
 use hub::{Part, Request, Source, Tool, ToolUse, Usage};
 use rules::{Feature, Notes};
@@ -287,6 +288,11 @@ pub fn answer(from: Dialect, to: Dialect, body: &[u8], reply: &Reply) -> Result<
         Dialect::Completions => completions::write_response(&response, reply),
     };
     Ok((out.to_string().into_bytes(), response.usage))
+}
+
+/// What is said in a whole answer of a dialect; none where it cannot be read.
+pub fn said(from: Dialect, body: &[u8]) -> Option<Vec<Part>> {
+    read_answer(from, body, &Reply::default()).ok().map(|response| response.parts)
 }
 
 /// Reads a vendor's whole answer.

@@ -14,7 +14,6 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::middleware::Next;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use schema::App;
 use schema::model::catalog::Category;
@@ -39,11 +38,26 @@ use crate::task;
 
 /// Answers every path of the relay's; what is none of them is not found.
 pub async fn handle(State(app): State<App>, request: Request) -> Response<Body> {
-    let (parts, body) = request.into_parts();
-    let path = parts.uri.path().to_owned();
-    if parts.method == Method::OPTIONS {
+    if request.method() == Method::OPTIONS {
         return preflight();
     }
+    let by_a_page = request.headers().contains_key(header::ORIGIN);
+    let mut response = answered(app, request).await;
+    if by_a_page {
+        let headers = response.headers_mut();
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("*"));
+    }
+    response
+}
+
+async fn answered(app: App, request: Request) -> Response<Body> {
+    let (mut parts, body) = request.into_parts();
+    if parts.method == Method::HEAD {
+        // As for GET; the connection leaves the body out.
+        parts.method = Method::GET;
+    }
+    let path = parts.uri.path().to_owned();
     let Some(route) = route::read(&parts.method, &path) else {
         if let Some(allow) = allowed(&path) {
             let text = format!("{path} does not take {}.", parts.method);
@@ -229,15 +243,6 @@ fn nothing_there(ear: Ear, method: &Method, path: &str) -> Response<Body> {
     let mut response = ear.refuse(&fault.with_code("method_not_allowed"), None);
     response.headers_mut().insert(header::ALLOW, allow);
     response
-}
-
-/// Gives the relay what is the relay's before the rest of the process sees it.
-pub async fn front(State(app): State<App>, request: Request, next: Next) -> Response<Body> {
-    if claims(request.method(), request.uri().path(), request.headers()) {
-        Box::pin(handle(State(app), request)).await
-    } else {
-        next.run(request).await
-    }
 }
 
 /// Whether a request is the relay's although other faces live on the same port.

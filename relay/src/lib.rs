@@ -4,6 +4,7 @@ pub mod call;
 pub mod connect;
 pub mod convert;
 pub mod edge;
+pub mod entrance;
 pub mod ingress;
 pub mod provider;
 pub mod sse;

@@ -1,6 +1,7 @@
 //! The relay alone: model calls on one port, for installations that scale it apart from the management server.
 
-use relay::edge::{self, health, origin, start, telemetry};
+use relay::edge::{self, health, start, telemetry};
+use relay::entrance::Entrance;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -30,8 +31,7 @@ async fn main() {
     schema::service::sweep::start(&app);
     relay::start(&app);
     start::say(&format!("serving model calls on http://{at}"));
-    let router = health::router().merge(relay::router(&app));
-    let router = router.layer(axum::middleware::from_fn_with_state(app.clone(), origin::note)).with_state(app.clone());
-    edge::serve(&app, listener, router).await;
+    let entrance = Entrance::new(&app, true, health::router().merge(relay::router(&app)));
+    edge::serve(&app, listener, move |request| entrance.clone().answer(request)).await;
     app.shut_down().await;
 }

@@ -32,7 +32,9 @@ use serde_json::Value;
 
 pub use self::submit::Handing;
 
-pub use self::studio::word;
+pub use self::fetch::view;
+pub use self::studio::{View, word};
+pub use self::video::film;
 
 use self::studio::Studio;
 use crate::call::Request;

@@ -1,6 +1,6 @@
 //! Randomness and identifiers: all from the system's CSPRNG.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 use ring::rand::{SecureRandom, SystemRandom};
 
@@ -23,7 +23,12 @@ pub fn lot() -> u64 {
     // SplitMix64: one addition and a good stir.
     let state = STATE.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
     STATE.set(state);
-    let mut z = state;
+    stir(state)
+}
+
+/// Another lot out of a lot, which tells nothing of the first.
+pub fn stir(lot: u64) -> u64 {
+    let mut z = lot;
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ (z >> 31)
@@ -33,8 +38,28 @@ pub fn lot() -> u64 {
 /// millions of them grows at its end alone.
 pub fn timely(at: Time) -> String {
     let mut name = hex(at.0.to_be_bytes().get(2..).unwrap_or_default());
-    name.push_str(&hex(&random::<9>()));
+    name.push_str(&hex(&pooled::<9>()));
     name
+}
+
+/// Random bytes from a small pool of each thread's, so that not every call asks the system for its few.
+fn pooled<const N: usize>() -> [u8; N] {
+    const POOL: usize = 256;
+    thread_local! {
+        static LEFT: RefCell<([u8; POOL], usize)> = const { RefCell::new(([0; POOL], 0)) };
+    }
+    LEFT.with_borrow_mut(|(pool, left)| {
+        if *left < N {
+            (*pool, *left) = (random::<POOL>(), POOL);
+        }
+        let mut bytes = [0; N];
+        *left -= N;
+        let taken = &mut pool[*left..*left + N];
+        bytes.copy_from_slice(taken);
+        // A name is in nobody's memory but its owner's.
+        taken.fill(0);
+        bytes
+    })
 }
 
 /// Lower-case hex.

@@ -102,9 +102,10 @@ impl TestApp {
         let app = App::connect_at(config, clock).await.expect("the application connects");
         schema::service::user::ensure_first_admin(&app).await.expect("the first administrator is made");
         graphql::process::start(&app).await.expect("background work starts");
-        let router = graphql::process::router(&app);
+        let entrance = graphql::process::entrance(&app);
         let served = app.clone();
-        tokio::spawn(async move { relay::edge::serve(&served, listener, router).await });
+        let answer = move |request| entrance.clone().answer(request);
+        tokio::spawn(async move { relay::edge::serve(&served, listener, answer).await });
         Self { app, url: format!("http://{address}"), folder, env, owns_folder }
     }
 

@@ -40,6 +40,7 @@ async fn messages_are_served_by_openai_and_gemini_by_either() {
     );
     let ask = json!({"contents": [{"role": "user", "parts": [{"text": "Say hello."}]}]});
     let gemini = ann.http.post("/v1beta/models/gpt-4o:streamGenerateContent", ask).await;
+    assert_eq!(gemini.header("content-type"), "application/json");
     assert!(gemini.json().is_array(), "without alt=sse the stream is one array: {}", gemini.text);
 }
 

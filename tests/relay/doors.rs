@@ -33,6 +33,25 @@ fn contents() -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_page_of_any_origin_may_read_the_answer() {
+    let (_world, _fakes, ann) = all().await;
+    let page = ann.http.with("origin", "https://app.example");
+    let stranger = page.bearer("sk-nobody");
+    for (who, status, stream) in [(&page, 200, false), (&page, 200, true), (&stranger, 401, false)] {
+        let answer = who.post("/v1/chat/completions", chat(stream)).await;
+        assert_eq!((answer.status.as_u16(), answer.header("access-control-allow-origin")), (status, "*"));
+        // Pages read the request's name, the pause to make, and what was left out.
+        assert_eq!(answer.header("access-control-expose-headers"), "*");
+    }
+    assert_eq!(page.call("DELETE", "/v1/messages", Value::Null).await.header("access-control-allow-origin"), "*");
+    assert_eq!(page.call("OPTIONS", "/v1/messages", Value::Null).await.header("access-control-allow-origin"), "*");
+    let answer = ann.http.post("/v1/chat/completions", chat(false)).await;
+    assert_eq!(answer.header("access-control-allow-origin"), "", "no page, no word of it");
+    let head = ann.http.call("HEAD", "/v1/models", Value::Null).await;
+    assert_eq!((head.status.as_u16(), head.header("content-type"), head.text.as_str()), (200, "application/json", ""));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn every_door_leads_to_its_dialect() {
     let (_world, _fakes, ann) = all().await;
     let mut short = messages(false);

@@ -12,6 +12,8 @@ const SAID: &str = "Hello from the fake upstream. Grüße, 世界! 🌍 This ans
 const GEMINI: &str = "gemini-2.5-flash";
 /// A model of OpenAI's that thinks.
 const GPT: &str = "gpt-5.1";
+/// A model on Bedrock that is not Anthropic's.
+const NOVA: &str = "amazon.nova-pro-v1:0";
 
 /// To whom an account shows its model's thoughts.
 #[derive(Clone, Copy)]
@@ -37,6 +39,7 @@ async fn at(kind: AccountKind, vendor: Vendor) -> (World, FakeUpstream, Caller) 
                     session_token: None,
                 };
                 draft.options.region = Some("us-east-1".into());
+                draft.models = vec![CLAUDE.into(), NOVA.into()];
             }
             AccountKind::Vertex => {
                 draft.credentials = Credentials::ServiceAccount { json: fake.service_account_json() };
@@ -164,6 +167,30 @@ async fn at_a_gateway_for_claude() {
 #[tokio::test(flavor = "multi_thread")]
 async fn at_bedrock() {
     every_client(AccountKind::Bedrock, Vendor::Bedrock, CLAUDE, Thoughts::Everybody).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn at_bedrock_with_other_vendors_models() {
+    let (world, fake, ann) = at(AccountKind::Bedrock, Vendor::Bedrock).await;
+    world.set(&[("unpriced_models", "free")]).await;
+    // Only the vendor itself knows what a body for `invoke` is for its models.
+    for tongue in Tongue::ALL.into_iter().filter(|tongue| *tongue != Tongue::Invoke) {
+        for stream in [false, true] {
+            let place = format!("{tongue:?}, stream {stream}");
+            let wish = Wish { model: NOVA.into(), stream, turns: vec![tongue.user("Say hello.")], ..Wish::default() };
+            let heard = tongue.ask(&ann, &wish).await;
+            assert_eq!((heard.status, heard.text.as_str()), (200, SAID), "{place}: {:?}", heard.raw);
+            assert_eq!((heard.stop.as_str(), heard.input, heard.output), (ended(tongue, false), 26, 13), "{place}");
+            let wish = Wish { tools: true, turns: vec![tongue.user("What is the weather in Graz?")], ..wish };
+            let heard = tongue.ask(&ann, &wish).await;
+            assert_eq!(heard.status, 200, "{place}, tools: {:?}", heard.raw);
+            assert_eq!(heard.calls.first().map(|call| call.0.as_str()), Some("weather"), "{place}: {heard:?}");
+            if !stream {
+                follow_up(tongue, &ann, &wish, &heard, &place).await;
+            }
+        }
+    }
+    assert!(fake.requests_to("").iter().all(|seen| seen.path.contains("/converse")));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,7 +9,7 @@ use http::Response;
 use schema::model::api_key::{KeyLimits, KeyState, Permissions, Service};
 use schema::model::catalog::Price;
 use schema::service::admission::{self, Denied, Limit, Ticket, WindowLimits};
-use schema::service::directory::{self, Ask, KeyView, Refusal, Terms, Unpriced};
+use schema::service::directory::{self, Ask, KeyView, NoPrice, Refusal, Terms};
 use schema::service::price::{self, ONE, Units};
 use schema::service::routing::family;
 use schema::service::setting::{self, names};
@@ -114,16 +114,18 @@ pub async fn admit(app: &App, set: &Rules, call: &Call, view: &KeyView) -> Resul
     }
     let size = units::size(call);
     let guessed = units::guess(call.operation, &size, known.and_then(|model| model.max_output));
-    let price = models.price(&call.model).cloned();
-    if price.is_none() && terms.unpriced == Unpriced::Refuse && costs(call.operation) {
-        let text = format!(
-            "No price is set for the model '{}'; the operator has to set one before it can be called.",
-            call.model
-        );
-        return Err(Box::new(
-            ear.refuse(&Fault::new(Kind::InvalidRequest, text).with_code("model_price_not_set"), None),
-        ));
-    }
+    let price = match terms.price(&view.owner, models.price(&call.model)) {
+        Ok(price) => price,
+        Err(NoPrice) if costs(call.operation) => {
+            let text = format!(
+                "No price is set for the model '{}'; the operator has to set one before it can be called.",
+                call.model
+            );
+            let fault = Fault::new(Kind::InvalidRequest, text).with_code("model_price_not_set");
+            return Err(Box::new(ear.refuse(&fault, None)));
+        }
+        Err(NoPrice) => None,
+    };
     let bill = Bill { price, terms, from_wallet: view.pays_by_wallet() };
     let estimate = bill.estimate(view, &call.model, &guessed);
     let tokens = guessed.whole_input().saturating_add(guessed.output);

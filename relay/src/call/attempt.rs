@@ -56,6 +56,8 @@ pub struct Means<'a> {
     pub now: i64,
     /// Whether the access token has just been refreshed for this call.
     pub refreshed: bool,
+    /// Whether what is said is kept.
+    pub record: bool,
 }
 
 /// What came of an attempt.

@@ -144,6 +144,10 @@ impl Bridge {
                 }
                 hub(call, &messages, convert::Dialect::Messages, vendor, model, limits, fetcher, bridge).await
             }
+            // Its vendor would say so, too.
+            (Dialect::Messages, _) if call.operation == Operation::Generate && !body.has("max_tokens") => {
+                Err(missing("max_tokens"))
+            }
             (client, _) => match hub_dialect(client) {
                 Some(client) => hub(call, body, client, vendor, model, limits, fetcher, bridge).await,
                 None => Err(unspeakable()),
@@ -215,13 +219,23 @@ impl Bridge {
         let pack = match (self.client, &self.way) {
             (Dialect::Invoke, _) => Pack::invoke(),
             (Dialect::Converse, _) => Pack::converse(),
-            // A translation writes the array by itself.
             (Dialect::Gemini, Way::Same) if self.json_array => Pack::array(),
+            // A translation writes the array by itself.
+            (Dialect::Gemini, _) if self.json_array => Pack::Elements,
             _ => Pack::Plain,
         };
         // What Bedrock's clients read inside their frames are Anthropic's events.
         let dialect = if self.client == Dialect::Invoke { convert::Dialect::Messages } else { dialect };
         Ok(Carry::new(unpack, middle, pack, dialect))
+    }
+
+    /// The dialect of the vendor's stream, where its words can be read.
+    pub fn vendors_dialect(&self) -> Option<convert::Dialect> {
+        match self.vendor {
+            Dialect::Invoke => Some(convert::Dialect::Messages),
+            Dialect::CodeAssist => Some(convert::Dialect::Gemini),
+            vendor => hub_dialect(vendor),
+        }
     }
 
     fn watch(&self) -> Middle {

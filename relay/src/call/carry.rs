@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::convert::estimate::Tally;
 use crate::convert::usage::{Form, Usage, Watch};
-use crate::convert::{self, Fault, Stream, fault};
+use crate::convert::{self, Fault, Stream, Words, fault};
 use crate::sse::tap::{End, Kind, Tap};
 use crate::sse::{self};
 
@@ -21,7 +21,6 @@ pub use pack::Pack;
 pub use unpack::{Frames, Unpack};
 
 /// What happens to the events in the middle.
-#[expect(clippy::large_enum_variant, reason = "one a stream, made once")]
 pub enum Middle {
     /// They go on as they are.
     Watch(Box<Tap>),
@@ -81,12 +80,24 @@ pub struct Carry {
     /// The beginning of an event whose end has not come.
     rest: Bytes,
     broken: Option<Fault>,
+    /// Gathers what is said, where operators keep it.
+    words: Option<Box<Words>>,
 }
 
 impl Carry {
     /// A stream with nothing in it yet.
     pub fn new(unpack: Unpack, middle: Middle, pack: Pack, dialect: convert::Dialect) -> Self {
-        Self { unpack, middle, pack, dialect, rest: Bytes::new(), broken: None }
+        Self { unpack, middle, pack, dialect, rest: Bytes::new(), broken: None, words: None }
+    }
+
+    /// Has what is said from here on gathered, by a listener to the vendor's dialect.
+    pub fn listen(&mut self, words: Option<Words>) {
+        self.words = words.map(Box::new);
+    }
+
+    /// What was said, as far as it was gathered.
+    pub fn said(&mut self) -> String {
+        self.words.take().map(|words| words.into_text()).unwrap_or_default()
     }
 
     /// Takes a piece of the vendor's answer; what the client gets for it is appended to `out`.
@@ -137,7 +148,7 @@ impl Carry {
             Middle::Raw { ended, .. } => *ended = true,
         }
         self.send(last, out);
-        self.pack.finish(self.end() == End::Done, out);
+        self.pack.finish(self.end() != End::Open, out);
     }
 
     /// The vendor's connection broke. An answer that was complete by then is ended as it should be; what to
@@ -243,13 +254,16 @@ impl Carry {
             // Google's own clients take a comment for a broken answer.
             (_, Pack::Plain) if self.dialect == convert::Dialect::Gemini => None,
             (_, Pack::Plain) => Some(Bytes::from_static(b": keep-alive\n\n")),
-            (_, Pack::Array { .. }) => Some(Bytes::from_static(b"\n")),
+            (_, Pack::Array { .. } | Pack::Elements) => Some(Bytes::from_static(b"\n")),
             (_, Pack::Invoke { .. } | Pack::Converse { .. }) => None,
         }
     }
 
     fn pass(&mut self, chunk: Bytes, out: &mut Vec<Bytes>) {
         let mut passed = Vec::with_capacity(1);
+        if let Some(words) = &mut self.words {
+            words.push(chunk.clone());
+        }
         match &mut self.middle {
             Middle::Watch(tap) => {
                 if let Err(error) = tap.feed(chunk, &mut passed) {

@@ -4,7 +4,7 @@
 use schema::Time;
 use schema::model::account::AccountKind;
 use schema::service::directory::{AccountView, Accounts, KeyView, Terms};
-use schema::service::routing::{self, Candidate, Choice, Reason, Request, Verdict};
+use schema::service::routing::{self, Asked, Candidate, Choice, Reason, Request, Verdict};
 
 use super::bridge;
 use super::engine::Engine;
@@ -26,6 +26,8 @@ pub struct Wanted<'a> {
     pub sticky: Option<i64>,
     /// The account that holds what is asked for.
     pub pinned: Option<i64>,
+    /// Whose abilities are looked at.
+    pub asked: Asked,
 }
 
 /// Chooses among the accounts of the moment.
@@ -41,15 +43,7 @@ pub fn choose(engine: &Engine, accounts: &Accounts, wanted: &Wanted<'_>, now: Ti
 fn among(engine: &Engine, accounts: &Accounts, wanted: &Wanted<'_>, now: Time, random: u64, doubtful: bool) -> Choice {
     let call = wanted.call;
     let kinds = kinds(wanted.view, &call.model);
-    let candidates: Vec<Candidate<'_>> = accounts
-        .iter()
-        .map(|view| {
-            let usable = kinds & view.account.kind.bit() != 0 && view.account.enabled && view.account.schedulable;
-            // What is refused for another reason need not be asked further.
-            let capable = !usable || capable(engine, call, view, now, doubtful);
-            Candidate { capable, ..Candidate::now(view, now) }
-        })
-        .collect();
+    let candidates: Vec<Candidate<'_>> = accounts.iter().map(|view| Candidate::now(view, now)).collect();
     let request = Request {
         kinds,
         model: Some(call.model.as_str()).filter(|model| !model.is_empty()),
@@ -61,7 +55,8 @@ fn among(engine: &Engine, accounts: &Accounts, wanted: &Wanted<'_>, now: Time, r
         sticky: wanted.sticky,
         pinned: wanted.pinned,
     };
-    routing::choose(&request, &candidates, now, random)
+    let able = |view: &AccountView| capable(engine, call, view, now, doubtful);
+    routing::choose(&request, &candidates, wanted.asked, able, now, random)
 }
 
 /// The kinds of accounts that a key may reach for a model: those of its services, and for a model of one of

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use http::{HeaderMap, Method};
 use schema::service::directory;
-use schema::service::routing::Choice;
+use schema::service::routing::{Asked, Choice};
 use schema::{App, Error, Result};
 
 use super::choose::{self, Wanted};
@@ -58,7 +58,15 @@ pub async fn explain(app: &App, supposed: &Supposed<'_>) -> Result<Choice> {
         account: None,
     };
     let terms = directory::terms(app);
-    let wanted = Wanted { call: &call, view: &view, terms: &terms, tried: &[], sticky: supposed.sticky, pinned: None };
+    let wanted = Wanted {
+        call: &call,
+        view: &view,
+        terms: &terms,
+        tried: &[],
+        sticky: supposed.sticky,
+        pinned: None,
+        asked: Asked::All,
+    };
     let random = u64::from_le_bytes(schema::id::random::<8>());
     Ok(choose::choose(&engine, &directory::accounts(app), &wanted, now, random))
 }

@@ -247,7 +247,7 @@ impl Life {
             let miss = Miss { blame, status: 200, why: "the vendor broke a stream off".into() };
             self.note(&place, &miss, "", 0);
         }
-        let said = self.rules.record.then(|| said::of(&self.call, b""));
+        let said = self.rules.record.then(|| said::with(&self.call, begun.carry.said()));
         self.settle(End { status, error, units, estimated, said });
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use schema::service::admission;
 use schema::service::directory::{self, AccountView, KeyView, Seat};
-use schema::service::routing::Picked;
+use schema::service::routing::{Asked, Picked};
 
 use super::Life;
 use super::attempt::Miss;
@@ -36,7 +36,8 @@ impl Life {
         loop {
             let now = self.app.clock.now();
             let accounts = directory::accounts(&self.app);
-            let wanted = Wanted { call: &self.call, view, terms: meter.bill().terms(), tried, sticky, pinned };
+            let terms = meter.bill().terms();
+            let wanted = Wanted { call: &self.call, view, terms, tried, sticky, pinned, asked: Asked::Few };
             let random = schema::id::lot();
             let choice = choose::choose(&self.engine, &accounts, &wanted, now, random);
             let Some(picked) = choice.picked else {

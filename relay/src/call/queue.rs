@@ -93,12 +93,16 @@ fn is_full(outcome: &Result<Ticket, Denied>) -> Option<i64> {
 
 /// Admits a call, which may wait while its key has too many open.
 pub async fn admit(app: &App, ask: Ask) -> Result<Ticket, Denied> {
-    let mut outcome = admission::admit(app, &ask).await;
-    let Some(limit) = is_full(&outcome) else { return outcome };
-    let settings = setting::current(app);
-    if !settings.bool(names::KEY_QUEUE) {
-        return outcome;
+    let outcome = admission::admit(app, &ask).await;
+    match is_full(&outcome) {
+        Some(limit) if setting::current(app).bool(names::KEY_QUEUE) => Box::pin(wait(app, ask, limit, outcome)).await,
+        _ => outcome,
     }
+}
+
+/// Waits for a free place, if there is room to wait.
+async fn wait(app: &App, ask: Ask, limit: i64, mut outcome: Result<Ticket, Denied>) -> Result<Ticket, Denied> {
+    let settings = setting::current(app);
     let by_limit = (limit.max(0) as f64 * settings.number(names::KEY_QUEUE_FACTOR)) as usize;
     let most = usize::try_from(settings.int(names::KEY_QUEUE_SIZE)).unwrap_or(0).max(by_limit);
     let engine = Engine::of(app);

@@ -1,6 +1,10 @@
 //! What was said in a call, for operators that keep it. Nothing is read here unless they do.
+//!
+//! A streamed answer is listened to while it goes by ([`convert::Words`]); a whole one is read when it is there.
 
 use schema::service::settle::Recorded;
+
+use bytes::Bytes;
 
 use super::bridge::hub_dialect;
 use super::{Call, Content};
@@ -9,14 +13,18 @@ use crate::convert::{self, Path};
 use crate::provider::Dialect;
 
 /// The longest text that is gathered; the books cut it further.
-const LONGEST: usize = 1 << 20;
+pub const LONGEST: usize = 1 << 20;
 
-/// The words of a call and of its answer.
-pub fn of(call: &Call, answer: &[u8]) -> Recorded {
-    let mut said = Recorded { assistant_message: text(answer), ..Recorded::default() };
+/// The words of a call and of its whole answer.
+pub fn of(call: &Call, answer: &Bytes) -> Recorded {
+    with(call, answered(call, answer))
+}
+
+/// The words of a call, and those of its answer that were heard.
+pub fn with(call: &Call, assistant_message: String) -> Recorded {
+    let mut said = Recorded { assistant_message, ..Recorded::default() };
     let Content::Json(body) = &call.content else { return said };
-    let dialect =
-        if call.dialect == Dialect::Invoke { Some(convert::Dialect::Messages) } else { hub_dialect(call.dialect) };
+    let dialect = dialect(call);
     let path = Path { model: &call.model, stream: call.stream };
     match dialect.map(|dialect| convert::read(dialect, body.bytes(), path)) {
         Some(Ok(heard)) => {
@@ -30,6 +38,24 @@ pub fn of(call: &Call, answer: &[u8]) -> Recorded {
     said
 }
 
+fn dialect(call: &Call) -> Option<convert::Dialect> {
+    if call.dialect == Dialect::Invoke { Some(convert::Dialect::Messages) } else { hub_dialect(call.dialect) }
+}
+
+/// The words of a whole answer; what no reader understands is kept as it came.
+fn answered(call: &Call, answer: &Bytes) -> String {
+    let heard = dialect(call).and_then(|dialect| match convert::said(dialect, answer) {
+        Some(parts) => Some(words(&parts)),
+        // A vendor's whole answer that was told to a client that waits for a stream.
+        None => {
+            let mut words = convert::Words::new(dialect, LONGEST)?;
+            words.push(answer.clone());
+            Some(words.into_text())
+        }
+    });
+    heard.filter(|text| !text.is_empty()).unwrap_or_else(|| text(answer))
+}
+
 fn spoken(message: &Message) -> String {
     words(&message.parts)
 }
@@ -37,8 +63,14 @@ fn spoken(message: &Message) -> String {
 fn words(parts: &[Part]) -> String {
     let mut out = String::new();
     for part in parts {
+        let named;
         let text = match part {
             Part::Text(text) => text.text.as_str(),
+            Part::Refusal(text) => text.as_str(),
+            Part::ToolUse(call) => {
+                named = format!("[tool call: {}]", call.name);
+                named.as_str()
+            }
             Part::Image { .. } => "[image]",
             Part::Document { .. } => "[document]",
             Part::Audio { .. } => "[audio]",

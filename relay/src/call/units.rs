@@ -16,6 +16,8 @@ use crate::wire::multipart;
 
 /// Output tokens that are held back for a call that names no limit.
 const OUTPUT: i64 = 4_096;
+/// The same where the caller wants it thought over.
+const THOUGHT_OVER: i64 = 32_000;
 /// Output tokens of one picture at its best quality, for models that count pictures in tokens.
 const PICTURE: i64 = 4_160;
 /// Bytes of a second of sound as it usually is compressed.
@@ -33,6 +35,8 @@ pub struct Size {
     pub input: u64,
     /// The caller's limit on the output.
     pub max_output: Option<i64>,
+    /// Whether the caller says how much is to be thought, which comes on top of an answer without a limit.
+    pub thinks: bool,
     /// Characters to be read out.
     pub characters: i64,
     /// Pictures asked for.
@@ -91,6 +95,13 @@ fn of_json(call: &Call, body: &Body) -> Size {
         Dialect::Converse => nested("inferenceConfig", "maxTokens"),
         _ => number("max_tokens"),
     };
+    size.thinks = match call.dialect {
+        Dialect::Gemini => ["generationConfig", "generation_config"].into_iter().any(|outer| {
+            let config = body.object(outer).ok().flatten();
+            config.is_some_and(|config| config.has("thinkingConfig") || config.has("thinking_config"))
+        }),
+        _ => ["reasoning_effort", "reasoning", "thinking"].into_iter().any(|field| body.has(field)),
+    };
     size
 }
 
@@ -126,7 +137,8 @@ pub fn guess(operation: Operation, size: &Size, most: Option<i64>) -> Units {
     let none = Units { tier: size.tier, ..Units::default() };
     match operation {
         Operation::Generate | Operation::Complete | Operation::Compact => {
-            let asked = size.max_output.unwrap_or(OUTPUT).max(0);
+            let usual = if size.thinks { THOUGHT_OVER } else { OUTPUT };
+            let asked = size.max_output.unwrap_or(usual).max(0);
             Units { input, output: most.map_or(asked, |most| asked.min(most.max(0))), ..none }
         }
         Operation::ImageGenerate | Operation::ImageEdit | Operation::ImageVary => {
@@ -254,6 +266,9 @@ mod tests {
         let guessed = guess(Operation::Generate, &size, Some(8_000));
         assert_eq!((guessed.input, guessed.output, guessed.calls), (1_000, 8_000, 1));
         assert_eq!(guess(Operation::Generate, &Size::default(), None).output, OUTPUT);
+        let thinking = Size { thinks: true, ..Size::default() };
+        assert_eq!(guess(Operation::Generate, &thinking, None).output, THOUGHT_OVER);
+        assert_eq!(guess(Operation::Generate, &thinking, Some(8_000)).output, 8_000);
         assert_eq!(guess(Operation::Speak, &Size { characters: 12, ..Size::default() }, None).characters, 12);
         assert_eq!(
             guess(Operation::Transcribe, &Size { sound: 160_000, ..Size::default() }, None).milliseconds,

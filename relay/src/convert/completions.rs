@@ -43,7 +43,7 @@ pub(crate) fn read_request(body: &[u8], named: &str) -> Result<(Request, Vec<Str
         model: obj.model(named)?,
         messages: vec![Message { role: Role::User, parts: vec![Part::text(prompt)] }],
         sampling: Sampling {
-            max_output: obj.u64("max_tokens")?,
+            max_output: obj.limit("max_tokens")?,
             temperature: obj.f64("temperature")?,
             top_p: obj.f64("top_p")?,
             stop,

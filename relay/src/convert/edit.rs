@@ -123,7 +123,7 @@ impl Body {
 
     /// A member's value as it stands in the body.
     pub fn raw(&self, field: &str) -> Option<&[u8]> {
-        let member = self.members.iter().find(|member| self.key_of(member) == field)?;
+        let member = self.members.iter().find(|member| self.is(member, field))?;
         self.bytes.get(member.value.clone())
     }
 
@@ -196,6 +196,12 @@ impl Body {
         self.raw(field).filter(|raw| *raw != b"null")
     }
 
+    /// Whether a member has that name; one that is written without escapes is compared as it stands.
+    fn is(&self, member: &Member, field: &str) -> bool {
+        let key = self.bytes.get(member.key.clone()).unwrap_or_default();
+        if memchr::memchr(b'\\', key).is_none() { key == field.as_bytes() } else { self.key_of(member) == field }
+    }
+
     fn key_of(&self, member: &Member) -> Cow<'_, str> {
         let quoted = self.bytes.get(member.start()..member.key.end + 1).unwrap_or_default();
         unquote(quoted).unwrap_or_default()
@@ -206,7 +212,7 @@ impl Body {
         if self.members.len() <= PAIRWISE {
             for (at, member) in self.members.iter().enumerate() {
                 let key = self.key_of(member);
-                if self.members.iter().take(at).any(|other| self.key_of(other) == key) {
+                if self.members.iter().take(at).any(|other| self.is(other, &key)) {
                     return Err(twice(key));
                 }
             }

@@ -99,6 +99,15 @@ impl Obj {
         whole.map(Some).ok_or_else(|| HubError::invalid(self.at(field), "expected a non-negative integer"))
     }
 
+    /// A limit on the answer: a limit of nothing is what every vendor of such a field refuses.
+    pub(crate) fn limit(&mut self, field: &str) -> Result<Option<u64>, HubError> {
+        let limit = self.u64(field)?;
+        if limit == Some(0) {
+            return Err(HubError::invalid(self.at(field), "expected at least 1"));
+        }
+        Ok(limit)
+    }
+
     pub(crate) fn i64(&mut self, field: &str) -> Result<Option<i64>, HubError> {
         let Some(value) = self.take(field) else {
             return Ok(None);

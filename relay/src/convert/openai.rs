@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::hub::{Reasoning, Request};
+use super::hub::{Reasoning, Request, Role};
 use super::rules::Notes;
 
 /// Whether an OpenAI model is one that always can think: `o1` and on, `gpt-5` and on, `codex`. These refuse
@@ -16,6 +16,13 @@ pub(super) fn is_reasoner(model: &str) -> bool {
 /// Whether the request makes such a model think.
 pub(super) fn thinks(request: &Request) -> bool {
     is_reasoner(&request.model) && !request.reasoning.as_ref().is_some_and(|reasoning| reasoning.off)
+}
+
+/// Warns where the caller has begun the answer: these vendors begin it anew.
+pub(super) fn begins_anew(request: &Request, notes: &mut Notes) {
+    if request.messages.last().is_some_and(|last| last.role == Role::Assistant) {
+        notes.warn("the last message, the assistant's: this vendor does not go on with it but answers anew");
+    }
 }
 
 /// Temperature and nucleus for OpenAI's models, which take no others than 1 while they think.

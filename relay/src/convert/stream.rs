@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::estimate::Tally;
 use super::fault::{Fault, Kind};
-use super::hub::{Delta, Event, HubError, Usage};
+use super::hub::{Block, Delta, Event, HubError, Usage};
 use super::{Dialect, Reply, chat, completions, converse, gemini, messages, responses};
 use crate::sse::array::ArrayWriter;
 use crate::sse::tap::End;
@@ -111,6 +111,95 @@ impl Sink {
     }
 }
 
+fn reader(from: Dialect, id: &str) -> Result<Box<dyn Read>, HubError> {
+    let reader: Box<dyn Read> = match from {
+        Dialect::Chat => Box::new(chat::Reader::new()),
+        Dialect::Messages => Box::new(messages::Reader::new()),
+        Dialect::Gemini => Box::new(gemini::Reader::new(id)),
+        Dialect::Responses => Box::new(responses::Reader::new()),
+        Dialect::Converse => Box::new(converse::Reader::new()),
+        Dialect::Completions => {
+            return Err(HubError::upstream("no vendor is asked for text completions here"));
+        }
+    };
+    Ok(reader)
+}
+
+/// Gathers what is said in a streamed answer as it goes by, for operators that keep it.
+pub struct Words {
+    reader: Box<dyn Read>,
+    decoder: Decoder,
+    /// The blocks that hold words.
+    spoken: Vec<usize>,
+    text: String,
+    most: usize,
+    over: bool,
+}
+
+impl Words {
+    /// A listener to a stream of a dialect that keeps about so many bytes; none where its words cannot be read.
+    pub fn new(from: Dialect, most: usize) -> Option<Self> {
+        let reader = reader(from, "").ok()?;
+        Some(Self { reader, decoder: Decoder::default(), spoken: Vec::new(), text: String::new(), most, over: false })
+    }
+
+    /// Takes a piece of the stream.
+    pub fn push(&mut self, chunk: Bytes) {
+        if self.over {
+            return;
+        }
+        self.decoder.push(chunk);
+        while !self.over {
+            match self.decoder.next_frame() {
+                Ok(None) => return,
+                Ok(Some(frame)) => self.frame(frame.raw()),
+                Err(_) => self.over = true,
+            }
+        }
+    }
+
+    /// What was said so far.
+    pub fn into_text(self) -> String {
+        self.text
+    }
+
+    fn frame(&mut self, raw: &[u8]) {
+        let Some(data) = sse::data_of(raw) else { return };
+        let mut events = Vec::new();
+        let read = self.reader.frame(sse::event_of(raw), &data, &mut events);
+        for event in &events {
+            self.hear(event);
+        }
+        self.over |= read.is_err() || self.text.len() > self.most;
+    }
+
+    fn hear(&mut self, event: &Event) {
+        match event {
+            Event::Open { index, block } => match block {
+                Block::Text | Block::Refusal => {
+                    self.line("");
+                    self.spoken.push(*index);
+                }
+                Block::ToolUse(call) => self.line(&format!("[tool call: {}]", call.name)),
+                Block::Image(_) => self.line("[image]"),
+                Block::Thinking { .. } => {}
+            },
+            Event::Delta { index, delta: Delta::Text(text) } if self.spoken.contains(index) => {
+                self.text.push_str(text);
+            }
+            Event::End | Event::Error(_) => self.over = true,
+            _ => {}
+        }
+    }
+
+    fn line(&mut self, text: &str) {
+        if !self.text.is_empty() {
+            self.text.push('\n');
+        }
+        self.text.push_str(text);
+    }
+}
+
 /// One streamed answer under translation.
 pub struct Stream {
     reader: Box<dyn Read>,
@@ -133,16 +222,7 @@ impl std::fmt::Debug for Stream {
 impl Stream {
     /// A translation of what `from` streams into what a client of `to` expects.
     pub fn new(from: Dialect, to: Dialect, reply: Reply) -> Result<Self, HubError> {
-        let reader: Box<dyn Read> = match from {
-            Dialect::Chat => Box::new(chat::Reader::new()),
-            Dialect::Messages => Box::new(messages::Reader::new()),
-            Dialect::Gemini => Box::new(gemini::Reader::new(&reply.id)),
-            Dialect::Responses => Box::new(responses::Reader::new()),
-            Dialect::Converse => Box::new(converse::Reader::new()),
-            Dialect::Completions => {
-                return Err(HubError::upstream("no vendor is asked for text completions here"));
-            }
-        };
+        let reader = reader(from, &reply.id)?;
         let sink = Sink::new(to, reply.json_array);
         let writer: Box<dyn Write> = match to {
             Dialect::Chat => Box::new(chat::Writer::new(reply)),

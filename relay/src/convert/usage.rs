@@ -103,7 +103,7 @@ pub fn of_body(form: Form, body: &[u8]) -> Option<Usage> {
 #[derive(Clone, Debug)]
 pub struct Watch {
     form: Form,
-    seen: Option<wire::Parts>,
+    seen: Option<Box<wire::Parts>>,
 }
 
 impl Watch {
@@ -122,7 +122,7 @@ impl Watch {
         };
         match &mut self.seen {
             None => self.seen = Some(parts),
-            Some(seen) => seen.merge(self.form, parts),
+            Some(seen) => seen.merge(self.form, *parts),
         }
         true
     }

@@ -2,14 +2,12 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use axum::extract::{FromRequestParts, Request, State};
-use axum::middleware::Next;
-use axum::response::Response;
+use axum::extract::{FromRequestParts, Request};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use schema::net::Net;
 use schema::{Actor, App, Face};
-use tracing::Instrument;
+use tracing::Span;
 
 /// The header that carries the request's id, in and out.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -41,7 +39,7 @@ impl<S: Sync> FromRequestParts<S> for Origin {
     }
 }
 
-/// The origin the middleware noted, or one read from the request itself.
+/// The origin that was noted at the door, or one read from the request itself.
 pub fn of(parts: &Parts) -> Origin {
     parts.extensions.get::<Origin>().cloned().unwrap_or_else(|| Origin {
         ip: parts.extensions.get::<Peer>().map(|p| p.0.ip().to_string()).unwrap_or_default(),
@@ -50,14 +48,21 @@ pub fn of(parts: &Parts) -> Origin {
     })
 }
 
-/// Notes the origin of each request, wraps its handling in a span and answers with its id.
-pub async fn note(State(app): State<App>, mut request: Request, next: Next) -> Response {
+/// What a request is handled under.
+pub struct Noted {
+    /// What its handling belongs to in the logs.
+    pub span: Span,
+    /// The id that it is answered with.
+    pub id: Option<HeaderValue>,
+}
+
+/// Notes the origin of a request with it.
+pub fn note(app: &App, request: &mut Request) -> Noted {
     let headers = request.headers();
     let given = headers.get(REQUEST_ID).and_then(|v| v.to_str().ok()).filter(|v| is_id(v)).map(str::to_owned);
     let request_id = given.unwrap_or_else(|| schema::id::hex(&schema::id::lot().to_be_bytes()));
     let peer = request.extensions().get::<Peer>().map(|p| p.0.ip());
     let ip = caller_ip(headers, peer, &app.config.trusted_proxies);
-    let origin = Origin { ip, agent: agent(headers), request_id: request_id.clone() };
     let traceparent = headers.get("traceparent").and_then(|v| v.to_str().ok());
     let span = tracing::info_span!(
         "request",
@@ -66,12 +71,10 @@ pub async fn note(State(app): State<App>, mut request: Request, next: Next) -> R
         path = request.uri().path(),
         traceparent
     );
+    let id = HeaderValue::from_str(&request_id).ok();
+    let origin = Origin { ip, agent: agent(headers), request_id };
     request.extensions_mut().insert(origin);
-    let mut response = next.run(request).instrument(span).await;
-    if let Ok(value) = HeaderValue::from_str(&request_id) {
-        response.headers_mut().insert(REQUEST_ID, value);
-    }
-    response
+    Noted { span, id }
 }
 
 fn is_id(text: &str) -> bool {

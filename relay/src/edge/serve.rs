@@ -1,9 +1,12 @@
 //! Listening and serving: no Nagle, limits of size and time on what clients send, a stop that cuts no request.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::Response;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
@@ -11,7 +14,6 @@ use hyper_util::server::graceful::GracefulShutdown;
 use schema::service::setting::{self, names};
 use schema::{App, Error, Result};
 use tokio::net::TcpListener;
-use tower::ServiceExt;
 
 use super::origin::Peer;
 use super::patience::{Limits, Over, Patient};
@@ -34,7 +36,11 @@ pub fn place(listener: &TcpListener, told: SocketAddr) -> SocketAddr {
 }
 
 /// Serves until the application is told to stop, then lets open requests end within the limit.
-pub async fn serve(app: &App, listener: TcpListener, router: Router) {
+pub async fn serve<A, F>(app: &App, listener: TcpListener, answer: A)
+where
+    A: Fn(Request) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Response> + Send + 'static,
+{
     let graceful = GracefulShutdown::new();
     loop {
         let accepted = tokio::select! {
@@ -52,10 +58,11 @@ pub async fn serve(app: &App, listener: TcpListener, router: Router) {
         };
         // Without this, small stream events wait up to 40 ms for the peer's delayed acknowledgement.
         let _ = socket.set_nodelay(true);
-        let router = router.clone();
+        let answer = answer.clone();
         let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
             request.extensions_mut().insert(Peer(peer));
-            router.clone().oneshot(request.map(axum::body::Body::new))
+            let answered = answer(request.map(Body::new));
+            async { Ok::<_, Infallible>(answered.await) }
         });
         let (limits, over) = (limits(app), Over::default());
         let socket = TokioIo::new(Patient::new(socket, limits, over.clone()));

@@ -34,6 +34,8 @@ impl Provider for Bedrock {
             (Operation::Generate, Dialect::Converse) => Some(Dialect::Converse),
             (Operation::Generate, Dialect::Invoke) => Some(Dialect::Invoke),
             (Operation::Generate, _) if anthropic => Some(Dialect::Messages),
+            // The one form in which every other vendor's models are called here.
+            (Operation::Generate, _) => Some(Dialect::Converse),
             (Operation::CountTokens, Dialect::Messages) if anthropic => Some(Dialect::Messages),
             _ => None,
         }

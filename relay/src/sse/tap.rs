@@ -158,8 +158,8 @@ impl Tap {
     /// The vendor's usage, or a marked guess from the text that went by and the given input estimate.
     pub fn usage_or_estimate(&self, input: u64) -> Usage {
         match self.watch.usage() {
-            // A cut Anthropic stream has announced its input but only the first token of its output.
-            Some(usage) if self.end() == End::Open && usage.output < self.tally.tokens() => {
+            // A stream that was cut or failed has announced its input but little or nothing of its output.
+            Some(usage) if self.end() != End::Done && usage.output < self.tally.tokens() => {
                 Usage { output: self.tally.tokens(), estimated: true, ..usage }
             }
             Some(usage) => usage,

@@ -1,7 +1,7 @@
 //! How tasks stand, for the people whose they are.
 
 use axum::body::Body;
-use http::{Method, Response, StatusCode, header};
+use http::{HeaderMap, Method, Response, StatusCode, header};
 use schema::App;
 use schema::service::directory::KeyView;
 use schema::service::task;
@@ -22,8 +22,8 @@ use crate::ingress::task_route::Platform;
 const MOST: usize = 200;
 
 /// What of this installation clients are shown.
-pub fn view(app: &App, request: Option<&Request>) -> View {
-    let host = request.and_then(|request| request.headers.get(header::HOST)?.to_str().ok());
+pub fn view(app: &App, headers: Option<&HeaderMap>) -> View {
+    let host = headers.and_then(|headers| headers.get(header::HOST)?.to_str().ok());
     let base = match (&app.config.public_url, host) {
         (Some(url), _) => url.clone(),
         (None, Some(host)) => format!("http://{host}"),
@@ -40,7 +40,7 @@ fn shown(value: &Value) -> Response<Body> {
 /// One task.
 pub async fn one(app: &App, platform: Platform, id: &str, request: &Request, key: &KeyView) -> Response<Body> {
     match own(app, key, platform, id).await {
-        Ok(task) => shown(&super::studio(platform).shown(&task, &view(app, Some(request)))),
+        Ok(task) => shown(&super::studio(platform).shown(&task, &view(app, Some(&request.headers)))),
         Err(fault) => request.ear.refuse(&fault, None),
     }
 }
@@ -61,7 +61,7 @@ pub async fn many(app: &App, platform: Platform, request: &Request, key: &KeyVie
     match task::many_of_user(app, key.owner.id, platform.as_str(), ids.clone()).await {
         Ok(mut tasks) => {
             tasks.sort_by_key(|task| ids.iter().position(|id| *id == task.uid));
-            shown(&super::studio(platform).listed(&tasks, &view(app, Some(request))))
+            shown(&super::studio(platform).listed(&tasks, &view(app, Some(&request.headers))))
         }
         Err(error) => {
             tracing::error!(cause = error.cause(), "tasks could not be read");

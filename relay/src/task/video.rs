@@ -114,7 +114,7 @@ pub fn film(result: &super::studio::Fields) -> Option<&str> {
         kling,
         result.get("fail_reason"),
     ])?;
-    found.starts_with("http").then_some(found)
+    (found.starts_with("http://") || found.starts_with("https://")).then_some(found)
 }
 
 #[cfg(test)]

@@ -258,7 +258,7 @@ impl Counters {
     pub async fn admit(&self, demand: &Demand<'_>) -> Result<Verdict> {
         match self {
             Self::Memory(m) => Ok(m.admit(demand)),
-            Self::Redis(r) => r.admit(demand).await,
+            Self::Redis(r) => Box::pin(r.admit(demand)).await,
         }
     }
 

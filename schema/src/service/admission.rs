@@ -95,7 +95,8 @@ pub async fn admit(app: &App, ask: &Ask) -> Result<Ticket, Denied> {
             Verdict::Admitted(held) => return Ok(Ticket { app: app.clone(), held: Some(held) }),
             Verdict::Refused(refusal) => return Err(Denied::Refused(refusal)),
             Verdict::Unknown { .. } if turn.is_none() => turn = Some(app.books.turn(ask.key_id).await),
-            Verdict::Unknown { key, user } => prime::prime(app, &demand, key, user).await?,
+            // Rare and large: boxed, so that not every admission is as large.
+            Verdict::Unknown { key, user } => Box::pin(prime::prime(app, &demand, key, user)).await?,
         }
     }
     Err(Denied::Failed(Error::unavailable("the limits of this key cannot be read", "counters stayed unknown")))

@@ -42,7 +42,7 @@ pub struct Bounds {
 
 impl Default for Bounds {
     fn default() -> Self {
-        Self { most_bytes: 256 << 20, segment_bytes: 8 << 20, gap: Duration::from_millis(5), in_memory: 20_000 }
+        Self { most_bytes: 256 << 20, segment_bytes: 8 << 20, gap: Duration::from_millis(10), in_memory: 20_000 }
     }
 }
 

@@ -39,14 +39,21 @@ pub struct Request<'a> {
 pub struct Candidate<'a> {
     pub view: &'a AccountView,
     pub state: State,
-    /// False when it lacks something this request needs.
-    pub capable: bool,
+}
+
+/// Which candidates are asked whether they can do what the request needs. That is dearer than all the rest together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// Only as many as it takes to choose one; of the others nothing is said in this.
+    Few,
+    /// All of them, for whoever wants to know why.
+    All,
 }
 
 impl<'a> Candidate<'a> {
     /// An account as it is now.
     pub fn now(view: &'a AccountView, now: Time) -> Self {
-        Self { view, state: view.live.state(now), capable: true }
+        Self { view, state: view.live.state(now) }
     }
 }
 
@@ -175,47 +182,89 @@ impl Reason {
     }
 }
 
-/// Chooses. `random` decides where chance does.
-pub fn choose(request: &Request<'_>, candidates: &[Candidate<'_>], now: Time, random: u64) -> Choice {
+/// Chooses. `able` says whether an account can do what the request needs; `random` decides where chance does.
+pub fn choose(
+    request: &Request<'_>,
+    candidates: &[Candidate<'_>],
+    asked: Asked,
+    able: impl Fn(&AccountView) -> bool,
+    now: Time,
+    random: u64,
+) -> Choice {
     let bound = is_bound(request);
-    let choice = among(request, candidates, bound, now, random);
+    let choice = among(request, candidates, bound, asked, &able, now, random);
     if choice.picked.is_none() && bound && request.bound_fallback {
-        return among(request, candidates, false, now, random);
+        return among(request, candidates, false, asked, &able, now, random);
     }
     choice
 }
 
-fn among(request: &Request<'_>, candidates: &[Candidate<'_>], bound: bool, now: Time, random: u64) -> Choice {
-    let mut judged = Vec::with_capacity(candidates.len());
+fn among(
+    request: &Request<'_>,
+    candidates: &[Candidate<'_>],
+    bound: bool,
+    asked: Asked,
+    able: &impl Fn(&AccountView) -> bool,
+    now: Time,
+    random: u64,
+) -> Choice {
+    let judge = |candidate: &Candidate<'_>| Judged {
+        account_id: candidate.view.account.id,
+        verdict: refusal(request, candidate, bound, now).map_or_else(Verdict::Refused, Verdict::Eligible),
+    };
+    let mut judged: Vec<Judged> = candidates.iter().map(judge).collect();
+    let mut lot = random;
+    let mut picked = None;
+    if asked == Asked::Few {
+        picked = pick(request, candidates, &judged, lot).filter(|picked| able(candidates[picked.place].view));
+        lot = crate::id::stir(lot);
+    }
+    // Most accounts are able. Where the one that was picked is not, it is drawn anew among those that are, which gives
+    // each of them the same chance as if all had been asked before.
+    if picked.is_none() {
+        refuse_unable(candidates, &mut judged, able);
+        picked = pick(request, candidates, &judged, lot);
+    }
+    let picked = picked.map(|picked| Picked { bound, ..picked });
+    Choice { picked, judged }
+}
+
+/// Refuses what lacks something the request needs; that weighs more than a quota or a place that will be free again.
+fn refuse_unable(candidates: &[Candidate<'_>], judged: &mut [Judged], able: &impl Fn(&AccountView) -> bool) {
+    for (candidate, judged) in candidates.iter().zip(judged) {
+        let open = matches!(judged.verdict, Verdict::Eligible(_) | Verdict::Refused(Reason::QuotaSpent | Reason::Full));
+        if open && !able(candidate.view) {
+            judged.verdict = Verdict::Refused(Reason::NotCapable);
+        }
+    }
+}
+
+/// Picks one of those that were found eligible.
+fn pick(request: &Request<'_>, candidates: &[Candidate<'_>], judged: &[Judged], random: u64) -> Option<Picked> {
     let mut best: Option<Rank> = None;
     let mut special: Option<(usize, How, Rank)> = None;
-    for (place, candidate) in candidates.iter().enumerate() {
-        let account_id = candidate.view.account.id;
-        let verdict = judge(request, candidate, bound, now);
-        if let Verdict::Eligible(rank) = verdict {
-            best = Some(best.map_or(rank, |b| b.min(rank)));
-            if request.pinned == Some(account_id) {
-                special = Some((place, How::Pinned, rank));
-            } else if request.sticky == Some(account_id) && special.is_none() {
-                special = Some((place, How::Sticky, rank));
-            }
+    for (place, judged) in judged.iter().enumerate() {
+        let Verdict::Eligible(rank) = judged.verdict else { continue };
+        best = Some(best.map_or(rank, |b| b.min(rank)));
+        if request.pinned == Some(judged.account_id) {
+            special = Some((place, How::Pinned, rank));
+        } else if request.sticky == Some(judged.account_id) && special.is_none() {
+            special = Some((place, How::Sticky, rank));
         }
-        judged.push(Judged { account_id, verdict });
     }
-    let picked = special.or_else(|| {
+    let (place, how, rank) = special.or_else(|| {
         let best = best?;
         let rank: Vec<usize> = (0..judged.len()).filter(|i| judged[*i].verdict == Verdict::Eligible(best)).collect();
         let (place, how) = draw(candidates, &rank, random)?;
         Some((place, how, best))
-    });
-    let picked =
-        picked.map(|(place, how, rank)| Picked { place, account_id: judged[place].account_id, how, rank, bound });
-    Choice { picked, judged }
+    })?;
+    Some(Picked { place, account_id: judged[place].account_id, how, rank, bound: false })
 }
 
-/// Draws one of those of the highest rank.
+/// Draws one of those of the highest rank. What weighs nothing is drawn as what weighs one is, so that nobody waits for
+/// ever beside others of the same rank: whoever is not to serve is switched off, or has a lower priority.
 fn draw(candidates: &[Candidate<'_>], rank: &[usize], random: u64) -> Option<(usize, How)> {
-    let weight = |i: usize| u64::try_from(candidates[i].view.account.weight).unwrap_or(0);
+    let weight = |i: usize| u64::try_from(candidates[i].view.account.weight).unwrap_or(0).max(1);
     let (&first, rest) = rank.split_first()?;
     if rest.is_empty() {
         return Some((first, How::Only));
@@ -245,16 +294,9 @@ fn is_bound(request: &Request<'_>) -> bool {
     })
 }
 
-/// What is found about one account.
-fn judge(request: &Request<'_>, candidate: &Candidate<'_>, bound: bool, now: Time) -> Verdict {
-    match refusal(request, candidate, bound, now) {
-        Err(reason) => Verdict::Refused(reason),
-        Ok(rank) => Verdict::Eligible(rank),
-    }
-}
-
+/// What speaks against an account, or where it stands.
 fn refusal(request: &Request<'_>, candidate: &Candidate<'_>, bound: bool, now: Time) -> Result<Rank, Reason> {
-    let Candidate { view, state, capable } = candidate;
+    let Candidate { view, state } = candidate;
     let account = &view.account;
     let refuse_if = |when: bool, reason: Reason| if when { Err(reason) } else { Ok(()) };
     refuse_if(request.kinds & account.kind.bit() == 0, Reason::WrongKind)?;
@@ -281,7 +323,6 @@ fn refusal(request: &Request<'_>, candidate: &Candidate<'_>, bound: bool, now: T
     let clients = &account.options.clients;
     let known = request.client.is_some_and(|c| clients.iter().any(|known| known == c));
     refuse_if(!clients.is_empty() && !known, Reason::ClientNotServed)?;
-    refuse_if(!capable, Reason::NotCapable)?;
     refuse_if(account.daily_quota.is_some_and(|q| q.0 > 0 && state.spent_today >= q), Reason::QuotaSpent)?;
     refuse_if(account.max_concurrency > 0 && state.in_flight >= account.max_concurrency, Reason::Full)?;
     Ok(Rank { group, slot, priority: account.priority.saturating_neg() })

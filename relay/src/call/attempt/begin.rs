@@ -6,7 +6,8 @@ use http::{HeaderMap, StatusCode};
 use super::{Begun, Miss, Trial, Tried};
 use crate::call::bridge;
 use crate::call::carry::Unpack;
-use crate::convert::Fault;
+use crate::call::said;
+use crate::convert::{Fault, Words};
 use crate::ingress::refuse::spoken;
 use crate::provider::{Ask, Dialect, Framing, InBand, Operation, Payload, Provider, blame};
 use crate::sse::tap::End;
@@ -21,6 +22,9 @@ impl Trial<'_> {
             Ok(carry) => carry,
             Err(error) => return Tried::Unsaid(Fault::from(error)),
         };
+        if self.means.record {
+            carry.listen(self.bridge.vendors_dialect().and_then(|dialect| Words::new(dialect, said::LONGEST)));
+        }
         let events = framing == Framing::Sse;
         let mut peek = Some(sse::Decoder::default()).filter(|_| events);
         let mut ready = Vec::new();

@@ -13,10 +13,11 @@ use crate::sse::{self};
 use crate::wire::eventstream::{self, Message};
 
 /// How a client wants its events.
-#[expect(clippy::large_enum_variant, reason = "one a stream, made once")]
 pub enum Pack {
     /// As server-sent events (or as they are).
     Plain,
+    /// As they are, which is elements of one JSON array already.
+    Elements,
     /// As elements of one JSON array.
     Array {
         /// Cuts the events.
@@ -58,14 +59,14 @@ impl Pack {
     pub fn content_type(&self) -> &'static str {
         match self {
             Self::Plain => "text/event-stream",
-            Self::Array { .. } => "application/json",
+            Self::Array { .. } | Self::Elements => "application/json",
             Self::Invoke { .. } | Self::Converse { .. } => "application/vnd.amazon.eventstream",
         }
     }
 
     pub(super) fn pass(&mut self, bytes: Bytes, out: &mut Vec<Bytes>) {
         match self {
-            Self::Plain => out.push(bytes),
+            Self::Plain | Self::Elements => out.push(bytes),
             Self::Array { decoder, writer } => {
                 decoder.push(bytes);
                 let mut packed = Vec::new();

@@ -130,6 +130,17 @@ fn bedrock_frames_become_events_and_events_become_frames() {
 }
 
 #[test]
+fn an_array_that_ends_in_the_vendors_error_is_closed() {
+    let stream = concat!(
+        "data: {\"candidates\":[{\"content\":{\"role\":\"model\",\"parts\":[{\"text\":\"hi\"}]},\"index\":0}]}\n\n",
+        "data: {\"error\":{\"code\":503,\"message\":\"overloaded\",\"status\":\"UNAVAILABLE\"}}\n\n"
+    );
+    let mut carry = Carry::new(Unpack::Plain, Middle::watch(Kind::Gemini, false), Pack::array(), Dialect::Gemini);
+    let list: Value = serde_json::from_slice(&run(&mut carry, stream.as_bytes(), 16)).unwrap();
+    assert_eq!((list[1]["error"]["code"].as_i64(), carry.end()), (Some(503), End::Failed));
+}
+
+#[test]
 fn arrays_and_translations() {
     let gemini = "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"a\"}],\"role\":\"model\"}}]}\r\n\r\n\
 data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"b\"}],\"role\":\"model\"},\"finishReason\":\"STOP\"}],\"usageMetadata\":{\"promptTokenCount\":4,\"candidatesTokenCount\":2,\"totalTokenCount\":6}}\r\n\r\n";

@@ -48,7 +48,7 @@ pub(crate) fn read_request(body: &[u8], named: &str) -> Result<(Request, Vec<Str
 }
 
 fn sampling(obj: &mut Obj) -> Result<Sampling, HubError> {
-    let old_limit = obj.u64("max_tokens")?;
+    let old_limit = obj.limit("max_tokens")?;
     let stop = match obj.take("stop") {
         None => Vec::new(),
         Some(Value::String(one)) => vec![one],
@@ -61,7 +61,7 @@ fn sampling(obj: &mut Obj) -> Result<Sampling, HubError> {
         }
     };
     Ok(Sampling {
-        max_output: obj.u64("max_completion_tokens")?.or(old_limit),
+        max_output: obj.limit("max_completion_tokens")?.or(old_limit),
         temperature: obj.f64("temperature")?,
         top_p: obj.f64("top_p")?,
         top_k: obj.u64("top_k")?,

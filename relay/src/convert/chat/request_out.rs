@@ -14,6 +14,7 @@ pub(crate) fn write_request(request: &Request, notes: &mut Notes) -> Result<Valu
     let mut body = Map::new();
     body.insert("model".to_owned(), request.model.as_str().into());
     body.insert("messages".to_owned(), Value::Array(messages(request, notes)?));
+    super::super::openai::begins_anew(request, notes);
     sampling(request, &mut body, notes)?;
     if let Some(reasoning) = super::super::openai::reasoning(request, notes) {
         put(&mut body, "reasoning_effort", effort(reasoning));

@@ -18,7 +18,7 @@ pub(crate) fn read_request(body: &[u8], model: &str, stream: bool) -> Result<(Re
     request.system = content(&mut obj, "system", &mut lost)?;
     if let Some(mut config) = obj.obj("inferenceConfig")? {
         request.sampling = Sampling {
-            max_output: config.u64("maxTokens")?,
+            max_output: config.limit("maxTokens")?,
             temperature: config.f64("temperature")?,
             top_p: config.f64("topP")?,
             stop: config.strs("stopSequences")?,
@@ -33,9 +33,11 @@ pub(crate) fn read_request(body: &[u8], model: &str, stream: bool) -> Result<(Re
         if let Some(mut thinking) = more.obj("thinking")? {
             let off = thinking.str("type")?.as_deref() == Some("disabled");
             let budget = thinking.u64("budget_tokens")?;
-            request.reasoning = Some(Reasoning { off, budget, effort: None, show: Some(!off) });
+            let shown = thinking.str("display")?.as_deref() != Some("omitted");
+            request.reasoning = Some(Reasoning { off, budget, effort: None, show: Some(!off && shown) });
             thinking.rest(&mut lost);
         }
+        claudes_output(&mut more, &mut request, &mut lost)?;
         more.rest(&mut lost);
     }
     for mut message in obj.objs("messages")? {
@@ -55,6 +57,26 @@ pub(crate) fn read_request(body: &[u8], model: &str, stream: bool) -> Result<(Re
     }
     obj.rest(&mut lost);
     Ok((request, lost))
+}
+
+/// What clients of Claude's models on this platform say in Claude's own words: effort, and the form of the answer.
+fn claudes_output(more: &mut Obj, request: &mut Request, lost: &mut Vec<String>) -> Result<(), HubError> {
+    let Some(mut config) = more.obj("output_config")? else {
+        return Ok(());
+    };
+    if let Some(effort) = config.str("effort")? {
+        request.reasoning.get_or_insert_default().effort = Some(effort);
+    }
+    if let Some(mut form) = config.obj("format")? {
+        if form.need_str("type")? != "json_schema" {
+            return Err(HubError::invalid(form.at("type"), "expected json_schema"));
+        }
+        let schema = form.take("schema").ok_or_else(|| HubError::invalid(form.at("schema"), "required"))?;
+        request.format = Format::Schema { name: form.str("name")?, description: None, schema, strict: Some(true) };
+        form.rest(lost);
+    }
+    config.rest(lost);
+    Ok(())
 }
 
 fn output_config(obj: &mut Obj, request: &mut Request, lost: &mut Vec<String>) -> Result<(), HubError> {

@@ -4,6 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
+use super::super::closed::closed;
 use super::super::hub::{Cache, Format, HubError, Part, Request, Role, Source, Tool, ToolChoice, ToolResult};
 use super::super::json::{args_object, object, put};
 use super::super::messages::{Think, decide};
@@ -30,26 +31,37 @@ pub(crate) fn write_request(request: &Request, limits: &Limits, notes: &mut Note
         body.insert("system".to_owned(), Value::Array(system));
     }
     let sampling = &request.sampling;
-    let max_tokens = sampling.max_output.unwrap_or(limits.default_max_output);
-    let claude = request.model.contains("claude");
-    let think = if claude { decide(request, max_tokens, notes) } else { Think::Unsaid };
-    let mut config = object([("maxTokens", max_tokens.into())]);
+    // Other vendors' models have limits of their own, some of them lower than what Claude's are given.
+    let (max_tokens, think) = if request.model.contains("claude") {
+        let (limit, think) = decide(request, limits, notes);
+        (Some(limit), think)
+    } else {
+        (sampling.max_output, Think::Unsaid)
+    };
+    let mut config = Map::new();
+    put(&mut config, "maxTokens", max_tokens);
     if think.is_on() && (sampling.temperature.is_some() || sampling.top_p.is_some()) {
         notes.warn("temperature, top_p: not available while thinking and not sent");
     } else {
+        if sampling.temperature.is_some_and(|t| t > 1.0) {
+            notes.warn("temperature: lowered to 1, the most there is here");
+        }
         put(&mut config, "temperature", sampling.temperature.map(|t| t.min(1.0)));
         put(&mut config, "topP", sampling.top_p);
     }
     if !sampling.stop.is_empty() {
         config.insert("stopSequences".to_owned(), json!(sampling.stop));
     }
-    body.insert("inferenceConfig".to_owned(), Value::Object(config));
+    if !config.is_empty() {
+        body.insert("inferenceConfig".to_owned(), Value::Object(config));
+    }
     more_fields(request, &think, &mut body, notes);
     tools(request, &mut body, notes)?;
     match &request.format {
         Format::Text => {}
         Format::Json => notes.lost(Feature::JsonMode, "response_format")?,
         Format::Schema { name, description, schema, .. } => {
+            let schema = closed(schema, "response_format", notes);
             let mut inner = object([("schema", schema.to_string().into())]);
             inner.insert("name".to_owned(), name.as_deref().unwrap_or("response").into());
             put(&mut inner, "description", description.as_deref());
@@ -103,10 +115,15 @@ fn tools(request: &Request, body: &mut Map<String, Value>, notes: &mut Notes) ->
         Some(ToolChoice::Among { names, .. }) => Some(names),
         _ => None,
     };
+    // A conversation with calls in it is refused without tools.
+    let called = called(request);
     // "Call nothing" cannot be said: the tools are left away instead, unless the conversation needs them.
     if request.tool_choice == Some(ToolChoice::None) {
-        notes.warn("tool_choice: 'none' is not available here; the tools were not sent");
-        return Ok(());
+        if called.is_empty() {
+            notes.warn("tool_choice: 'none' is not available here; the tools were not sent");
+            return Ok(());
+        }
+        notes.warn("tool_choice: 'none' is not available here after tool calls; the model may call again");
     }
     let may = |name: &str| allowed.is_none_or(|names| names.iter().any(|one| one == name));
     let mut list = Vec::new();
@@ -138,6 +155,11 @@ fn tools(request: &Request, body: &mut Map<String, Value>, notes: &mut Notes) ->
             Tool::Hosted { kind } => notes.lost(Feature::HostedTool, &format!("tools[{nth}] ({kind})"))?,
         }
     }
+    if list.is_empty() && !called.is_empty() {
+        notes.warn("tools: those called before were declared, because the conversation is refused without them");
+        let declared = |name: &&str| json!({"toolSpec": {"name": name, "inputSchema": {"json": {"type": "object"}}}});
+        list.extend(called.iter().map(declared));
+    }
     if list.is_empty() {
         return Ok(());
     }
@@ -152,6 +174,19 @@ fn tools(request: &Request, body: &mut Map<String, Value>, notes: &mut Notes) ->
     put(&mut config, "toolChoice", choice);
     body.insert("toolConfig".to_owned(), Value::Object(config));
     Ok(())
+}
+
+/// The tools that the conversation has calls of, each once.
+fn called(request: &Request) -> Vec<&str> {
+    let mut names = Vec::new();
+    for part in request.messages.iter().flat_map(|message| &message.parts) {
+        if let Part::ToolUse(call) = part
+            && !names.contains(&call.name.as_str())
+        {
+            names.push(call.name.as_str());
+        }
+    }
+    names
 }
 
 fn messages(request: &Request, notes: &mut Notes) -> Result<Vec<Value>, HubError> {

@@ -84,7 +84,7 @@ fn contents(obj: &mut Obj) -> Result<Vec<Obj>, HubError> {
 
 fn generation_config(mut config: Obj, request: &mut Request, lost: &mut Vec<String>) -> Result<(), HubError> {
     request.sampling = Sampling {
-        max_output: config.u64("maxOutputTokens")?,
+        max_output: config.limit("maxOutputTokens")?,
         temperature: config.f64("temperature")?,
         top_p: config.f64("topP")?,
         top_k: config.u64("topK")?,

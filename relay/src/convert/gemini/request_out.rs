@@ -72,6 +72,11 @@ fn generation_config(request: &Request, notes: &mut Notes) -> Result<Map<String,
     Ok(config)
 }
 
+/// The largest thinking budget that a model takes.
+fn most_thoughts(model: &str) -> u64 {
+    if model.contains("flash") { 24_576 } else { 32_768 }
+}
+
 fn thinking(reasoning: &Reasoning, model: &str, notes: &mut Notes) -> Value {
     let by_level = major(model) >= 3;
     if reasoning.off {
@@ -86,17 +91,26 @@ fn thinking(reasoning: &Reasoning, model: &str, notes: &mut Notes) -> Value {
         return json!({"thinkingBudget": 0});
     }
     let mut config = object([("includeThoughts", reasoning.show.unwrap_or(true).into())]);
+    let most = most_thoughts(model);
     match (reasoning.budget, reasoning.effort.as_deref()) {
-        (Some(budget), _) => put(&mut config, "thinkingBudget", Some(budget)),
+        (Some(budget), _) => {
+            if budget > most {
+                notes.warn(format!("thinking budget: lowered to {most}, the most there is here"));
+            }
+            put(&mut config, "thinkingBudget", Some(budget.min(most)));
+        }
         (None, Some(effort)) if by_level => {
             let level = match effort {
+                // The large models know fewer words.
+                "minimal" if model.contains("pro") => "low",
+                "medium" if model.contains("gemini-3-pro") => "high",
                 "minimal" | "low" | "medium" => effort,
                 _ => "high",
             };
             put(&mut config, "thinkingLevel", Some(level));
         }
         (None, Some(effort)) => {
-            put(&mut config, "thinkingBudget", Some(super::super::thoughts::budget_of_effort(effort)))
+            put(&mut config, "thinkingBudget", Some(super::super::thoughts::budget_of_effort(effort).min(most)));
         }
         (None, None) => {}
     }

@@ -59,7 +59,12 @@ pub(crate) fn read_request(body: &[u8], named: &str) -> Result<(Request, Vec<Str
             }
         };
         let parts = content(&mut message, "content", &mut lost)?;
-        request.messages.push(Message { role, parts });
+        // What the operator says before anybody else is what stands before the conversation.
+        if role == Role::System && request.messages.is_empty() {
+            request.system.extend(parts);
+        } else {
+            request.messages.push(Message { role, parts });
+        }
         message.rest(&mut lost);
     }
     obj.rest(&mut lost);

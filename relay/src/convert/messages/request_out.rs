@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::super::closed::closed;
 use super::super::hub::{
     Cache, Format, HubError, Part, Request, Role, Source, Text, Tool, ToolChoice, ToolResult, ToolUse,
 };
@@ -15,13 +16,12 @@ pub(crate) fn write_request(request: &Request, limits: &Limits, notes: &mut Note
     let mut body = Map::new();
     body.insert("model".to_owned(), request.model.as_str().into());
     let messages = messages(request, notes)?;
-    let max_tokens = request.sampling.max_output.unwrap_or(limits.default_max_output).max(1);
+    let (max_tokens, think) = decide(request, limits, notes);
     body.insert("max_tokens".to_owned(), max_tokens.into());
     if let Some(system) = system(request)? {
         body.insert("system".to_owned(), system);
     }
     body.insert("messages".to_owned(), Value::Array(messages));
-    let think = decide(request, max_tokens, notes);
     thinking(&think, &mut body);
     sampling(request, think.is_on(), &mut body, notes)?;
     tools(request, &mut body, notes)?;
@@ -29,6 +29,7 @@ pub(crate) fn write_request(request: &Request, limits: &Limits, notes: &mut Note
         Format::Text => {}
         Format::Json => notes.lost(Feature::JsonMode, "response_format")?,
         Format::Schema { schema, .. } => {
+            let schema = closed(schema, "response_format", notes);
             let config = body.entry("output_config").or_insert_with(|| json!({}));
             if let Value::Object(config) = config {
                 config.insert("format".to_owned(), json!({"type": "json_schema", "schema": schema}));
@@ -119,7 +120,11 @@ fn tools(request: &Request, body: &mut Map<String, Value>, notes: &mut Notes) ->
             Tool::Function(function) if may(&function.name) => {
                 let mut one = object([("name", function.name.as_str().into())]);
                 put(&mut one, "description", function.description.as_deref());
-                one.insert("input_schema".to_owned(), super::super::object_schema(function.schema.clone()));
+                let mut schema = super::super::object_schema(function.schema.clone());
+                if function.strict == Some(true) {
+                    schema = closed(&schema, "tools.strict", notes);
+                }
+                one.insert("input_schema".to_owned(), schema);
                 put(&mut one, "strict", function.strict.filter(|strict| *strict));
                 put(&mut one, "cache_control", function.cache.map(cache_control));
                 list.push(Value::Object(one));

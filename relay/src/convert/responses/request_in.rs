@@ -17,7 +17,7 @@ pub(crate) fn read_request(body: &[u8], named: &str) -> Result<(Request, Vec<Str
         model: obj.model(named)?,
         stream: obj.bool("stream")?.unwrap_or(false),
         sampling: Sampling {
-            max_output: obj.u64("max_output_tokens")?,
+            max_output: obj.limit("max_output_tokens")?,
             temperature: obj.f64("temperature")?,
             top_p: obj.f64("top_p")?,
             ..Sampling::default()

@@ -21,6 +21,7 @@ pub(crate) fn write_request(request: &Request, notes: &mut Notes) -> Result<Valu
         body.insert("instructions".to_owned(), text.into());
     }
     body.insert("input".to_owned(), Value::Array(input(request, notes)?));
+    super::super::openai::begins_anew(request, notes);
     sampling(request, &mut body, notes)?;
     if let Some(reasoning) = super::super::openai::reasoning(request, notes) {
         let mut out = Map::new();

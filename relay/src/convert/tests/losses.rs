@@ -142,6 +142,16 @@ fn malformed_requests_name_the_field() {
             "messages[0].content[0].tool_use_id",
         ),
         (Dialect::Messages, json!({"model": "m", "max_tokens": -1, "messages": []}), "max_tokens"),
+        (Dialect::Chat, chat(json!({"max_tokens": 0})), "max_tokens"),
+        (Dialect::Chat, chat(json!({"max_completion_tokens": 0})), "max_completion_tokens"),
+        (Dialect::Completions, json!({"model": "m", "prompt": "x", "max_tokens": 0}), "max_tokens"),
+        (Dialect::Responses, json!({"model": "m", "input": "x", "max_output_tokens": 0}), "max_output_tokens"),
+        (
+            Dialect::Gemini,
+            json!({"contents": [], "generationConfig": {"maxOutputTokens": 0}}),
+            "generationConfig.maxOutputTokens",
+        ),
+        (Dialect::Converse, json!({"messages": [], "inferenceConfig": {"maxTokens": 0}}), "inferenceConfig.maxTokens"),
         (Dialect::Gemini, json!({}), "contents"),
         (Dialect::Gemini, json!({"contents": [{"parts": [{}]}]}), "contents[0].parts[0]"),
         (Dialect::Responses, json!({"model": "m"}), "input"),
@@ -286,7 +296,7 @@ fn thinking_is_asked_for_in_the_form_the_model_takes() {
     assert_eq!((&body["thinking"]["type"], &body["output_config"]), (&json!("adaptive"), &json!({"effort": "high"})));
     assert!(body.get("temperature").is_none() && warnings.len() == 1);
     let (body, _) = thinking(Dialect::Messages, "claude-sonnet-4-5", high());
-    assert_eq!(body["thinking"], json!({"type": "enabled", "budget_tokens": 3999}));
+    assert_eq!(body["thinking"], json!({"type": "enabled", "budget_tokens": 3000}));
     let (body, warnings) =
         thinking(Dialect::Messages, "claude-sonnet-4-5", json!({"reasoning_effort": "high", "max_tokens": 100}));
     assert!(body.get("thinking").is_none() && warnings[0].starts_with("thinking"));
@@ -294,9 +304,123 @@ fn thinking_is_asked_for_in_the_form_the_model_takes() {
     assert_eq!(body["thinking"], json!({"type": "disabled"}));
     let (body, _) = thinking(Dialect::Gemini, "gemini-3-pro", high());
     assert_eq!(body["generationConfig"]["thinkingConfig"], json!({"includeThoughts": true, "thinkingLevel": "high"}));
+    for (model, effort, want) in [
+        ("gemini-3-pro", "minimal", json!({"includeThoughts": true, "thinkingLevel": "low"})),
+        ("gemini-3-pro-preview", "medium", json!({"includeThoughts": true, "thinkingLevel": "high"})),
+        ("gemini-3-flash", "medium", json!({"includeThoughts": true, "thinkingLevel": "medium"})),
+        ("gemini-2.5-flash", "xhigh", json!({"includeThoughts": true, "thinkingBudget": 24_576})),
+        ("gemini-2.5-pro", "xhigh", json!({"includeThoughts": true, "thinkingBudget": 32_768})),
+    ] {
+        let (body, warnings) = thinking(Dialect::Gemini, model, json!({"reasoning_effort": effort}));
+        assert_eq!(body["generationConfig"]["thinkingConfig"], want, "{model}, {effort}");
+        assert!(warnings.is_empty(), "{warnings:?}");
+    }
+    let much = json!({"reasoning": {"max_tokens": 31_999}});
+    let (body, warnings) = thinking(Dialect::Gemini, "gemini-2.5-flash", much);
+    assert_eq!(body["generationConfig"]["thinkingConfig"]["thinkingBudget"], 24_576);
+    assert!(warnings[0].starts_with("thinking budget: lowered to 24576"), "{warnings:?}");
     let (body, _) = thinking(Dialect::Gemini, "gemini-2.5-flash", json!({"reasoning_effort": "none"}));
     assert_eq!(body["generationConfig"]["thinkingConfig"], json!({"thinkingBudget": 0}));
     let (body, _) = thinking(Dialect::Responses, "gpt-5", high());
     assert_eq!(body["reasoning"], json!({"effort": "high", "summary": "auto"}));
     assert_eq!(body["include"], json!(["reasoning.encrypted_content"]));
+}
+
+#[test]
+fn converse_clients_may_speak_in_claudes_own_words() {
+    let schema = json!({
+        "type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"], "additionalProperties": false
+    });
+    let body = json!({
+        "messages": [{"role": "user", "content": [{"text": "x"}]}],
+        "additionalModelRequestFields": {
+            "output_config": {"effort": "low", "format": {"type": "json_schema", "schema": schema}}
+        },
+    });
+    let written = try_one(Dialect::Converse, Dialect::Chat, &body).unwrap();
+    let said: Value = serde_json::from_slice(&written.body).unwrap();
+    assert_eq!(said["response_format"]["json_schema"]["schema"], schema);
+    assert_eq!((&said["reasoning_effort"], written.warnings.len()), (&json!("low"), 0), "{:?}", written.warnings);
+}
+
+#[test]
+fn schemas_for_claude_are_closed_whoever_sends_them() {
+    let open = json!({"type": "object", "properties": {"n": {"type": "integer", "minimum": 1}}, "required": ["n"]});
+    let closed = json!({
+        "type": "object", "properties": {"n": {"type": "integer", "description": "minimum: 1"}}, "required": ["n"],
+        "additionalProperties": false,
+    });
+    let format = json!({"type": "json_schema", "json_schema": {"name": "a", "schema": open}});
+    let tool =
+        |strict: bool| json!([{"type": "function", "function": {"name": "t", "strict": strict, "parameters": open}}]);
+    let body = chat(json!({"response_format": format, "tools": tool(true)}));
+    let written = try_one(Dialect::Chat, Dialect::Messages, &body).unwrap();
+    let said: Value = serde_json::from_slice(&written.body).unwrap();
+    assert_eq!(said["output_config"]["format"]["schema"], closed);
+    assert_eq!(said["tools"][0]["input_schema"], closed);
+    let want = ["tools.strict", "response_format"]
+        .map(|at| format!("{at}: not enforced here, only told to the model: minimum"));
+    assert_eq!(written.warnings, want);
+    // A tool that is not strict takes any schema.
+    let written = try_one(Dialect::Chat, Dialect::Messages, &chat(json!({"tools": tool(false)}))).unwrap();
+    let said: Value = serde_json::from_slice(&written.body).unwrap();
+    assert_eq!((&said["tools"][0]["input_schema"], written.warnings.len()), (&open, 0));
+    let config = json!({"responseMimeType": "application/json", "responseSchema": {"type": "OBJECT", "properties": {"n": {"type": "INTEGER", "minimum": 1}}, "required": ["n"]}});
+    let body = json!({"contents": [{"parts": [{"text": "x"}]}], "generationConfig": config});
+    let written = try_one(Dialect::Gemini, Dialect::Messages, &body).unwrap();
+    let said: Value = serde_json::from_slice(&written.body).unwrap();
+    assert_eq!(said["output_config"]["format"]["schema"], closed);
+}
+
+#[test]
+fn other_vendors_models_on_bedrock_keep_their_own_limits_and_tools() {
+    let calls = json!({"messages": [
+        {"role": "user", "content": "hi"},
+        {"role": "assistant", "content": null, "tool_calls": [
+            {"id": "c1", "type": "function", "function": {"name": "weather", "arguments": "{}"}}]},
+        {"role": "tool", "tool_call_id": "c1", "content": "sunny"},
+    ]});
+    let to_nova = |more: Value| {
+        let heard = read(Dialect::Chat, chat(more).to_string().as_bytes(), Path::default()).unwrap();
+        let written = write(&heard, Dialect::Converse, "amazon.nova-pro-v1:0", &Limits::default()).unwrap();
+        let body: Value = serde_json::from_slice(&written.body).unwrap();
+        (body, written.warnings.join("; "))
+    };
+    let (body, _) = to_nova(json!({}));
+    assert!(body.get("inferenceConfig").is_none(), "{body}");
+    let (body, warnings) = to_nova(json!({"max_tokens": 7, "temperature": 1.5}));
+    assert_eq!(body["inferenceConfig"], json!({"maxTokens": 7, "temperature": 1.0}));
+    assert!(warnings.starts_with("temperature: lowered to 1"), "{warnings}");
+    // Refused without tools, whatever the caller says of them now.
+    let (body, warnings) = to_nova(calls.clone());
+    assert_eq!(body["toolConfig"]["tools"][0]["toolSpec"]["name"], "weather");
+    assert!(warnings.starts_with("tools: those called before were declared"), "{warnings}");
+    let mut none = calls;
+    none["tool_choice"] = "none".into();
+    none["tools"] = json!([{"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}]);
+    let (body, warnings) = to_nova(none);
+    assert_eq!(body["toolConfig"]["tools"].as_array().map(Vec::len), Some(1));
+    assert!(body["toolConfig"].get("toolChoice").is_none(), "{body}");
+    assert!(warnings.starts_with("tool_choice: 'none' is not available here after tool calls"), "{warnings}");
+}
+
+#[test]
+fn what_the_operator_says_first_stands_before_the_conversation() {
+    let body = json!({"model": "m", "max_tokens": 9, "system": "a", "messages": [
+        {"role": "system", "content": "b"}, {"role": "user", "content": "x"}, {"role": "system", "content": "c"}]});
+    let written = try_one(Dialect::Messages, Dialect::Gemini, &body).unwrap();
+    let said: Value = serde_json::from_slice(&written.body).unwrap();
+    assert_eq!(said["systemInstruction"], json!({"parts": [{"text": "a"}, {"text": "b"}]}));
+    assert_eq!(said["contents"], json!([{"role": "user", "parts": [{"text": "x"}, {"text": "c"}]}]));
+    assert!(written.warnings.len() == 1 && written.warnings[0].starts_with("messages[1]"), "{:?}", written.warnings);
+}
+
+#[test]
+fn an_answer_that_is_begun_anew_is_told() {
+    let begun = json!({"model": "m", "max_tokens": 9, "messages": [
+        {"role": "user", "content": "hi"}, {"role": "assistant", "content": "{"}]});
+    for (to, told) in [(Dialect::Chat, true), (Dialect::Responses, true), (Dialect::Gemini, false)] {
+        let written = try_one(Dialect::Messages, to, &begun).unwrap();
+        assert_eq!(written.warnings.iter().any(|warning| warning.contains("answers anew")), told, "{to:?}");
+    }
 }

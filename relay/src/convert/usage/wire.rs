@@ -291,15 +291,16 @@ impl Parts {
     }
 }
 
-/// The places a usage object may stand in a body or an event.
+/// The places a usage object may stand in a body or an event. The objects are boxed: one is there at most, and each
+/// is large.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Envelope {
-    usage: Option<Parts>,
+    usage: Option<Box<Parts>>,
     #[serde(rename = "usageMetadata", alias = "usage_metadata")]
-    usage_metadata: Option<Parts>,
+    usage_metadata: Option<Box<Parts>>,
     #[serde(rename = "amazon-bedrock-invocationMetrics")]
-    metrics: Option<Parts>,
+    metrics: Option<Box<Parts>>,
     /// Anthropic's `message_start`.
     message: Option<Inner>,
     /// OpenAI's terminal response events; the Code Assist envelope.
@@ -313,15 +314,15 @@ struct Envelope {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Inner {
-    usage: Option<Parts>,
+    usage: Option<Box<Parts>>,
     #[serde(rename = "usageMetadata")]
-    usage_metadata: Option<Parts>,
+    usage_metadata: Option<Box<Parts>>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Meta {
-    billed_units: Option<Parts>,
+    billed_units: Option<Box<Parts>>,
 }
 
 /// A cheap look whether an event can hold usage at all: one of the family's words, unescaped, before an object.
@@ -346,7 +347,7 @@ pub(super) fn may_carry(form: Form, data: &[u8]) -> bool {
 }
 
 /// Reads the usage out of one event or body.
-pub(super) fn parse(form: Form, data: &[u8]) -> Option<Parts> {
+pub(super) fn parse(form: Form, data: &[u8]) -> Option<Box<Parts>> {
     let envelope: Envelope = serde_json::from_slice(data).ok()?;
     let (message, response) = (envelope.message.unwrap_or_default(), envelope.response.unwrap_or_default());
     match form {
@@ -360,7 +361,9 @@ pub(super) fn parse(form: Form, data: &[u8]) -> Option<Parts> {
             if found.is_none() && pictures == 0 {
                 return None;
             }
-            Some(Parts { pictures, ..found.unwrap_or_default() })
+            let mut found = found.unwrap_or_default();
+            found.pictures = pictures;
+            Some(found)
         }
         Form::Anthropic => envelope.usage.or(message.usage).or(envelope.metrics),
         Form::Gemini => envelope.usage_metadata.or(response.usage_metadata),

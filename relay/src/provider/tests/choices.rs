@@ -32,7 +32,7 @@ fn conversations_go_in_the_clients_dialect_where_they_can() {
         (Kind::Ccr, "a,b", [Some(Messages); 4]),
         (Kind::ClaudeOauth, claude, [None, None, Some(Messages), None]),
         (Kind::Bedrock, claude, [Some(Messages); 4]),
-        (Kind::Bedrock, "amazon.nova-pro-v1:0", [None; 4]),
+        (Kind::Bedrock, "amazon.nova-pro-v1:0", [Some(Converse); 4]),
         (Kind::GeminiKey, "gemini", [Some(Gemini); 4]),
         (Kind::GeminiOauth, "gemini", [None, None, None, Some(Gemini)]),
         (Kind::Vertex, "gemini", [Some(Gemini); 4]),

@@ -30,6 +30,21 @@ fn a_stream_passes_unchanged_at_every_cut_and_is_understood() {
 }
 
 #[test]
+fn a_stream_that_fails_is_billed_for_the_words_that_went_by() {
+    let claude = "data: {\"type\":\"message_start\",\"message\":{\"usage\":{\"input_tokens\":11,\"output_tokens\":1}}}\n\n\
+        data: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"forty letters of an answer, give or take.\"}}\n\n\
+        data: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"x\"}}\n\n";
+    let gemini = "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"forty letters of an answer, give or take.\"}]}}],\"usageMetadata\":{\"promptTokenCount\":11,\"totalTokenCount\":11}}\n\n\
+        data: {\"error\":{\"code\":503,\"message\":\"x\"}}\n\n";
+    for (kind, stream) in [(Kind::Messages, claude), (Kind::Gemini, gemini)] {
+        let (_, tap) = run(Tap::new(kind), &[stream.as_bytes()]);
+        let usage = tap.usage_or_estimate(99);
+        assert_eq!((tap.end(), usage.input, usage.estimated), (End::Failed, 11, true), "{kind:?}");
+        assert!(usage.output >= 10, "{kind:?}: {usage:?}");
+    }
+}
+
+#[test]
 fn a_forwarded_chunk_is_the_received_buffer() {
     let chunk = Bytes::from_static(CHAT.as_bytes());
     let start = chunk.as_ptr();

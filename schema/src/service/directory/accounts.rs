@@ -1,6 +1,6 @@
 //! Accounts as calls see them: opened, with what moves (health, calls in flight, the day's spending) beside.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU8, AtomicUsize, Ordering};
 
@@ -23,7 +23,8 @@ pub struct AccountView {
     /// Account groups it is a member of.
     pub group_ids: Vec<i64>,
     pub live: Arc<Live>,
-    names: HashSet<String>,
+    /// In their order.
+    names: Vec<String>,
     patterns: Vec<String>,
     /// Numbers of the keys in use, where it has several.
     keys: Vec<usize>,
@@ -148,8 +149,8 @@ pub(super) async fn count_quota(app: &App, conn: &mut Conn, view: &AccountView) 
 impl AccountView {
     /// Puts a view together.
     pub fn of(account: Account, opened: Option<Opened>, group_ids: Vec<i64>, live: Arc<Live>) -> Self {
-        let (patterns, names): (Vec<_>, Vec<_>) = account.models.0.iter().cloned().partition(|m| m.ends_with('*'));
-        let names = names.into_iter().collect();
+        let (patterns, mut names): (Vec<_>, Vec<_>) = account.models.0.iter().cloned().partition(|m| m.ends_with('*'));
+        names.sort_unstable();
         let all = opened.as_ref().map_or(0, |o| o.credentials.keys().len());
         let off = |i: &usize| u32::try_from(*i).is_ok_and(|i| account.options.disabled_keys.contains(&i));
         let keys = (0..all).filter(|i| !off(i)).collect();
@@ -160,7 +161,8 @@ impl AccountView {
         if self.account.models.is_empty() {
             return None;
         }
-        Some(self.names.contains(model) || self.patterns.iter().any(|p| matches_name(p, model)))
+        let named = self.names.binary_search_by(|name| name.as_str().cmp(model)).is_ok();
+        Some(named || self.patterns.iter().any(|p| matches_name(p, model)))
     }
     /// The key a call takes, and its number, where the account is opened by keys.
     pub fn key(&self, random: u64) -> Option<(usize, &str)> {

@@ -77,7 +77,7 @@ impl Keys {
             self.reads.fetch_add(1, Ordering::Relaxed);
             KeyView::read(app, &id::hex(&digest)).await
         });
-        match read.await {
+        match Box::pin(read).await {
             Ok(known) => Ok(known.clone()),
             Err(e) => {
                 self.forget(&digest);

@@ -73,11 +73,13 @@ const PLAIN: Request<'static> = Request {
     pinned: None,
 };
 
+fn lined_up(views: &[(AccountView, State)]) -> Vec<Candidate<'_>> {
+    views.iter().map(|(view, state)| Candidate { view, state: *state }).collect()
+}
+
 /// Chooses among accounts with a state each.
 fn pick(request: &Request<'_>, views: &[(AccountView, State)], random: u64) -> Choice {
-    let candidates: Vec<Candidate<'_>> =
-        views.iter().map(|(view, state)| Candidate { view, state: *state, capable: true }).collect();
-    choose(request, &candidates, NOW, random)
+    choose(request, &lined_up(views), Asked::All, |_| true, NOW, random)
 }
 
 fn chosen(request: &Request<'_>, views: &[(AccountView, State)], random: u64) -> Option<(i64, How)> {
@@ -129,10 +131,42 @@ fn each_reason_is_found() {
     let choice = pick(&PLAIN, &[(closed, idle())], 0);
     assert_eq!(choice.judged[0].verdict, Verdict::Refused(Reason::DoesNotOpen));
     let view = view_of(account(1), &[]);
-    let unable = [Candidate { view: &view, state: idle(), capable: false }];
-    assert_eq!(choose(&PLAIN, &unable, NOW, 0).judged[0].verdict, Verdict::Refused(Reason::NotCapable));
+    for asked in [Asked::Few, Asked::All] {
+        let unable = choose(&PLAIN, &[Candidate { view: &view, state: idle() }], asked, |_| false, NOW, 0);
+        assert_eq!(unable.judged[0].verdict, Verdict::Refused(Reason::NotCapable));
+    }
     let tried = Request { tried: &[1], ..PLAIN };
     assert_eq!(chosen(&tried, &[(view_of(account(1), &[]), idle())], 0), None);
+}
+
+#[test]
+fn few_are_asked_what_they_can_do_and_the_chances_stay() {
+    let views: Vec<_> = [1, 2, 3, 4].map(|id| (view_of(account(id), &[]), idle())).into();
+    let candidates = lined_up(&views);
+    let questions = std::cell::Cell::new(0);
+    let choose_one = |asked, odd: bool, random| {
+        questions.set(0);
+        let able = |view: &AccountView| {
+            questions.set(questions.get() + 1);
+            !odd || view.account.id % 2 == 1
+        };
+        choose(&PLAIN, &candidates, asked, able, NOW, random).picked.expect("a choice").account_id
+    };
+    choose_one(Asked::Few, false, 5);
+    assert_eq!(questions.get(), 1);
+    choose_one(Asked::All, false, 5);
+    assert_eq!(questions.get(), 4);
+    let mut first = 0;
+    for random in 1..=10_000 {
+        let chosen = choose_one(Asked::Few, true, random);
+        assert!(chosen % 2 == 1, "{chosen} cannot");
+        first += u32::from(chosen == 1);
+    }
+    assert!((4_700..5_300).contains(&first), "{first} of 10,000");
+    let full = State { in_flight: 2, ..idle() };
+    let views = [(view_of(Account { max_concurrency: 2, ..account(1) }, &[]), full)];
+    let choice = choose(&PLAIN, &lined_up(&views), Asked::Few, |_| false, NOW, 0);
+    assert_eq!(choice.judged[0].verdict, Verdict::Refused(Reason::NotCapable), "waiting would not help");
 }
 
 #[test]
@@ -156,8 +190,16 @@ fn weights_are_proportions_and_equals_take_turns() {
         assert_eq!(how, How::Drawn);
         hits[usize::try_from(id).expect("small")] += 1;
     }
-    assert_eq!(hits, [0, 100, 300, 0], "what weighs nothing is not drawn beside what weighs something");
-    assert!(chosen(&Request { tried: &[1, 2], ..PLAIN }, &views, 7).is_some(), "but it serves when it is alone");
+    assert_eq!(hits, [0, 80, 240, 80], "what weighs nothing has the smallest share, and not none");
+    assert!(chosen(&Request { tried: &[1, 2], ..PLAIN }, &views, 7).is_some(), "and serves when it is alone");
+    let views: Vec<_> = [1, 2, 3].map(|id| (view_of(Account { weight: 0, ..account(id) }, &[]), idle())).into();
+    let mut hits = [0; 4];
+    for random in 0..300 {
+        let (id, how) = chosen(&PLAIN, &views, random).expect("a choice");
+        assert_eq!(how, How::LeastRecent);
+        hits[usize::try_from(id).expect("small")] += 1;
+    }
+    assert_eq!(hits, [0, 100, 100, 100], "all of them weigh nothing");
     let rested = |id, at| (view_of(account(id), &[]), State { last_used: Time(at), ..idle() });
     let views = [rested(1, 30), rested(2, 10), rested(3, 20)];
     assert_eq!(chosen(&PLAIN, &views, 9), Some((2, How::LeastRecent)));
