@@ -50,6 +50,28 @@ impl Shop {
     }
 }
 
+/// Clients send the token they have with every request, the one for a new token included.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_signs_in_may_send_a_token_that_has_ended() {
+    let app = TestApp::new().await;
+    let late = app.anonymous().bearer("eyJhbGciOiJIUzI1NiJ9.e30.x");
+    let admin = json!({ "username": "admin", "password": harness::app::ADMIN_PASSWORD });
+    let bob = json!({ "username": "bob@example.com", "password": "a-good-password" });
+    let carl = json!({ "username": "carl", "password": "a-good-password" });
+    let ways = [
+        ("/web/auth/login", &admin, "token"),
+        ("/auth/register", &bob, "token"),
+        ("/auth/login", &bob, "token"),
+        ("/api/user/register", &carl, "success"),
+        ("/api/user/login", &carl, "success"),
+    ];
+    for (path, form, told) in ways {
+        let answer = late.post(path, form.clone()).await;
+        let said = answer.json();
+        assert!(said[told].is_string() || said[told] == json!(true), "{path}: {} {}", answer.status, answer.text);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_endpoint_answers_what_it_promises() {
     let mut s = Shop::open().await;

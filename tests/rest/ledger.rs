@@ -1,6 +1,7 @@
 //! The ledger over HTTP: its shapes, its refusals, its permission matrix and its limits.
 
 mod calls;
+mod people;
 mod words;
 
 use harness::app::ADMIN_PASSWORD;
@@ -105,7 +106,7 @@ async fn people_are_made_changed_stopped_and_removed() {
     let form = json!({ "name": "张三", "email": "zhang@example.com", "password": "temporary_password" });
     let made = c.root.post("/api/admin/users", form.clone()).await;
     let id = at(&made.json(), "data.user.id").as_str().map(str::to_owned).expect("an id");
-    refused(&c.root.post("/api/admin/users", form).await, 409, "VALIDATION_ERROR", "the same address twice");
+    refused(&c.root.post("/api/admin/users", form).await, 400, "VALIDATION_ERROR", "the same address twice");
     refused(&c.root.post("/api/admin/users", json!({ "name": "x" })).await, 400, "VALIDATION_ERROR", "half a form");
 
     let list = c.admin.get("/api/admin/users?search=zhang&status=active&sort=name&order=asc").await.json();

@@ -1,5 +1,7 @@
 //! massrouter over HTTP: its envelope, its refusals, what it shares with the ledger, and its limits.
 
+mod entry;
+mod figures;
 mod live;
 mod words;
 

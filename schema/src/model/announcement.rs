@@ -7,7 +7,7 @@ use crate::clock::Time;
 use crate::db::Conn;
 use crate::model::joined::{Joined, also};
 use crate::page::{CursorKey, Seek, Window};
-use crate::table::{announcement_reads, announcements};
+use crate::table::{announcement_reads, announcements, users};
 use crate::value::escape_like;
 use crate::{on, text_enum};
 
@@ -260,19 +260,26 @@ impl Reading {
             .load(c)
             .await)
     }
-    /// How many people have read each of `ids`; those nobody has read are missing.
+    /// How many of the people there are have read each of `ids`; those nobody has read are missing.
     pub async fn counts(conn: &mut Conn, ids: &[i64]) -> QueryResult<Vec<(i64, i64)>> {
         on!(conn, |c| announcement_reads::table
             .filter(announcement_reads::announcement_id.eq_any(ids))
+            .filter(
+                announcement_reads::user_id.eq_any(users::table.filter(users::deleted_at.is_null()).select(users::id))
+            )
             .group_by(announcement_reads::announcement_id)
             .select((announcement_reads::announcement_id, diesel::dsl::count_star()))
             .load(c)
             .await)
     }
-    /// When each reading of some announcements was, with the announcement, oldest first, no further back than `from`.
+    /// When each reading of some announcements was by somebody who is still there, with the announcement, oldest
+    /// first, no further back than `from`.
     pub async fn times(conn: &mut Conn, ids: &[i64], from: Time) -> QueryResult<Vec<(i64, Time)>> {
         on!(conn, |c| announcement_reads::table
             .filter(announcement_reads::announcement_id.eq_any(ids))
+            .filter(
+                announcement_reads::user_id.eq_any(users::table.filter(users::deleted_at.is_null()).select(users::id))
+            )
             .filter(announcement_reads::read_at.ge(from))
             .select((announcement_reads::announcement_id, announcement_reads::read_at))
             .order(announcement_reads::read_at)

@@ -20,6 +20,7 @@ use crate::id;
 use crate::model::session::OauthState;
 use crate::model::user::{Identity, User};
 use crate::service::audit::{self, Target};
+use crate::service::setting::{self, Settings};
 use crate::service::user::{self as people, NewLink, NewPerson};
 
 pub use direct::{telegram, telegram_bot, wechat_account, wechat_picture};
@@ -39,6 +40,26 @@ struct Kept {
     /// The code of whoever invited them, in case they are new.
     #[serde(default)]
     invited_by: Option<String>,
+}
+
+/// The setting that switches a way to sign in on and off.
+fn switch(way: &str) -> String {
+    format!("sign_in_{way}_enabled")
+}
+
+/// Whether a way to sign in (a provider, `telegram`, `wechat_account`) has everything it needs by these settings,
+/// switched on or not.
+pub fn is_set_up(settings: &Settings, way: &str) -> bool {
+    match Provider::named(way) {
+        Ok(provider) => Setup::by(settings, provider).is_ok(),
+        Err(_) => direct::is_set_up(settings, way),
+    }
+}
+
+/// Whether people can sign in that way: it is switched on, and set up.
+pub fn is_open(app: &App, way: &str) -> bool {
+    let settings = setting::current(app);
+    settings.bool(&switch(way)) && is_set_up(&settings, way)
 }
 
 /// Where to send a browser, and what it must bring back.

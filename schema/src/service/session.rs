@@ -4,6 +4,7 @@ use crate::App;
 use crate::actor::{Actor, Face, Role, TokenRef};
 use crate::bus::Event;
 use crate::clock::{DAY, HOUR, SECOND, Time};
+use crate::db::Tx;
 use crate::error::{Error, Result};
 use crate::id;
 use crate::model::session::{RevokedToken, Session, SessionKind};
@@ -143,11 +144,23 @@ pub struct Pair {
 
 /// Begins a family of refresh tokens for a user who has just proved who they are.
 pub async fn open_pair(app: &App, caller: &Actor, user: User) -> Result<Pair> {
-    let family = id::uuid();
-    next_in_family(app, caller, user, family).await
+    let mut tx = app.db.begin().await?;
+    let pair = next_in_family(app, &mut tx, caller, user, id::uuid()).await?;
+    tx.commit().await?;
+    Ok(pair)
 }
 
-async fn next_in_family(app: &App, caller: &Actor, user: User, family: String) -> Result<Pair> {
+/// As [`open_pair`], for somebody whose identity was proved elsewhere (a sign-in provider): it is a sign-in like any
+/// other, and noted as one.
+pub async fn open_pair_as(app: &App, caller: &Actor, user: User) -> Result<Pair> {
+    if !user.is_active() {
+        return Err(Error::Forbidden { why: "this user is disabled".into() });
+    }
+    noted(app, caller, &user).await?;
+    open_pair(app, caller, user).await
+}
+
+async fn next_in_family(app: &App, tx: &mut Tx, caller: &Actor, user: User, family: String) -> Result<Pair> {
     let refresh = format!("rt_{}", id::hex(&id::random::<32>()));
     let now = app.clock.now();
     let row = Session {
@@ -165,8 +178,7 @@ async fn next_in_family(app: &App, caller: &Actor, user: User, family: String) -
         used_at: None,
         revoked_at: None,
     };
-    let mut conn = app.db.conn().await?;
-    row.insert(&mut conn).await?;
+    row.insert(tx).await?;
     let access = token::issue(app, &user, caller.face, token_ttl(caller.face), Some(family))?;
     Ok(Pair { user, access, refresh })
 }
@@ -181,17 +193,22 @@ pub async fn refresh(app: &App, caller: &Actor, presented: &str) -> Result<Pair>
     if session.kind != SessionKind::Refresh || session.expires_at <= now || session.revoked_at.is_some() {
         return Err(bad());
     }
-    if !Session::use_once(&mut conn, &session.id, now).await? {
-        Session::revoke_family(&mut conn, &session.family, now).await?;
-        tracing::warn!(user = session.user_id, "a refresh token was used twice; its family was ended");
-        return Err(bad());
-    }
     let user = User::find(&mut conn, session.user_id).await?.ok_or_else(bad)?;
     drop(conn);
     if !user.is_active() || user.token_version != session.token_version {
         return Err(bad());
     }
-    next_in_family(app, caller, user, session.family).await
+    // It is used up and has its successor at one moment: of two who bring it together, the second ends that one too.
+    let mut tx = app.db.begin().await?;
+    if !Session::use_once(&mut tx, &session.id, now).await? {
+        Session::revoke_family(&mut tx, &session.family, now).await?;
+        tx.commit().await?;
+        tracing::warn!(user = session.user_id, "a refresh token was used twice; its family was ended");
+        return Err(bad());
+    }
+    let pair = next_in_family(app, &mut tx, caller, user, session.family).await?;
+    tx.commit().await?;
+    Ok(pair)
 }
 
 /// Opens a cookie session; the answer is the cookie's value.

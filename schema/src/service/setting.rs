@@ -52,6 +52,8 @@ pub struct Definition {
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
     stored: HashMap<String, Value>,
+    /// Those that the process's environment decides.
+    fixed: Vec<(&'static str, String)>,
     zone: Zone,
 }
 
@@ -78,10 +80,30 @@ impl Settings {
     pub fn defaults() -> Self {
         Self::default()
     }
+    /// These settings as changes would leave them: `None` returns to the default, `***` leaves a secret as it is.
+    pub fn with(&self, changes: &BTreeMap<String, Option<String>>) -> Self {
+        let mut after = self.clone();
+        for (name, value) in changes {
+            match value {
+                Some(text) if text == "***" && definition(name).is_some_and(|d| d.secret) => {}
+                Some(text) => {
+                    let value = Value { text: text.clone(), version: 0, updated_at: Time(0) };
+                    after.stored.insert(name.clone(), value);
+                }
+                None => {
+                    after.stored.remove(name);
+                }
+            }
+        }
+        after
+    }
     /// The value as text.
     pub fn text(&self, name: &str) -> &str {
-        match self.stored.get(name) {
-            Some(value) => &value.text,
+        if let Some(value) = self.stored.get(name) {
+            return &value.text;
+        }
+        match self.fixed.iter().find(|(fixed, _)| *fixed == name) {
+            Some((_, text)) => text.as_str(),
             None => definition(name).map_or("", |d| d.default),
         }
     }
@@ -126,7 +148,8 @@ pub async fn reload(app: &App) -> Result<()> {
         let text = if row.sealed { open(app, &row)? } else { row.value };
         stored.insert(row.name, Value { text, version: row.version, updated_at: row.updated_at });
     }
-    let mut settings = Settings { stored, zone: Zone::default() };
+    let fixed = vec![(names::PUBLIC_URL, app.config.public_url())];
+    let mut settings = Settings { stored, fixed, zone: Zone::default() };
     settings.zone = Zone::named(settings.text(names::TIME_ZONE)).unwrap_or_default();
     app.settings.store(settings.into());
     Ok(())

@@ -175,12 +175,15 @@ pub async fn change(app: &App, actor: &Actor, user_id: i64, change: PersonChange
     if !manages && (!own || beyond_own) {
         return Err(if own { Error::forbidden("this needs the role admin") } else { Error::NotFound { what: "user" } });
     }
-    if own && !manages && change.password.is_some() {
+    if own && !manages && change.password.is_some() && change.current_password.is_none() {
         return Err(Error::invalid("password", "use the password change, which asks for the current one"));
     }
     let hash = match &change.password {
         Some(password) => {
             check_password(password)?;
+            if let Some(current) = change.current_password.as_deref().filter(|_| own) {
+                secret::prove(app, user_id, current).await?;
+            }
             Some(app.hasher.hash(password).await?)
         }
         None => None,
@@ -372,17 +375,17 @@ fn may_give(actor: &Actor, role: Role) -> Result<()> {
     Err(Error::forbidden("a role is given only by somebody above it"))
 }
 
+/// People sign in by either, so nobody's name is another's address, nor the other way round: whoever took it would
+/// stand in the other's way.
 async fn refuse_doubles(tx: &mut Tx, name: Option<&str>, email: Option<&str>, but: Option<i64>) -> Result<()> {
+    let another = |found: Option<User>| found.is_some_and(|other| Some(other.id) != but);
     if let Some(name) = name
-        && let Some(other) = User::by_login(tx, name).await?
-        && fold(&other.username) == fold(name)
-        && Some(other.id) != but
+        && another(User::by_login(tx, name).await?)
     {
         return Err(Error::conflict("USERNAME_TAKEN", "this username is taken"));
     }
     if let Some(email) = email
-        && let Some(other) = User::by_email(tx, email).await?
-        && Some(other.id) != but
+        && (another(User::by_email(tx, email).await?) || another(User::by_login(tx, email).await?))
     {
         return Err(Error::conflict("EMAIL_TAKEN", "this e-mail address is registered already"));
     }

@@ -176,3 +176,63 @@ async fn whoever_reads_too_slowly_is_let_go_and_others_are_not() {
     }
     assert!(told < 400, "it was let go after {told}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_message_may_ask_at_once_and_a_fresh_token_takes_the_place_of_an_old_one() {
+    let app = TestApp::new().await;
+    let ann = app.person("ann", Role::User, Micros::ZERO).await;
+    app.person("bob", Role::User, Micros::ZERO).await;
+    let url = format!("{}/ws", app.url.replace("http://", "ws://"));
+    let anns = sign_in(&app, "ann", harness::PASSWORD).await.token.expect("a token");
+    let bobs = sign_in(&app, "bob", harness::PASSWORD).await.token.expect("a token");
+    let (mut socket, _) = connect_async(&url).await.expect("connected");
+    assert_eq!(at(&heard(&mut socket).await, "error.code"), &json!("ERR_002"));
+    say(&mut socket, json!({ "action": "subscribe", "topic": "billing.updates", "token": anns })).await;
+    let answer = heard(&mut socket).await;
+    assert_eq!((&answer["type"], &answer["action"]), (&json!("ack"), &json!("subscribe")), "{answer}");
+
+    let told_of = |seq: i64| schema::bus::WalletChange {
+        user_id: ann.id,
+        balance: 1_000_000,
+        seq,
+        // A card is a payment in these words, as it is in the list of transactions.
+        entry_kind: "card".into(),
+        amount: 1_000_000,
+        at: 0,
+    };
+    for word in [json!({ "action": "auth", "token": "eyJx" }), json!({ "action": "auth" })] {
+        say(&mut socket, word).await;
+        let answer = heard(&mut socket).await;
+        assert_eq!((&answer["type"], at(&answer, "error.code")), (&json!("error"), &json!("ERR_002")), "{answer}");
+    }
+    app.app.bus.publish(Event::WalletChanged(told_of(1))).await;
+    let news = heard(&mut socket).await;
+    assert_eq!(at(&news, "data.type"), &json!("payment"), "whoever was believed still is: {news}");
+    let order = Event::OrderChanged { no: "SUB1".into(), user_id: ann.id, status: "activated".into() };
+    app.app.bus.publish(order).await;
+    assert_eq!(at(&heard(&mut socket).await, "data.status"), &json!("completed"));
+
+    say(&mut socket, json!({ "action": "auth", "token": bobs })).await;
+    assert_eq!(heard(&mut socket).await["type"], json!("ack"));
+    app.app.bus.publish(Event::WalletChanged(told_of(2))).await;
+    say(&mut socket, json!({ "action": "ping" })).await;
+    assert_eq!(heard(&mut socket).await["action"], json!("ping"), "it is bob's line now, and the money was ann's");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_announced_is_told_to_administrators_who_listen() {
+    let app = TestApp::new().await;
+    let url = format!("{}/ws", app.url.replace("http://", "ws://"));
+    let root = sign_in(&app, "admin", ADMIN_PASSWORD).await;
+    let mut alerts = listen(&url, &root.token.clone().expect("a token"), "system.alerts").await;
+    let draft = json!({ "title": "Maintenance tonight", "content": "c", "type": "MAINTENANCE" });
+    let made = root.post("/api/admin/announcements", draft).await.json();
+    let id = at(&made, "data.announcement.id").as_str().expect("an id").to_owned();
+    // A change of what nobody sees yet is no news.
+    let change = json!({ "priority": 3 });
+    assert_eq!(root.call("PUT", &format!("/api/admin/announcements/{id}"), change).await.status, 200);
+    assert_eq!(root.post(&format!("/api/admin/announcements/{id}/publish"), json!({})).await.status, 200);
+    let news = heard(&mut alerts).await;
+    assert_eq!((&news["topic"], at(&news, "data.code")), (&json!("system.alerts"), &json!("ANNOUNCEMENT")), "{news}");
+    assert_eq!((at(&news, "data.message"), at(&news, "data.priority")), (&json!("Maintenance tonight"), &json!(3)));
+}

@@ -26,7 +26,6 @@ pub struct Commercial;
 
 type Reply<T = Response> = super::Reply<Commercial, T>;
 type Caller = super::Caller<Commercial>;
-type Maybe = super::Maybe<Commercial>;
 type Body<T> = super::Body<Commercial, T>;
 type Query<T> = super::Query<Commercial, T>;
 type Path<T> = super::Path<Commercial, T>;

@@ -33,7 +33,6 @@ pub struct Crs;
 
 type Reply<T = Response> = super::Reply<Crs, T>;
 type Caller = super::Caller<Crs>;
-type Maybe = super::Maybe<Crs>;
 type Body<T> = super::Body<Crs, T>;
 type Query<T> = super::Query<Crs, T>;
 type Path<T> = super::Path<Crs, T>;

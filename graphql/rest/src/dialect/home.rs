@@ -20,11 +20,7 @@ const PREFIXES: &[(&str, Face)] = &[
     ("/api/v1/admin/statistics", Face::Massrouter),
     ("/api/v1/admin/models", Face::Massrouter),
     ("/api/v1/admin", Face::Ledger),
-    ("/api/v1/auth", Face::Massrouter),
-    ("/api/v1/users", Face::Massrouter),
-    ("/api/v1/models", Face::Massrouter),
-    ("/api/v1/billing", Face::Massrouter),
-    ("/api/v1/statistics", Face::Massrouter),
+    ("/api/v1", Face::Massrouter),
     ("/api/admin", Face::Ledger),
     ("/api/announcements", Face::Ledger),
     ("/api/system", Face::Ledger),
@@ -96,6 +92,8 @@ mod tests {
         assert_eq!(by_prefix("/api/v1/models/x/y"), Some(Face::Massrouter));
         assert_eq!(by_prefix("/api/v1/admin/configs/x/y"), Some(Face::Ledger));
         assert_eq!(by_prefix("/api/v1/admin/models/x"), Some(Face::Massrouter));
+        assert_eq!(by_prefix("/api/v1/nothing"), Some(Face::Massrouter));
+        assert_eq!(by_prefix("/api/v10"), Some(Face::Newapi));
         assert_eq!(by_prefix("/api/administrator"), Some(Face::Newapi));
         assert_eq!(by_prefix("/admin/cardkeys/1/2"), Some(Face::Commercial));
         assert_eq!(by_prefix("/admin/cardkeys2"), Some(Face::Crs));

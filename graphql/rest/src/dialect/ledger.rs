@@ -25,7 +25,6 @@ pub struct Ledger;
 
 type Reply<T = Response> = super::Reply<Ledger, T>;
 type Caller = super::Caller<Ledger>;
-type Maybe = super::Maybe<Ledger>;
 type Body<T> = super::Body<Ledger, T>;
 type Query<T> = super::Query<Ledger, T>;
 type Path<T> = super::Path<Ledger, T>;
@@ -34,7 +33,11 @@ impl Dialect for Ledger {
     const FACE: Face = Face::Ledger;
 
     fn refuse(error: &Error) -> Response {
-        let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status = match error {
+            // A code of this system has one status; what the state of things forbids has no code of its own.
+            Error::Conflict { .. } | Error::QuotaExceeded { .. } => StatusCode::BAD_REQUEST,
+            _ => StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+        };
         let (code, text) = match error {
             Error::Invalid { .. } | Error::Conflict { .. } | Error::QuotaExceeded { .. } => {
                 ("VALIDATION_ERROR", "请求参数验证失败")

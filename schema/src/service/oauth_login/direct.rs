@@ -7,13 +7,16 @@ use ring::{digest, hmac};
 use serde_json::Value;
 
 use super::page::{Came, arrive};
-use super::{PATIENCE, Profile};
+use super::{PATIENCE, Profile, is_open};
 use crate::App;
 use crate::actor::Actor;
 use crate::error::{Error, Result};
 use crate::id;
-use crate::service::setting::{self, names};
+use crate::service::setting::{self, Settings, names};
 
+/// The two ways.
+const TELEGRAM: &str = "telegram";
+const WECHAT: &str = "wechat_account";
 /// Longest answer of Telegram's, in its fields together.
 const LONGEST: usize = 4_096;
 
@@ -23,12 +26,17 @@ fn off(what: &str) -> Error {
 
 /// The name of the bot behind Telegram's button, when people may sign in by it.
 pub fn telegram_bot(app: &App) -> Option<String> {
-    let settings = setting::current(app);
-    let bot = settings.text(names::SIGN_IN_TELEGRAM_BOT);
-    let open = settings.bool(names::SIGN_IN_TELEGRAM_ENABLED)
-        && !bot.is_empty()
-        && !settings.text(names::SIGN_IN_TELEGRAM_TOKEN).is_empty();
-    open.then(|| bot.to_owned())
+    is_open(app, TELEGRAM).then(|| setting::current(app).text(names::SIGN_IN_TELEGRAM_BOT).to_owned())
+}
+
+/// Whether one of the two ways has all it needs.
+pub(super) fn is_set_up(settings: &Settings, way: &str) -> bool {
+    let needed = match way {
+        TELEGRAM => [names::SIGN_IN_TELEGRAM_BOT, names::SIGN_IN_TELEGRAM_TOKEN],
+        WECHAT => [names::SIGN_IN_WECHAT_ACCOUNT_SERVER, names::SIGN_IN_WECHAT_ACCOUNT_TOKEN],
+        _ => return false,
+    };
+    needed.iter().all(|name| !settings.text(name).is_empty())
 }
 
 /// Signs in, or links, whom Telegram's button names.
@@ -60,16 +68,12 @@ pub async fn telegram(app: &App, actor: &Actor, fields: &BTreeMap<String, String
     let name = [field("username"), field("first_name")].into_iter().find(|name| !name.is_empty());
     let profile =
         Profile { subject: field("id").to_owned(), name: name.unwrap_or("telegram").to_owned(), verified_email: None };
-    arrive(app, actor, "telegram", profile, None).await
+    arrive(app, actor, TELEGRAM, profile, None).await
 }
 
 /// The picture of the official account's code, when people may sign in by it.
 pub fn wechat_picture(app: &App) -> Option<String> {
-    let settings = setting::current(app);
-    let open = settings.bool(names::SIGN_IN_WECHAT_ACCOUNT_ENABLED)
-        && !settings.text(names::SIGN_IN_WECHAT_ACCOUNT_SERVER).is_empty()
-        && !settings.text(names::SIGN_IN_WECHAT_ACCOUNT_TOKEN).is_empty();
-    open.then(|| settings.text(names::SIGN_IN_WECHAT_ACCOUNT_PICTURE).to_owned())
+    is_open(app, WECHAT).then(|| setting::current(app).text(names::SIGN_IN_WECHAT_ACCOUNT_PICTURE).to_owned())
 }
 
 /// Signs in, or links, whoever the official account told this code.
@@ -92,5 +96,5 @@ pub async fn wechat_account(app: &App, actor: &Actor, code: &str) -> Result<Came
     let subject = answer["data"].as_str().filter(|subject| answer["success"] == true && !subject.is_empty());
     let subject = subject.ok_or_else(bad)?.to_owned();
     let profile = Profile { subject, name: "wechat".to_owned(), verified_email: None };
-    arrive(app, actor, "wechat_account", profile, None).await
+    arrive(app, actor, WECHAT, profile, None).await
 }

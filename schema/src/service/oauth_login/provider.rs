@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::App;
 use crate::error::{Error, Result};
 use crate::secret::Secret;
-use crate::service::setting::{self, names};
+use crate::service::setting::{self, Settings, names};
 
 /// How a provider wants its code exchanged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -171,9 +171,17 @@ pub struct Setup {
 }
 
 impl Setup {
-    /// Refused while the provider is not set up.
+    /// Refused while the provider is switched off or not set up.
     pub fn of(app: &App, provider: &'static Provider) -> Result<Self> {
         let settings = setting::current(app);
+        if !settings.bool(&super::switch(provider.name)) {
+            return Err(Error::invalid("provider", format!("signing in with {} is switched off", provider.name)));
+        }
+        Self::by(&settings, provider)
+    }
+
+    /// Refused while the provider is not set up, switched on or not.
+    pub fn by(settings: &Settings, provider: &'static Provider) -> Result<Self> {
         let text = |name: String| settings.text(&name).trim().to_owned();
         let other: Value = settings.json(names::SIGN_IN_ADDRESSES);
         let address = |what: &str, usual: &str| {
@@ -185,9 +193,6 @@ impl Setup {
             };
             other[provider.name][what].as_str().filter(|a| !a.is_empty()).unwrap_or(usual).to_owned()
         };
-        if !settings.bool(&format!("sign_in_{}_enabled", provider.name)) {
-            return Err(Error::invalid("provider", format!("signing in with {} is switched off", provider.name)));
-        }
         let setup = Self {
             provider,
             id: text(format!("sign_in_{}_client_id", provider.name)),

@@ -23,6 +23,11 @@ const fn row(
     Definition { name, kind, default, category, description, secret: false, editable: true }
 }
 
+/// A setting that is shown here and decided elsewhere, by the process's environment.
+const fn fixed(category: &'static str, name: &'static str, kind: Kind, description: &'static str) -> Definition {
+    Definition { name, kind, default: "", category, description, secret: false, editable: false }
+}
+
 /// A setting that is sealed and never shown.
 const fn secret(category: &'static str, name: &'static str, kind: Kind, description: &'static str) -> Definition {
     Definition { name, kind, default: "", category, description, secret: true, editable: true }

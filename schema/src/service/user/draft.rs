@@ -42,6 +42,8 @@ pub struct PersonChange {
     pub avatar: Option<String>,
     pub bio: Option<String>,
     pub password: Option<String>,
+    /// The one it replaces, which somebody has to know who changes their own.
+    pub current_password: Option<String>,
     pub role: Option<Role>,
     pub status: Option<UserStatus>,
     pub group: Option<String>,

@@ -11,6 +11,17 @@ use crate::model::user::{User, UserChange, fold};
 use crate::service::audit::{self, Target};
 use crate::service::idempotency::{self, Claim};
 
+/// The person who knows this password; refused when it is not theirs.
+pub(super) async fn prove(app: &App, user_id: i64, current: &str) -> Result<User> {
+    let mut conn = app.db.conn().await?;
+    let user = User::find(&mut conn, user_id).await?.ok_or(Error::NotFound { what: "user" })?;
+    drop(conn);
+    if !app.hasher.verify(current, user.password_hash.as_deref()).await? {
+        return Err(Error::invalid("currentPassword", "the current password is wrong"));
+    }
+    Ok(user)
+}
+
 /// Somebody changes their own password (and, on crs, their name with it).
 pub async fn change_own_password(
     app: &App,
@@ -21,12 +32,7 @@ pub async fn change_own_password(
 ) -> Result<User> {
     let user_id = actor.signed_in()?;
     check_password(new)?;
-    let mut conn = app.db.conn().await?;
-    let user = User::find(&mut conn, user_id).await?.ok_or(Error::NotFound { what: "user" })?;
-    drop(conn);
-    if !app.hasher.verify(current, user.password_hash.as_deref()).await? {
-        return Err(Error::invalid("currentPassword", "the current password is wrong"));
-    }
+    let user = prove(app, user_id, current).await?;
     let renamed = new_name.is_some_and(|n| fold(n) != fold(&user.username));
     if current == new && !renamed {
         // Nothing changes, so nobody is signed out.

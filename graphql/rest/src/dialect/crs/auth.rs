@@ -1,13 +1,16 @@
 //! Signing administrators in and out.
+//!
+//! Whoever signs in is not asked for a token: consoles send the one that has ended along.
 
 use axum::extract::State;
 use http::StatusCode;
+use relay::edge::Origin;
 use schema::service::{session, user as people};
-use schema::{App, Error, Role};
+use schema::{App, Error, Face, Role};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Admin, Body, Maybe, Reply, flat, message, refuse};
+use super::{Admin, Body, Reply, flat, message, refuse};
 
 #[derive(Deserialize)]
 pub struct Login {
@@ -17,8 +20,8 @@ pub struct Login {
     password: Value,
 }
 
-pub async fn login(State(app): State<App>, caller: Maybe, form: Body<Login>) -> Reply {
-    let form = form.0;
+pub async fn login(State(app): State<App>, origin: Origin, form: Body<Login>) -> Reply {
+    let (caller, form) = (origin.anonymous(Face::Crs), form.0);
     let (Some(username), Some(password)) = (form.username.as_str(), form.password.as_str()) else {
         return Ok(refuse(StatusCode::BAD_REQUEST, "Missing credentials", "Username and password are required"));
     };

@@ -191,7 +191,11 @@ pub struct BoardQuery {
 
 /// What the signed-in person has before them.
 pub async fn board(State(app): State<App>, caller: Caller, paging: Query<Paging>, query: Query<BoardQuery>) -> Reply {
-    let unread = matches!(query.0.unread_only.as_deref(), Some("true" | "1"));
+    let unread = match query.0.unread_only.as_deref() {
+        None | Some("" | "false" | "0") => false,
+        Some("true" | "1") => true,
+        Some(_) => return Err(Error::invalid("unreadOnly", "unreadOnly must be true or false").into()),
+    };
     let board = announcement::board(&app, &caller, unread, paging.0.window(20, 100)?).await?;
     let rows: Vec<Value> = board
         .page

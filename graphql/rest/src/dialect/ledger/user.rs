@@ -8,7 +8,7 @@ use schema::model::user::{User, UserFilter, UserOrder, UserStatus};
 use schema::page::Direction;
 use schema::service::api_key;
 use schema::service::user::{self as people, NewPerson, PersonChange};
-use schema::{App, Error, Role};
+use schema::{App, Error, Role, id};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -103,21 +103,40 @@ pub struct NewUser {
     password: String,
 }
 
+/// A name of one's own for an address that cannot be one: it is too long, or has odd letters.
+fn made_up(email: &str) -> String {
+    let plain = |c: &char| c.is_alphanumeric() || "-_.".contains(*c);
+    let begins: String = email.split('@').next().unwrap_or_default().chars().filter(plain).take(40).collect();
+    let begins = if begins.is_empty() { "user".to_owned() } else { begins };
+    format!("{begins}-{}", id::code(id::CODE_ALPHABET, 6))
+}
+
+/// Here nobody chose a name, only an address.
+fn taken(error: Error) -> Error {
+    match error {
+        Error::Conflict { code: "USERNAME_TAKEN", .. } => {
+            Error::conflict("EMAIL_TAKEN", "this e-mail address is registered already")
+        }
+        other => other,
+    }
+}
+
 pub async fn create(State(app): State<App>, caller: Caller, form: Body<NewUser>) -> Reply {
     caller.require(Role::SuperAdmin)?;
     let form = form.0;
     if form.name.trim().is_empty() {
         return Err(Error::invalid("name", "name is needed").into());
     }
+    let email = people::check_email(&form.email)?;
     // Names are shown and may be shared here; people sign in with their address.
     let person = NewPerson {
-        username: form.email.clone(),
+        username: people::check_name(&email).unwrap_or_else(|_| made_up(&email)),
         display_name: Some(form.name.trim().to_owned()),
-        email: Some(form.email),
+        email: Some(email),
         password: Some(form.password),
         ..NewPerson::default()
     };
-    let user = people::create(&app, &caller, person).await?;
+    let user = people::create(&app, &caller, person).await.map_err(taken)?;
     Ok(data(json!({ "user": brief(&user) })))
 }
 
@@ -135,19 +154,30 @@ async fn apply(app: &App, caller: &Caller, uid: &str, change: PersonChange) -> R
     people::change(app, caller, user.id, change).await
 }
 
+/// The name of somebody whose address changes, where the old address was their name as well: it must become free for
+/// others.
+fn renamed(user: &User, email: Option<&str>) -> Option<String> {
+    let email = email.map(str::trim).filter(|email| !email.is_empty())?;
+    let goes = user.email.as_deref() == Some(user.username.as_str()) && user.username != email;
+    goes.then(|| people::check_name(email).unwrap_or_else(|_| made_up(&user.username)))
+}
+
 pub async fn change(State(app): State<App>, caller: Caller, id: Path<String>, form: Body<Change>) -> Reply {
+    caller.require(Role::SuperAdmin)?;
     let form = form.0;
     if form.name.as_deref().is_some_and(|n| n.trim().is_empty()) {
         return Err(Error::invalid("name", "name may not be empty").into());
     }
+    let before = people::get_by_uid(&app, &caller, &id.0).await?;
     let change = PersonChange {
+        username: renamed(&before, form.email.as_deref()),
         display_name: form.name,
         email: form.email.map(Some),
         bio: form.bio,
         avatar: form.avatar,
         ..PersonChange::default()
     };
-    let user = apply(&app, &caller, &id.0, change).await?;
+    let user = people::change(&app, &caller, before.id, change).await.map_err(taken)?;
     let mut shown = brief(&user);
     shown["bio"] = json!(user.bio);
     shown["avatar"] = json!(user.avatar);

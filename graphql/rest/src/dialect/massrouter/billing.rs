@@ -36,7 +36,7 @@ pub async fn balance(State(app): State<App>, caller: Caller) -> Reply {
 }
 
 /// This system's word for why a balance moved.
-fn kind(kind: EntryKind) -> &'static str {
+pub fn kind(kind: EntryKind) -> &'static str {
     match kind {
         EntryKind::Payment | EntryKind::Card | EntryKind::Bonus | EntryKind::Adjustment => "payment",
         EntryKind::Consumption | EntryKind::Purchase => "consumption",
@@ -101,7 +101,8 @@ pub struct Payment {
     payment_method: String,
 }
 
-fn status(status: OrderStatus) -> &'static str {
+/// This system's word for how far a payment is.
+pub fn status(status: OrderStatus) -> &'static str {
     match status {
         OrderStatus::Pending => "pending",
         OrderStatus::Paid | OrderStatus::Activated => "completed",

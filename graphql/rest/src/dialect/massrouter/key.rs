@@ -60,10 +60,15 @@ pub struct Form {
 
 pub async fn create(State(app): State<App>, caller: Caller, form: Body<Form>) -> Reply {
     let form = form.0;
-    let mut permissions = form.permissions.unwrap_or_else(|| vec!["read".into(), "write".into()]);
-    permissions.dedup();
-    if permissions.is_empty() || permissions.iter().any(|p| p != "read" && p != "write") {
+    let wanted = form.permissions.unwrap_or_else(|| vec!["read".into(), "write".into()]);
+    if wanted.is_empty() || wanted.iter().any(|p| p != "read" && p != "write") {
         return Err(Error::invalid("permissions", "permissions are read and write").into());
+    }
+    let mut permissions: Vec<String> = Vec::new();
+    for permission in wanted {
+        if !permissions.contains(&permission) {
+            permissions.push(permission);
+        }
     }
     let expiry = match form.expires_at.filter(|t| !t.is_empty()) {
         None => Expiry::Never,

@@ -17,19 +17,35 @@ const MOST: i64 = 50_000;
 /// How far back popularity is counted.
 const LATELY: report::Period = report::Period::Days(30);
 
-/// A rate in micro-dollars a million tokens, in a currency.
+/// A rate in micro-dollars a million tokens (or characters), in a currency.
 fn rate(micros: i64, per_usd: f64) -> f64 {
     (Micros(micros).dollars() * per_usd * 1e6).round() / 1e6
 }
 
-/// What a model costs, in yuan and dollars a million tokens.
+/// What one piece costs in a currency, of a rate in micro-dollars a million; none for what is not sold so.
+fn piece(micros: i64, per_usd: f64) -> Option<f64> {
+    (micros != 0).then(|| (Micros(micros).dollars() * per_usd * 1e3).round() / 1e9)
+}
+
+/// What a model costs, in yuan and dollars: tokens and characters by the million, everything else by the piece.
 fn pricing(model: &Model, per_usd: f64) -> Value {
     let Some(price) = model.effective_price() else { return Value::Null };
     let in_currency = |factor: f64| {
+        let tokens = |micros: Option<i64>| micros.map(|m| rate(m, factor));
         json!({
             "input_price": rate(price.rates.input, factor),
             "output_price": rate(price.rates.output, factor),
-            "cache_read_price": price.rates.cache_read.map(|r| rate(r, factor)),
+            "cache_read_price": tokens(price.rates.cache_read),
+            "cache_write_price": tokens(price.rates.cache_write_5m),
+            "audio_input_price": tokens(price.audio_input),
+            "audio_output_price": tokens(price.audio_output),
+            "image_input_price": tokens(price.image_input),
+            "image_output_price": tokens(price.image_output),
+            "character_price": tokens(Some(price.characters).filter(|m| *m != 0)),
+            "second_price": piece(price.seconds, factor),
+            "image_price": piece(price.images, factor),
+            "search_price": piece(price.searches, factor),
+            "request_price": piece(price.calls, factor),
         })
     };
     let mut shown = in_currency(per_usd);
@@ -56,6 +72,20 @@ fn shown(app: &App, model: &Model, calls: i64) -> Value {
         "created_at": model.created_at.rfc3339(),
         "updated_at": model.updated_at.rfc3339(),
     })
+}
+
+/// What a million tokens in and out cost together; none for what has no price, or is sold by other units.
+fn by_tokens(model: &Model) -> Option<i64> {
+    let price = model.effective_price()?;
+    let tokens = price.rates.input.saturating_add(price.rates.output);
+    let pieces = [price.characters, price.seconds, price.images, price.calls];
+    (tokens != 0 || pieces.iter().all(|micros| *micros == 0)).then_some(tokens)
+}
+
+/// How often a model was called lately.
+async fn calls_of(app: &App, model: &Model) -> Result<i64, Error> {
+    let calls = report::popularity(app, report::range(app, LATELY)).await?;
+    Ok(calls.get(&model.name).copied().unwrap_or(0))
 }
 
 #[derive(Deserialize)]
@@ -100,12 +130,13 @@ pub async fn list(State(app): State<App>, caller: Maybe, paging: Query<Paging>, 
             let all = Window { limit: MOST, offset: 0 };
             let page = catalog::pages(&app, &caller, &filter, (ModelOrder::Name, Direction::Asc), all).await?;
             let mut rows = page.rows;
-            let price =
-                |m: &Model| m.effective_price().map_or(i64::MAX, |p| p.rates.input.saturating_add(p.rates.output));
-            rows.sort_by_key(|m| if by == "price" { price(m) } else { of(m) });
-            if direction == Direction::Desc {
-                rows.reverse();
-            }
+            let figure = |m: &Model| if by == "price" { by_tokens(m) } else { Some(of(m)) };
+            rows.sort_by(|a, b| match (figure(a), figure(b)) {
+                (Some(a), Some(b)) if direction == Direction::Desc => b.cmp(&a),
+                (Some(a), Some(b)) => a.cmp(&b),
+                // What has no such figure stands last, whichever way the others run.
+                (a, b) => b.is_some().cmp(&a.is_some()),
+            });
             let from = usize::try_from(window.offset).unwrap_or(usize::MAX);
             let some = usize::try_from(window.limit).unwrap_or(0);
             (rows.into_iter().skip(from).take(some).collect(), page.total)
@@ -127,8 +158,7 @@ pub async fn found(app: &App, caller: &Actor, name: &str) -> Result<Model, Error
 
 pub async fn get(State(app): State<App>, caller: Maybe, id: Path<String>) -> Reply {
     let model = found(&app, &caller, &id.0).await?;
-    let calls = report::popularity(&app, report::range(&app, LATELY)).await?;
-    let calls = calls.get(&model.name).copied().unwrap_or(0);
+    let calls = calls_of(&app, &model).await?;
     Ok(data(&app, json!({ "model": shown(&app, &model, calls) })))
 }
 
@@ -170,5 +200,6 @@ pub async fn set_pricing(State(app): State<App>, caller: Caller, id: Path<String
         price.rates.cache_read = Some(read("cache_read_price", figure)?);
     }
     let model = catalog::set_price(&app, &caller, &model.name, Some(price)).await?;
-    Ok(data(&app, json!({ "model": shown(&app, &model, 0) })))
+    let calls = calls_of(&app, &model).await?;
+    Ok(data(&app, json!({ "model": shown(&app, &model, calls) })))
 }

@@ -74,7 +74,7 @@ pub async fn finish(
     }
     let (code, state) = (back.code.unwrap_or_default(), back.state.unwrap_or_default());
     let user = oauth_login::finish(&app, &caller, &provider.0, &code, &state, browser.0.as_deref()).await?;
-    let opened = session::open_pair(&app, &caller, user).await?;
+    let opened = session::open_pair_as(&app, &caller, user).await?;
     let mut response = data(&app, pair(&opened));
     set_cookie(&app, &mut response, "", 0);
     Ok(response)

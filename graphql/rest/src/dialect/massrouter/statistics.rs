@@ -13,10 +13,15 @@ use super::model::{category, found};
 use super::{Caller, Maybe, Path, Query, Reply, data};
 
 #[derive(Deserialize)]
-pub struct PeriodQuery {
+pub struct BoardQuery {
     period: Option<String>,
     category: Option<String>,
     limit: Option<i64>,
+}
+
+#[derive(Deserialize)]
+pub struct PeriodQuery {
+    period: Option<String>,
 }
 
 /// The stretch that a period names, up to now.
@@ -65,7 +70,7 @@ async fn by_model(app: &App, caller: &Caller, slice: &Slice, most: i64) -> Resul
     Ok(groups.iter().map(line).collect())
 }
 
-pub async fn leaderboard(State(app): State<App>, caller: Maybe, query: Query<PeriodQuery>) -> Reply {
+pub async fn leaderboard(State(app): State<App>, caller: Maybe, query: Query<BoardQuery>) -> Reply {
     let query = query.0;
     let most = query.limit.unwrap_or(10);
     let most = usize::try_from(most).map_err(|_| Error::invalid("limit", "must be between 1 and 100"))?;

@@ -51,12 +51,10 @@ pub async fn change(State(app): State<App>, caller: Caller, form: Body<Change>) 
         display_name: form.display_name,
         avatar: form.avatar,
         bio: form.bio,
+        current_password: form.password.is_some().then(|| form.current_password.unwrap_or_default()),
+        password: form.password,
         ..PersonChange::default()
     };
-    let mut user = people::change(&app, &caller, id, change).await?;
-    if let Some(password) = form.password {
-        let current = form.current_password.unwrap_or_default();
-        user = people::change_own_password(&app, &caller, &current, &password, None).await?;
-    }
+    let user = people::change(&app, &caller, id, change).await?;
     Ok(data(&app, json!({ "user": shown(&user) })))
 }

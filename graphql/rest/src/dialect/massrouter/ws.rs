@@ -1,7 +1,8 @@
 //! `/ws`: what happens, told to whoever subscribed, as far as it is theirs to know.
 //!
 //! A caller is known by its header, by `?token=`, or by its first message, for which whoever comes without
-//! either is asked. Whoever reads too slowly is let go.
+//! either is asked; `{"action": "auth"}` with a fresh token takes the place of one that is about to end. Whoever
+//! reads too slowly is let go.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -11,13 +12,17 @@ use axum::extract::{FromRequestParts, State};
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
 use schema::bus::Event;
+use schema::model::announcement::AnnouncementStatus;
+use schema::model::ledger::EntryKind;
+use schema::model::order::OrderStatus;
+use schema::service::announcement;
 use schema::service::setting::{self, names};
 use schema::{Actor, App, Error, Face, Micros};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::super::{Fault, bearer};
-use super::{Massrouter, Maybe, Query, believe, told};
+use super::{Massrouter, Maybe, Query, believe, billing, told};
 use crate::openapi::Later;
 
 /// How long the first message may take.
@@ -29,6 +34,7 @@ const BEAT: Duration = Duration::from_secs(30);
 /// Largest message that is read.
 const MOST: usize = 16 * 1024;
 
+const AUTH: &str = "auth";
 const BILLING: &str = "billing.updates";
 const USAGE: &str = "model.usage";
 const ALERTS: &str = "system.alerts";
@@ -70,16 +76,17 @@ pub async fn open(State(app): State<App>, request: Later<(Maybe, Query<Credentia
     upgrade.max_message_size(MOST).on_upgrade(move |socket| async move {
         let mut line = Line { app, socket };
         let guest = match guest {
-            Some(guest) => Some(guest),
+            Some(guest) => Some((guest, None)),
             None => line.first_word(&parts).await,
         };
         match guest {
-            Some(guest) => line.serve(guest).await,
+            Some((guest, order)) => line.serve(guest, order, &parts).await,
             None => line.close().await,
         }
     })
 }
 
+/// What a message asks for.
 #[derive(Deserialize)]
 struct Order {
     action: String,
@@ -114,34 +121,44 @@ impl Line {
         .await
     }
 
-    /// Asks and waits for `{"action": "auth", "token": …}`.
-    async fn first_word(&mut self, parts: &Parts) -> Option<Guest> {
+    /// Asks and waits for a message with a token. One that orders something as well is not answered yet: the order
+    /// is to be obeyed.
+    async fn first_word(&mut self, parts: &Parts) -> Option<(Guest, Option<Order>)> {
         let ask = Error::unauthenticated("send {\"action\": \"auth\", \"token\": …} first");
-        if !self.complain("auth", None, &ask).await {
+        if !self.complain(AUTH, None, &ask).await {
             return None;
         }
-        let heard = tokio::time::timeout(FIRST_WORD, self.socket.recv()).await;
-        let order = match heard {
-            Ok(Some(Ok(Message::Text(text)))) => serde_json::from_str::<Order>(&text).ok(),
-            _ => None,
+        let until = tokio::time::Instant::now() + FIRST_WORD;
+        let text = loop {
+            match tokio::time::timeout_at(until, self.socket.recv()).await {
+                Ok(Some(Ok(Message::Ping(_) | Message::Pong(_)))) => {}
+                Ok(Some(Ok(Message::Text(text)))) => break Some(text),
+                _ => break None,
+            }
         };
-        let token = order.filter(|o| o.action == "auth").and_then(|o| o.token);
-        let guest = match token {
+        let mut order = text.and_then(|text| serde_json::from_str::<Order>(&text).ok());
+        let guest = match order.as_mut().and_then(|order| order.token.take()) {
             Some(token) => welcome(&self.app, &token, parts).await,
             None => Err(Error::unauthenticated("the first message must carry a token")),
         };
-        match guest {
-            Ok(guest) => self.acknowledge("auth", None).await.then_some(guest),
-            Err(error) => {
-                self.complain("auth", None, &error).await;
+        match (guest, order.filter(|order| order.action != AUTH)) {
+            (Ok(guest), None) => self.acknowledge(AUTH, None).await.then_some((guest, None)),
+            (Ok(guest), order) => Some((guest, order)),
+            (Err(error), _) => {
+                self.complain(AUTH, None, &error).await;
                 None
             }
         }
     }
 
-    async fn serve(&mut self, mut guest: Guest) {
+    async fn serve(&mut self, mut guest: Guest, first: Option<Order>, parts: &Parts) {
         let mut events = self.app.bus.listen();
         let mut topics = BTreeSet::new();
+        if let Some(order) = first
+            && !self.obey(&mut guest, &mut topics, parts, order).await
+        {
+            return self.close().await;
+        }
         let mut beat = tokio::time::interval(BEAT);
         beat.tick().await;
         let stop = self.app.stop.clone();
@@ -150,7 +167,13 @@ impl Line {
                 () = stop.cancelled() => false,
                 _ = beat.tick() => self.still(&mut guest).await && self.ping().await,
                 heard = self.socket.recv() => match heard {
-                    Some(Ok(Message::Text(text))) => self.obey(&guest, &mut topics, &text).await,
+                    Some(Ok(Message::Text(text))) => match serde_json::from_str::<Order>(&text) {
+                        Ok(order) => self.obey(&mut guest, &mut topics, parts, order).await,
+                        Err(_) => {
+                            let error = Error::invalid("message", "a message is {\"action\": …, \"topic\": …}");
+                            self.complain("", None, &error).await
+                        }
+                    },
                     Some(Ok(Message::Ping(_) | Message::Pong(_))) => true,
                     Some(Ok(Message::Binary(_))) => {
                         self.complain("", None, &Error::invalid("message", "messages are JSON text")).await
@@ -162,6 +185,7 @@ impl Line {
                     None | Some(Event::Resync) => false,
                     Some(Event::UserChanged { id }) if guest.actor.user_id == Some(*id) => self.still(&mut guest).await,
                     Some(Event::TokenRevoked { .. } | Event::KeyChanged { .. }) => self.still(&mut guest).await,
+                    Some(Event::AnnouncementChanged { id }) => self.announce(&guest.actor, &topics, *id).await,
                     Some(event) => match self.news(&guest.actor, &topics, event) {
                         Some(news) => self.say(news).await,
                         None => true,
@@ -196,15 +220,31 @@ impl Line {
         }
     }
 
-    async fn obey(&mut self, guest: &Guest, topics: &mut BTreeSet<&'static str>, text: &str) -> bool {
-        let Ok(order) = serde_json::from_str::<Order>(text) else {
-            let error = Error::invalid("message", "a message is {\"action\": …, \"topic\": …}");
-            return self.complain("", None, &error).await;
-        };
+    async fn obey(
+        &mut self,
+        guest: &mut Guest,
+        topics: &mut BTreeSet<&'static str>,
+        parts: &Parts,
+        order: Order,
+    ) -> bool {
         let (action, named) = (order.action.as_str(), order.topic.as_deref());
         let topic = [BILLING, USAGE, ALERTS].into_iter().find(|t| Some(*t) == named);
         match (action, topic) {
-            ("ping" | "auth", _) => self.acknowledge(action, None).await,
+            ("ping", _) => self.acknowledge(action, None).await,
+            (AUTH, _) => {
+                let fresh = match &order.token {
+                    Some(token) => welcome(&self.app, token, parts).await,
+                    None => Err(Error::unauthenticated("the message must carry a token")),
+                };
+                match fresh {
+                    Ok(fresh) => {
+                        *guest = fresh;
+                        self.acknowledge(action, None).await
+                    }
+                    // What was believed before still is.
+                    Err(error) => self.complain(action, None, &error).await,
+                }
+            }
             ("subscribe", Some(ALERTS)) if !guest.actor.is_admin() => {
                 let error = Error::forbidden("system alerts are for administrators");
                 self.complain(action, named, &error).await
@@ -222,7 +262,7 @@ impl Line {
                 self.complain(action, named, &error).await
             }
             _ => {
-                let error = Error::invalid("action", "action must be subscribe, unsubscribe or ping");
+                let error = Error::invalid("action", "action must be auth, subscribe, unsubscribe or ping");
                 self.complain(action, named, &error).await
             }
         }
@@ -237,11 +277,12 @@ impl Line {
                 let yuan = |micros: i64| (Micros(micros).dollars() * per_usd * 1e6).round() / 1e6;
                 let data = json!({
                     "balance": yuan(change.balance), "amount": yuan(change.amount), "currency": "CNY",
-                    "type": change.entry_kind, "sequence": change.seq,
+                    "type": EntryKind::parse(&change.entry_kind).map(billing::kind), "sequence": change.seq,
                 });
                 (BILLING, data)
             }
             Event::OrderChanged { no, user_id, status } if mine(*user_id) => {
+                let status = OrderStatus::parse(status).map(billing::status);
                 (BILLING, json!({ "payment_id": no, "status": status, "type": "payment" }))
             }
             Event::Used(call) if mine(call.user_id) || actor.is_admin() => {
@@ -257,7 +298,28 @@ impl Line {
             }
             _ => return None,
         };
-        let at = self.app.clock.now().rfc3339();
-        topics.contains(topic).then(|| json!({ "type": "event", "topic": topic, "data": data, "timestamp": at }))
+        topics.contains(topic).then(|| self.event(topic, &data))
+    }
+
+    fn event(&self, topic: &str, data: &Value) -> Value {
+        json!({ "type": "event", "topic": topic, "data": data, "timestamp": self.app.clock.now().rfc3339() })
+    }
+
+    /// Tells administrators of an announcement that is before people now.
+    async fn announce(&mut self, actor: &Actor, topics: &BTreeSet<&'static str>, id: i64) -> bool {
+        if !topics.contains(ALERTS) || !actor.is_admin() {
+            return true;
+        }
+        let Ok(found) = announcement::get(&self.app, actor, id).await else { return true };
+        let over = found.expires_at.is_some_and(|end| end <= self.app.clock.now());
+        if over || found.status != AnnouncementStatus::Published {
+            return true;
+        }
+        let data = json!({
+            "level": "info", "code": "ANNOUNCEMENT", "message": found.title, "announcement_id": found.uid,
+            "type": found.kind, "priority": found.priority, "summary": found.summary,
+        });
+        let news = self.event(ALERTS, &data);
+        self.say(news).await
     }
 }

@@ -170,4 +170,11 @@ pub(super) const ROWS: &[Definition] = &[
         "refuse",
         "What happens to calls of models without a price",
     ),
+    row(
+        "llm",
+        names::UNPRICED_RATE,
+        Kind::Int(1, 1_000_000_000_000),
+        "75000000",
+        "What a million tokens of a model without a price cost people who take such models while others are refused them, in micro-dollars",
+    ),
 ];

@@ -1,6 +1,7 @@
 //! Names that code asks for, so that a typing error is a compile error.
 
 pub const SITE_NAME: &str = "site_name";
+pub const PUBLIC_URL: &str = "public_url";
 pub const SITE_LOGO: &str = "site_logo";
 pub const FOOTER: &str = "footer";
 pub const NOTICE: &str = "notice";
@@ -38,6 +39,7 @@ pub const MODEL_RATIOS: &str = "model_ratios";
 pub const SERVICE_RATES: &str = "service_rates";
 pub const WAITING_PRICES: &str = "waiting_prices";
 pub const UNPRICED_MODELS: &str = "unpriced_models";
+pub const UNPRICED_RATE: &str = "unpriced_rate";
 pub const NEW_USER_BALANCE: &str = "new_user_balance";
 pub const CREDITS_PER_USD: &str = "credits_per_usd";
 pub const CNY_PER_USD: &str = "cny_per_usd";

@@ -1,10 +1,11 @@
 //! What the installation shows of itself, and whom it asks and tells.
 
 use super::super::{Definition, Kind};
-use super::{names, row, secret};
+use super::{fixed, names, row, secret};
 
 pub(super) const ROWS: &[Definition] = &[
     row("site", names::SITE_NAME, Kind::Text(100), "Tollgate", "Name shown to users"),
+    fixed("site", names::PUBLIC_URL, Kind::Text(2_000), "Address under which people reach this; PUBLIC_URL decides it"),
     row("site", names::SITE_LOGO, Kind::Text(350_000), "", "Address or data URL of the logo"),
     row("site", names::FOOTER, Kind::Text(20_000), "", "Text at the foot of pages"),
     row("site", names::NOTICE, Kind::Text(50_000), "", "Notice shown to everybody"),
