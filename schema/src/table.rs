@@ -196,6 +196,7 @@ diesel::table! {
         last_redeemed_by -> Nullable<BigInt>,
         version -> BigInt,
         key_ms -> BigInt,
+        removed_at -> Nullable<BigInt>,
     }
 }
 

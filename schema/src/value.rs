@@ -101,6 +101,11 @@ pub fn escape_like(text: &str) -> String {
     text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
 }
 
+/// The pattern of a text in which `%` stands for anything, and everything else for itself.
+pub fn like_pattern(text: &str) -> String {
+    text.split('%').map(escape_like).collect::<Vec<_>>().join("%")
+}
+
 impl<DB: Backend> FromSql<Text, DB> for Words
 where
     String: FromSql<Text, DB>,
@@ -180,5 +185,12 @@ mod tests {
         assert_eq!(words.0, ["a", "b/c"]);
         assert_eq!(words.stored(), "|a|b/c|");
         assert_eq!(Words::pattern("50%_x"), "%|50\\%\\_x|%");
+    }
+
+    #[test]
+    fn only_per_cents_stand_for_anything() {
+        assert_eq!(like_pattern("gpt_4%"), "gpt\\_4%");
+        assert_eq!(like_pattern("%a\\%b"), "%a\\\\%b");
+        assert_eq!(like_pattern("plain"), "plain");
     }
 }

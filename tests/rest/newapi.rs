@@ -1,7 +1,9 @@
 //! newapi over HTTP: its envelope and numbers, its two shapes, its refusals, and what its pages ask for.
 
 mod channel;
+mod code;
 mod forms;
+mod lists;
 mod log;
 mod mail;
 mod oauth;
@@ -10,8 +12,11 @@ mod pace;
 mod pages;
 mod panel;
 mod people;
+mod price;
+mod task;
 mod token;
 mod topup;
+mod unit;
 
 use harness::app::ADMIN_PASSWORD;
 use harness::{Answer, Client, PASSWORD, TestApp, at};

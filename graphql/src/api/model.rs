@@ -56,7 +56,8 @@ pub struct Model {
 impl From<model::Model> for Model {
     fn from(row: model::Model) -> Self {
         let imported = row.price.as_ref().map(|p| ModelPrice::from(&p.0));
-        let own = row.override_price.as_ref().map(|p| ModelPrice::from(&p.0));
+        let own = row.override_price.as_ref().and_then(|own| own.price()).map(ModelPrice::from);
+        let price = row.effective_price().map(ModelPrice::from);
         Self {
             id: node::id("Model", row.id),
             database_id: BigInt(row.id),
@@ -68,7 +69,7 @@ impl From<model::Model> for Model {
             enabled: row.enabled,
             context_window: row.context_window.map(BigInt),
             max_output: row.max_output.map(BigInt),
-            price: own.clone().or_else(|| imported.clone()),
+            price,
             imported_price: imported,
             own_price: own,
             created_at: DateTime(row.created_at),

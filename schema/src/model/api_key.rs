@@ -44,6 +44,8 @@ pub struct KeyFilter {
     pub ids: Vec<i64>,
     /// The digest of a whole secret.
     pub digest: Option<String>,
+    /// Part of what is kept of the secret to be shown.
+    pub hint: Option<String>,
     /// How they stand now; the moment belongs to it.
     pub state: Option<(KeyState, Time)>,
     /// Any of these tags, when not empty.
@@ -129,6 +131,9 @@ macro_rules! filtered {
         }
         if let Some(digest) = &filter.digest {
             query = query.filter(api_keys::digest.eq(digest));
+        }
+        if let Some(part) = &filter.hint {
+            query = query.filter(api_keys::hint.like(format!("%{}%", escape_like(part))).escape('\\'));
         }
         if let Some((state, now)) = filter.state {
             let spent_all = api_keys::budget.is_not_null().and(api_keys::spent.ge(or_else(api_keys::budget, NEVER)));

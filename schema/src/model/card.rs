@@ -63,6 +63,8 @@ pub struct Card {
     pub version: i64,
     /// By how much it makes the life of the key longer that it is redeemed for.
     pub key_ms: i64,
+    /// When it was removed although somebody had redeemed it: it stays for the books alone.
+    pub removed_at: Option<Time>,
 }
 
 /// A card to be made.
@@ -112,6 +114,9 @@ pub struct CardFilter {
     pub digest: Option<String>,
     pub id: Option<i64>,
     pub without_used: bool,
+    /// Only those that were not removed.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub without_removed: bool,
     /// What else must hold.
     #[serde(skip_serializing_if = "Joined::is_empty")]
     pub joined: Joined<CardFilter>,
@@ -143,6 +148,9 @@ macro_rules! filtered {
         }
         if filter.without_used {
             query = query.filter(cards::uses_left.gt(0));
+        }
+        if filter.without_removed {
+            query = query.filter(cards::removed_at.is_null());
         }
         if let Some(batch) = &filter.batch {
             query = query.filter(cards::batch.eq(batch));
@@ -295,6 +303,15 @@ impl Card {
         )
         .execute(c)
         .await)?;
+        Ok(n == 1)
+    }
+    /// Switches a card off for good and marks it as removed; false when it is not there, or was removed before.
+    pub async fn mark_removed(conn: &mut Conn, id: i64, now: Time) -> QueryResult<bool> {
+        let n =
+            on!(conn, |c| diesel::update(cards::table.filter(cards::id.eq(id)).filter(cards::removed_at.is_null()))
+                .set((cards::enabled.eq(false), cards::removed_at.eq(now), cards::version.eq(cards::version + 1)))
+                .execute(c)
+                .await)?;
         Ok(n == 1)
     }
     /// How many there are of each kind and state.

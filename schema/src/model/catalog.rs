@@ -13,7 +13,7 @@ use crate::table::models;
 use crate::value::{Doc, escape_like};
 use crate::{on, text_enum};
 
-pub use price::{Price, Rates, Steps};
+pub use price::{OwnPrice, Price, Rates, Steps};
 
 text_enum! {
     /// What a model makes.
@@ -46,8 +46,8 @@ pub struct Model {
     pub max_output: Option<i64>,
     /// The imported price.
     pub price: Option<Doc<Price>>,
-    /// The administrator's price, which wins.
-    pub override_price: Option<Doc<Price>>,
+    /// What the administrators say of its price, which wins.
+    pub override_price: Option<Doc<OwnPrice>>,
     pub created_at: Time,
     pub updated_at: Time,
     pub version: i64,
@@ -66,7 +66,7 @@ pub struct NewModel {
     pub context_window: Option<i64>,
     pub max_output: Option<i64>,
     pub price: Option<Doc<Price>>,
-    pub override_price: Option<Doc<Price>>,
+    pub override_price: Option<Doc<OwnPrice>>,
     pub created_at: Time,
     pub updated_at: Time,
 }
@@ -83,7 +83,7 @@ pub struct ModelRowChange {
     pub context_window: Option<Option<i64>>,
     pub max_output: Option<Option<i64>>,
     pub price: Option<Option<Doc<Price>>>,
-    pub override_price: Option<Option<Doc<Price>>>,
+    pub override_price: Option<Option<Doc<OwnPrice>>>,
 }
 
 /// Which models.
@@ -140,12 +140,17 @@ macro_rules! filtered {
         if let Some(enabled) = filter.enabled {
             query = query.filter(models::enabled.eq(enabled));
         }
-        match filter.priced {
-            Some(true) => {
-                query = query.filter(models::price.is_not_null().or(models::override_price.is_not_null()));
+        if let Some(priced) = filter.priced {
+            let own = models::override_price.is_not_null();
+            let listed = models::override_price.is_null();
+            let word = models::override_price.assume_not_null();
+            if priced {
+                let set = own.and(word.not_like(OwnPrice::WITHDRAWN));
+                query = query.filter(set.or(listed.and(models::price.is_not_null())));
+            } else {
+                let withdrawn = own.and(word.like(OwnPrice::WITHDRAWN));
+                query = query.filter(withdrawn.or(listed.and(models::price.is_null())));
             }
-            Some(false) => query = query.filter(models::price.is_null()).filter(models::override_price.is_null()),
-            None => {}
         }
         if let Some(more) = also(filter, ()) {
             query = query.filter(more);
@@ -159,7 +164,10 @@ crate::composed!(filtered, models, ModelFilter);
 impl Model {
     /// The price that counts; `None` when the model has none.
     pub fn effective_price(&self) -> Option<&Price> {
-        self.override_price.as_ref().or(self.price.as_ref()).map(|doc| &doc.0)
+        match &self.override_price {
+            Some(own) => own.price(),
+            None => self.price.as_ref().map(|listed| &listed.0),
+        }
     }
 
     pub async fn find(conn: &mut Conn, id: i64) -> QueryResult<Option<Self>> {

@@ -79,6 +79,10 @@ impl Sums {
     pub fn tokens(&self) -> i64 {
         self.counts.tokens()
     }
+    /// Calls that did not fail.
+    pub fn served(&self) -> i64 {
+        self.requests - self.errors
+    }
     /// Tokens in and out without the cache's.
     pub fn core_tokens(&self) -> i64 {
         self.counts.input + self.counts.output

@@ -135,11 +135,18 @@ pub struct TaskFilter {
     pub uids: Option<Vec<String>>,
     /// Part of the public id.
     pub search: Option<String>,
+    /// Only those that were asked for with a picture, or only those that were not.
+    pub pictured: Option<bool>,
     pub from: Option<Time>,
     pub until: Option<Time>,
     /// What else must hold.
     pub joined: Joined<TaskFilter>,
 }
+
+/// Members of a request's document that hold a picture as text.
+const PICTURE: [&str; 4] = ["image", "image_tail", "input_reference", "input_reference[image_url]"];
+/// How members begin that hold one otherwise.
+const PICTURES: [&str; 2] = ["\"images\":[\"", "\"input_reference\":{\""];
 
 macro_rules! filtered {
     ($query:expr, $filter:expr) => {{
@@ -169,6 +176,17 @@ macro_rules! filtered {
         if let Some(text) = &filter.search {
             query = query.filter(tasks::uid.like(format!("%{}%", escape_like(text.trim()))).escape('\\'));
         }
+        if let Some(pictured) = filter.pictured {
+            let holds = |text: String| tasks::request.like(format!("%{}%", escape_like(&text))).escape('\\');
+            let named = |name: &str| {
+                let empty = diesel::dsl::not(holds(format!("\"{name}\":\"\"")));
+                holds(format!("\"{name}\":\"")).and(empty)
+            };
+            let [image, tail, reference, of_form] = PICTURE.map(named);
+            let [images, object] = PICTURES.map(|begin| holds(begin.to_owned()));
+            let is = image.or(tail).or(reference).or(of_form).or(images).or(object);
+            query = if pictured { query.filter(is) } else { query.filter(diesel::dsl::not(is)) };
+        }
         if let Some(from) = filter.from {
             query = query.filter(tasks::created_at.ge(from));
         }
@@ -191,6 +209,13 @@ impl Task {
     /// Whether its client has removed it: it stays in the books, and shows its client nothing.
     pub fn is_forgotten(&self) -> bool {
         self.request.0.get(FORGOTTEN).is_some()
+    }
+    /// Whether it was asked for with a picture, as far as its row keeps one.
+    pub fn is_pictured(&self) -> bool {
+        let text = serde_json::to_string(&self.request.0).unwrap_or_default();
+        let named =
+            |name: &&str| text.contains(&format!("\"{name}\":\"")) && !text.contains(&format!("\"{name}\":\"\""));
+        PICTURE.iter().any(named) || PICTURES.iter().any(|begin| text.contains(begin))
     }
     /// Its documents once its client has removed it: what was billed by stays.
     pub fn forgotten(&self) -> (TaskDoc, TaskDoc) {

@@ -16,7 +16,7 @@ use crate::money::Micros;
 use crate::on;
 use crate::page::{Cursor, CursorKey, Direction, Seek, Window};
 use crate::table::{call_contents, usage};
-use crate::value::{Doc, escape_like};
+use crate::value::{Doc, escape_like, like_pattern};
 
 /// One relayed call.
 #[derive(Clone, Debug, Queryable, Selectable)]
@@ -63,6 +63,8 @@ pub struct UsageFilter {
     pub keys: Option<Vec<i64>>,
     pub accounts: Option<Vec<i64>>,
     pub models: Option<Vec<String>>,
+    /// A model's name in which `%` stands for anything.
+    pub model_like: Option<String>,
     /// Calls by keys of exactly this name.
     pub key_name: Option<String>,
     /// Calls by keys of this user group, their own or their owner's.
@@ -90,6 +92,7 @@ impl UsageFilter {
         self.joined.is_empty()
             && self.operation.is_none()
             && self.key_name.is_none()
+            && self.model_like.is_none()
             && self.group.is_none()
             && self.status.is_none()
             && self.failed.is_none()
@@ -108,6 +111,11 @@ pub enum UsageOrder {
     Duration,
     Tokens,
     Cost,
+}
+
+diesel::define_sql_function! {
+    /// A text with one piece of it exchanged wherever it stands.
+    fn replace(text: Text, piece: Text, other: Text) -> Text;
 }
 
 macro_rules! filtered {
@@ -131,6 +139,9 @@ macro_rules! filtered {
         }
         if let Some(models) = &filter.models {
             query = query.filter(usage::model.eq_any(models.clone()));
+        }
+        if let Some(text) = &filter.model_like {
+            query = query.filter(usage::model.like(like_pattern(text)).escape('\\'));
         }
         if let Some(name) = &filter.key_name {
             let named = sql::<Bool>("usage.key_id IN (SELECT k.id FROM api_keys k WHERE k.name = ");
@@ -180,7 +191,10 @@ macro_rules! filtered {
         if let Some((field, value)) = &filter.meta {
             // Documents are written by this program, without blanks.
             let pair = format!("{}:{}", serde_json::json!(field), serde_json::json!(value));
-            query = query.filter(usage::meta.like(format!("%{}%", escape_like(&pair))).escape('\\'));
+            // For LIKE, SQLite takes capitals and small letters for the same; these are others' ids.
+            query = query
+                .filter(usage::meta.like(format!("%{}%", escape_like(&pair))).escape('\\'))
+                .filter(replace(usage::meta, pair, String::new()).ne(usage::meta));
         }
         if let Some(more) = also(filter, ()) {
             query = query.filter(more);

@@ -22,6 +22,9 @@ text_enum! {
     }
 }
 
+/// The preference of people who take models without a price; newapi's name for it.
+pub const TAKES_UNPRICED: &str = "accept_unset_model_ratio_model";
+
 /// A person, with their wallet.
 #[derive(Clone, Debug, Queryable, Selectable, Identifiable)]
 pub struct User {
@@ -105,7 +108,12 @@ pub struct UserChange {
 pub struct UserFilter {
     /// Part of the name, the e-mail address or the shown name, in any case.
     pub search: Option<String>,
+    /// Part of the name, in any case.
     pub username: Option<String>,
+    /// The whole name, in any case.
+    pub named: Option<String>,
+    /// Only these, when not empty.
+    pub ids: Vec<i64>,
     pub role: Option<Role>,
     /// Of any of these roles, when not empty.
     pub roles: Vec<Role>,
@@ -158,6 +166,18 @@ macro_rules! filtered {
         if let Some(name) = &filter.username {
             query = query.filter(users::username_key.like(format!("%{}%", escape_like(&fold(name)))).escape('\\'));
         }
+        if let Some(name) = &filter.named {
+            // Whoever was removed left the name to others.
+            let left = format!("{}#%", escape_like(&fold(name)));
+            query = query.filter(
+                users::username_key
+                    .eq(fold(name))
+                    .or(users::deleted_at.is_not_null().and(users::username_key.like(left).escape('\\'))),
+            );
+        }
+        if !filter.ids.is_empty() {
+            query = query.filter(users::id.eq_any(filter.ids.clone()));
+        }
         if let Some(role) = filter.role {
             query = query.filter(users::role.eq(role));
         }
@@ -192,6 +212,10 @@ impl User {
     /// True for someone who may sign in and call.
     pub fn is_active(&self) -> bool {
         self.status == UserStatus::Active && self.deleted_at.is_none()
+    }
+    /// True for someone who takes models without a price, at what such models cost those who take them.
+    pub fn takes_unpriced(&self) -> bool {
+        self.prefs.0.get(TAKES_UNPRICED) == Some(&serde_json::Value::Bool(true))
     }
 
     pub async fn find(conn: &mut Conn, id: i64) -> QueryResult<Option<Self>> {

@@ -35,8 +35,8 @@ pub use health::{
     several_events,
 };
 pub use read::{
-    PAGE, all, bound_keys, count, credentials_of, every, get, get_by_uid, groups_of, list, pages, proxy_of, several,
-    tags,
+    PAGE, all, bound_keys, count, credentials_of, every, get, get_by_uid, groups_of, list, opened_by, pages, proxy_of,
+    several, tags,
 };
 
 /// A view of an account for the audit log.

@@ -1,8 +1,8 @@
 //! Cards: minting codes, looking after them, and redeeming them once.
 
-mod ended;
 mod mint;
 mod redeem;
+mod remove;
 mod take_back;
 
 use std::collections::BTreeMap;
@@ -16,9 +16,9 @@ use crate::page::{Counted, Direction, Page, Seek, Window};
 use crate::service::audit::{self, Target};
 use crate::service::plan::stale;
 
-pub use ended::{PAGE, delete_ended};
 pub use mint::{CodeForm, MOST, Mint, Minted, Worth, mint};
 pub use redeem::{Redeemed, redeem, redeem_for, redeemed};
+pub use remove::{PAGE, remove, remove_ended};
 pub use take_back::{TakenBack, take_back, taken_back};
 
 /// Where codes are sealed.
@@ -97,6 +97,9 @@ pub async fn change(
     let card = Card::find(&mut tx, card_id).await?.ok_or(NOT_FOUND)?;
     if expected_version.is_some_and(|v| v != card.version) {
         return Err(stale());
+    }
+    if card.removed_at.is_some() && change.enabled == Some(true) {
+        return Err(Error::conflict("CARD_REMOVED", "the card was removed; it stays switched off"));
     }
     if let Some(value) = change.value {
         if card.kind != CardKind::Credit {

@@ -60,7 +60,7 @@ pub struct ModelChange {
     pub enabled: Option<bool>,
     pub context_window: Option<Option<i64>>,
     pub max_output: Option<Option<i64>>,
-    /// The administrator's price; `Some(None)` returns to the imported one.
+    /// The administrator's price; `Some(None)` returns to the imported one, also where that was withdrawn.
     pub price: Option<Option<Price>>,
     pub expected_version: Option<i64>,
 }
@@ -128,7 +128,7 @@ fn fresh(model: Imported, now: Time) -> NewModel {
 }
 
 /// Takes over a price file in the `model_prices` form: unknown models are added, known ones get the new
-/// price. An administrator's own prices stay.
+/// price. An administrator's own prices stay, and what they withdrew stays without one.
 pub async fn import(app: &App, actor: &Actor, file: &str) -> Result<ImportReport> {
     actor.may(Act::Configure)?;
     let models = price::read(file)?;
@@ -224,7 +224,7 @@ async fn add_in(app: &App, tx: &mut Tx, actor: &Actor, draft: ModelDraft) -> Res
         context_window: draft.context_window,
         max_output: draft.max_output,
         price: None,
-        override_price: draft.price.map(Doc),
+        override_price: draft.price.map(|price| Doc(price.into())),
         created_at: now,
         updated_at: now,
     };
@@ -266,7 +266,7 @@ pub async fn change(app: &App, actor: &Actor, model_id: i64, change: ModelChange
         context_window: change.context_window,
         max_output: change.max_output,
         price: None,
-        override_price: change.price.map(|p| p.map(Doc)),
+        override_price: change.price.map(|price| price.map(|price| Doc(price.into()))),
     };
     let after = change_in(app, &mut tx, actor, &before, &set).await?;
     tx.commit().await?;
@@ -288,7 +288,8 @@ pub async fn set_price(app: &App, actor: &Actor, name: &str, price: Option<Price
     }
 }
 
-/// Removes a model; calls of it are without a price from then on.
+/// Removes a model; calls of it are without a price from then on, unless another spelling of it has one. A list that names
+/// it and is read later adds it again: who reads one wants what it names, and a price is withdrawn to stay away.
 pub async fn delete(app: &App, actor: &Actor, model_id: i64) -> Result<()> {
     actor.may(Act::Manage)?;
     let mut tx = app.db.begin().await?;
@@ -412,6 +413,23 @@ mod tests {
             back.price,
             "seeding is for empty catalogues"
         );
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_model_that_was_removed_comes_back_with_a_list_that_names_it_and_only_then() {
+        let t = TestApp::new().await;
+        let root = t.admin().await;
+        seed(&t).await.expect("seeded");
+        let model = get(&t, &root, "gpt-4o").await.expect("a model");
+        set_price(&t, &root, "gpt-4o", Some(of(7))).await.expect("set");
+        delete(&t, &root, model.id).await.expect("removed");
+        seed(&t).await.expect("a process that starts");
+        import(&t, &root, r#"{"gpt-4o-mini":{"input_cost_per_token":1e-6}}"#).await.expect("imported");
+        assert_eq!(code(get(&t, &root, "gpt-4o").await), "NOT_FOUND");
+        let report = import(&t, &root, r#"{"gpt-4o":{"input_cost_per_token":1e-6}}"#).await.expect("imported");
+        assert_eq!(report.added, 1);
+        let back = get(&t, &root, "gpt-4o").await.expect("a model");
+        assert_eq!((back.effective_price().map(|p| p.rates.input), back.override_price), (Some(1_000_000), None));
     }
 
     #[tokio::test(flavor = "multi_thread")]

@@ -26,7 +26,7 @@ use crate::service::setting;
 pub use accounts::{AccountView, Accounts, Live, Seat, State};
 pub use key_view::{Ask, KeyView, Owner, Refusal};
 pub use models::{ModelView, Models};
-pub use terms::{Terms, Unpriced};
+pub use terms::{NoPrice, Terms, Unpriced};
 
 /// The picture. Held by [`App`]; read through the functions of this module.
 #[derive(Default)]

@@ -16,8 +16,9 @@ use crate::service::setting::{self, names};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stat {
     pub sums: CallSums,
-    /// Calls and tokens of the last sixty seconds.
+    /// Calls and tokens of the last sixty seconds, and how many of those calls did not fail.
     pub rpm: i64,
+    pub served_rpm: i64,
     pub tpm: i64,
 }
 
@@ -104,7 +105,8 @@ pub async fn stat(app: &App, actor: &Actor, filter: &UsageFilter) -> Result<Stat
     };
     let recent = UsageFilter { from: Some(app.clock.now().plus(-MINUTE)), until: None, ..filter };
     let recent = UsageRow::sums(&mut app.db.conn().await?, &recent).await?;
-    Ok(Stat { sums, rpm: recent.requests, tpm: recent.tokens })
+    let served_rpm = recent.requests - recent.errors;
+    Ok(Stat { sums, rpm: recent.requests, served_rpm, tpm: recent.tokens })
 }
 
 /// One call.

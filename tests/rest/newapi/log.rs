@@ -82,10 +82,17 @@ async fn logs_hold_calls_and_money_in_one_list_by_time() {
 
     let filters = [
         ("model_name=gpt-4o", 2),
+        ("model_name=gpt-4o%25", 3),
+        ("model_name=%25mini", 1),
+        ("model_name=%25-%25&type=2", 4),
+        ("model_name=gpt_4o", 0),
+        ("model_name=gpt_4o%25", 0),
         ("token_name=默认Token", 4),
         ("token_name=other", 0),
         ("username=ann&type=2", 3),
         ("username=nobody", 0),
+        ("username=nn", 0),
+        ("username=ANN&type=2", 3),
         ("channel=7", 5),
         ("channel=8", 0),
         ("group=default&username=ann", 4),
@@ -93,6 +100,7 @@ async fn logs_hold_calls_and_money_in_one_list_by_time() {
         ("request_id=call-1-x", 0),
         ("type=5", 1),
         ("start_timestamp=1&end_timestamp=2", 0),
+        ("start_timestamp=NaN&end_timestamp=NaN&type=2", 4),
     ];
     for (filter, many) in filters {
         let page = told(&deployed(&c.admin).get(&format!("/api/log/?p=1&page_size=100&{filter}")).await);
@@ -108,6 +116,13 @@ async fn logs_hold_calls_and_money_in_one_list_by_time() {
     let stat = told(&c.admin.get("/api/log/stat?type=2").await);
     assert_eq!((&stat["quota"], stat["rpm"].as_i64().is_some_and(|n| n >= 1)), (&json!(400), true), "{stat}");
     assert_eq!(told(&c.ann.get("/api/log/self/stat").await)["quota"], json!(300));
+    assert_eq!(told(&c.ann.get("/api/log/self/stat?model_name=gpt-4o%25").await)["quota"], json!(300));
+    assert_eq!(told(&c.ann.get("/api/log/self/stat?model_name=%25mini").await)["quota"], json!(100));
+    // The call that failed is none of her requests.
+    assert_eq!(told(&c.ann.get("/api/user/self").await)["request_count"], json!(3));
+    let people = told(&deployed(&c.admin).get("/api/user/?p=0&page_size=10").await);
+    let counts: Vec<&Value> = people["items"].as_array().expect("people").iter().map(|p| &p["request_count"]).collect();
+    assert_eq!(counts, [&json!(3), &json!(1), &json!(0)], "{people}");
     let secret = key["key"].as_str().unwrap_or("").trim_start_matches("sk-").to_owned();
     let of_key = told(&c.nobody.get(&format!("/api/log/token?key={secret}")).await);
     assert_eq!(of_key.as_array().map(Vec::len), Some(4));
@@ -181,13 +196,20 @@ async fn rows_say_what_their_pages_read() {
     assert!(explained(row("nobody")).get("admin_info").is_none(), "there was no channel");
     assert_eq!(row("refused")["content"], json!("上游拒绝了请求，状态码 400"));
     assert_eq!(at(&explained(row("refused")), "admin_info.use_channel"), &json!(["7"]));
+    // Two of the eight failed; and sums are of what calls took, whatever rows are looked at.
+    for kind in ["", "?type=0", "?type=2", "?type=5", "?type=1"] {
+        let stat = told(&c.admin.get(&format!("/api/log/stat{kind}")).await);
+        assert_eq!((&stat["quota"], &stat["rpm"]), (&json!(140_000), &json!(6)), "{kind}: {stat}");
+    }
+    refused(&c.admin.get("/api/log/stat?type=x").await, 400, "an odd type");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn figures_are_by_day_as_documented_and_by_hour_as_deployed() {
     let c = cast().await;
     let (ann, ada) = (number(&c.ann).await, number(&c.admin).await);
-    book(&c.app, ann, 0, &["gpt-4o", "gpt-4o"]).await;
+    // The one that failed is no request of hers.
+    book(&c.app, ann, 0, &["gpt-4o", "gpt-4o", "broken"]).await;
     book(&c.app, ada, 0, &["claude-3"]).await;
     let days = told(&c.ann.get("/api/data/self").await);
     let days = days.as_array().cloned().unwrap_or_default();
@@ -203,6 +225,7 @@ async fn figures_are_by_day_as_documented_and_by_hour_as_deployed() {
     let hours = told(&c.ann.get(&format!("/api/data/self/?{span}")).await);
     let count = |rows: &Value| rows.as_array().map(|l| l.iter().filter_map(|d| d["count"].as_i64()).sum::<i64>());
     assert_eq!(count(&hours), Some(2), "{hours}");
+    assert!(hours.as_array().is_some_and(|rows| rows.iter().all(|row| row["model_name"] != "broken")), "{hours}");
     assert_eq!((&hours[0]["model_name"], &hours[0]["username"]), (&json!("gpt-4o"), &json!("ann")));
     assert_eq!(hours[0]["created_at"].as_i64().map(|t| t % 3_600), Some(0));
     let everybody = told(&deployed(&c.admin).get(&format!("/api/data/?username=&{span}")).await);
@@ -211,9 +234,46 @@ async fn figures_are_by_day_as_documented_and_by_hour_as_deployed() {
     assert_eq!(count(&hers), Some(2), "{hers}");
     let none = told(&deployed(&c.admin).get(&format!("/api/data/?username=nobody&{span}")).await);
     assert_eq!(none, json!([]));
+    // 0 is the beginning, not a week ago.
+    let old = Settlement {
+        call_id: "long-ago".into(),
+        at: c.app.app.clock.now().plus(-60 * 86_400_000),
+        user_id: ann,
+        model: "gpt-4o".into(),
+        status: 200,
+        ..Settlement::default()
+    };
+    settle::submit(&c.app.app, old, None).expect("taken");
+    settle::flush(&c.app.app).await.expect("carried");
+    let end = now + 3_600;
+    for (from, many) in [("0", 4), ("", 3), ("1", 4)] {
+        let path = format!("/api/data/?username=&start_timestamp={from}&end_timestamp={end}&default_time=hour");
+        let hours = told(&deployed(&c.admin).get(&path).await);
+        assert_eq!(count(&hours), Some(many), "{from}: {hours}");
+    }
+    let path = format!("/api/data/self/?start_timestamp=0&end_timestamp={end}&default_time=hour");
+    refused(&deployed(&c.ann).get(&path).await, 200, "more than a month of one's own");
     let long = c.ann.get(&format!("/api/data/self?start_timestamp={}&end_timestamp={now}", now - 40 * 86_400)).await;
     assert_eq!(long.json(), json!({ "success": false, "message": "时间跨度不能超过 1 个月" }));
     refused(&c.ann.get("/api/data/self?start_timestamp=20&end_timestamp=10").await, 400, "backwards");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_moved_a_balance_is_told_in_chinese() {
+    let c = cast().await;
+    let ann = number(&c.ann).await;
+    let form = json!({ "id": ann, "action": "add_quota", "mode": "override", "value": 500_000 });
+    told(&c.admin.post("/api/user/manage", form).await);
+    told(&c.admin.call("PUT", "/api/user", json!({ "id": ann, "quota": 1_000_000 })).await);
+    let code = told(&c.admin.post("/api/redemption", json!({ "name": "balance set", "quota": 1_000 })).await);
+    told(&c.ann.post("/api/user/topup", json!({ "key": code["key"] })).await);
+    let rows = told(&c.ann.get("/api/log/self").await);
+    let told: Vec<&str> = rows.as_array().expect("rows").iter().filter_map(|row| row["content"].as_str()).collect();
+    for part in ["：初始额度", "管理员调整额度", "：设置余额", "通过兑换码充值 ＄0.002000：balance set"]
+    {
+        assert!(told.iter().any(|line| line.contains(part)), "{part}: {told:?}");
+    }
+    assert_eq!(told.iter().filter(|line| line.contains("balance")).count(), 1, "a code's own name stays: {told:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

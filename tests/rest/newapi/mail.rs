@@ -228,5 +228,5 @@ async fn the_settings_page_sets_the_mail_server_up() {
     let settings = setting::current(&app.app);
     assert_eq!((settings.text("smtp_security"), settings.text("smtp_password")), ("starttls", "a-mail-password"));
     let bad = json!({ "key": "SMTPPort", "value": "70000" });
-    refused(&root.call("PUT", "/api/option/", bad).await, 200, "no port");
+    refused(&root.call("PUT", "/api/option/", bad).await, 400, "no port");
 }

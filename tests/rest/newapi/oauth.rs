@@ -170,7 +170,7 @@ async fn an_invitation_counts_however_somebody_comes() {
     for (key, value) in [("QuotaForInviter", "500000"), ("QuotaForInvitee", "1000"), ("QuotaForNewUser", "10")] {
         told(&root.call("PUT", "/api/option/", json!({ "key": key, "value": value })).await);
     }
-    refused(&root.call("PUT", "/api/option/", json!({ "key": "QuotaForInviter", "value": "-1" })).await, 200, "less");
+    refused(&root.call("PUT", "/api/option/", json!({ "key": "QuotaForInviter", "value": "-1" })).await, 400, "less");
     app.person("ann", Role::User, Micros::ZERO).await;
     let ann = sign_in(&app, "ann", PASSWORD).await;
     let code = told(&ann.get("/api/user/aff").await).as_str().expect("a code").to_owned();

@@ -136,7 +136,7 @@ async fn sensitive_words_are_settings_of_everybodys() {
         assert_eq!(option(&c, name).await, value);
         assert_eq!(schema::service::setting::current(&c.app.app).text(setting), value, "{name}");
     }
-    refused(&put(&c, "CheckSensitiveEnabled", "perhaps").await, 200, "a switch");
+    refused(&put(&c, "CheckSensitiveEnabled", "perhaps").await, 400, "a switch");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -156,7 +156,71 @@ async fn what_the_pages_show_is_told_by_the_status() {
         assert_eq!(option(&c, name).await, value);
         assert_eq!(told(&c.nobody.get("/api/status").await)[place], shown, "{name}");
     }
-    refused(&put(&c, "DataExportDefaultTime", "year").await, 200, "no step");
+    refused(&put(&c, "DataExportDefaultTime", "year").await, 400, "no step");
+    // Pictures get finished whatever is switched, so the page of pictures need not warn.
+    assert_eq!(told(&c.nobody.get("/api/status").await)["mj_notify_enabled"], json!(true));
+    assert_eq!(option(&c, "MjNotifyEnabled").await, "true");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ways_to_sign_in_are_on_where_the_status_says_so() {
+    let c = cast().await;
+    let status = async |word: &str| told(&c.nobody.get("/api/status").await)[word].clone();
+    let is_on = async |name: &str, word: &str| {
+        let (shown, told) = (option(&c, name).await, status(word).await);
+        assert_eq!(json!(shown), json!(told.to_string()), "{name}");
+        told == json!(true)
+    };
+    let ways = [
+        (
+            "GitHubOAuthEnabled",
+            "github_oauth",
+            "无法启用 GitHub OAuth，请先填入 GitHub Client Id 以及 GitHub Client Secret！",
+        ),
+        ("oidc.enabled", "oidc_enabled", "无法启用 OIDC 登录，请先填入 OIDC Client Id 以及 OIDC Client Secret！"),
+        (
+            "LinuxDOOAuthEnabled",
+            "linuxdo_oauth",
+            "无法启用 LinuxDO OAuth，请先填入 LinuxDO Client Id 以及 LinuxDO Client Secret！",
+        ),
+        ("WeChatAuthEnabled", "wechat_login", "无法启用微信登录，请先填入微信登录相关配置信息！"),
+        ("TelegramOAuthEnabled", "telegram_oauth", "无法启用 Telegram OAuth，请先填入 Telegram Bot Token！"),
+    ];
+    for (name, word, sentence) in ways {
+        assert!(!is_on(name, word).await, "{name} is not set up");
+        let no = put(&c, name, "true").await;
+        refused(&no, 200, name);
+        assert_eq!(no.json()["message"], json!(sentence));
+        assert!(!is_on(name, word).await, "{name}");
+    }
+    assert!(!is_on("TurnstileCheckEnabled", "turnstile_check").await);
+    assert!(!is_on("EmailVerificationEnabled", "email_verification").await);
+    for (name, value) in [("GitHubClientId", "the-app"), ("GitHubClientSecret", "hush")] {
+        told(&put(&c, name, value).await);
+    }
+    for on in ["true", "false", "true"] {
+        told(&put(&c, "GitHubOAuthEnabled", on).await);
+        assert_eq!(is_on("GitHubOAuthEnabled", "github_oauth").await.to_string(), on);
+    }
+    // What a way needs may come together with its switch.
+    let all = json!({ "LinuxDOOAuthEnabled": "true", "LinuxDOClientId": "the-app", "LinuxDOClientSecret": "hush" });
+    told(&c.root.call("PUT", "/api/option", all).await);
+    assert!(is_on("LinuxDOOAuthEnabled", "linuxdo_oauth").await);
+    // Off before it is set up is off after it.
+    for (name, value) in [("TelegramOAuthEnabled", "false"), ("TelegramBotName", "bot"), ("TelegramBotToken", "1:x")] {
+        told(&put(&c, name, value).await);
+    }
+    assert!(!is_on("TelegramOAuthEnabled", "telegram_oauth").await);
+    told(&put(&c, "TelegramOAuthEnabled", "true").await);
+    assert!(is_on("TelegramOAuthEnabled", "telegram_oauth").await);
+
+    told(&put(&c, "EmailDomainWhitelist", "").await);
+    let no = put(&c, "EmailDomainRestrictionEnabled", "true").await;
+    refused(&no, 200, "no domain");
+    assert_eq!(no.json()["message"], json!("无法启用邮箱域名限制，请先填入限制的邮箱域名！"));
+    told(&put(&c, "EmailDomainWhitelist", "a.example").await);
+    told(&put(&c, "EmailDomainRestrictionEnabled", "true").await);
+    assert_eq!(option(&c, "EmailDomainRestrictionEnabled").await, "true");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -175,19 +239,21 @@ async fn passwords_may_be_shut_out_of_registration_alone() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_changed_says_why_and_takes_what_it_is() {
     let c = cast().await;
-    for (name, other) in [
-        ("CheckSensitiveOnPromptEnabled", "false"),
-        ("StopOnSensitiveEnabled", "true"),
-        ("LogConsumeEnabled", "false"),
-        ("GroupGroupRatio", "{\"a\":{}}"),
-        ("MjNotifyEnabled", "true"),
-        ("gemini.safety_settings", "x"),
-        ("ServerAddress", "https://example.com"),
+    // Pages that look for the sentence find it in the body of a 200; the others hear nothing but a status.
+    for (name, other, status) in [
+        ("CheckSensitiveOnPromptEnabled", "false", 400),
+        ("StopOnSensitiveEnabled", "true", 400),
+        ("LogConsumeEnabled", "false", 400),
+        ("GroupGroupRatio", "{\"a\":{}}", 200),
+        ("MjNotifyEnabled", "false", 400),
+        ("gemini.safety_settings", "x", 400),
+        ("ServerAddress", "https://example.com", 200),
+        ("TurnstileCheckEnabled", "true", 200),
     ] {
         let now = option(&c, name).await;
         told(&put(&c, name, now.as_str()).await);
         let no = put(&c, name, other).await;
-        refused(&no, 200, name);
+        refused(&no, status, name);
         assert!(no.text.contains(name) && no.text.contains("不能修改"), "{}", no.text);
         assert_eq!(option(&c, name).await, now, "{name}");
     }
@@ -199,5 +265,9 @@ async fn what_cannot_be_changed_says_why_and_takes_what_it_is() {
     assert_eq!(option(&c, silence.1).await, "30", "on already");
     told(&put(&c, silence.0, "false").await);
     assert_eq!(option(&c, silence.1).await, "0");
-    refused(&put(&c, silence.0, "perhaps").await, 200, "no switch");
+    refused(&put(&c, silence.0, "perhaps").await, 400, "no switch");
+    // Who may not at all is told as ever.
+    let no =
+        deployed(&c.admin).call("PUT", "/api/option/", json!({ "key": "LogConsumeEnabled", "value": "true" })).await;
+    refused(&no, 200, "an administrator");
 }

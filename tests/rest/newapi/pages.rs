@@ -18,7 +18,16 @@ fn pages(client: &Client) -> Client {
 
 /// A refusal as these pages hear it.
 fn no(answer: &harness::Answer, part: &str) {
-    refused(answer, 200, part);
+    says_no(answer, 200, part);
+}
+
+/// A refusal of an option whose page looks at nothing but the status.
+fn no_aloud(answer: &harness::Answer, part: &str) {
+    says_no(answer, 400, part);
+}
+
+fn says_no(answer: &harness::Answer, status: u16, part: &str) {
+    refused(answer, status, part);
     assert!(answer.text.contains(part), "{part}: {}", answer.text);
 }
 
@@ -109,6 +118,15 @@ async fn a_channel_goes_through_its_form_and_back() {
     let admin = pages(&c.admin);
     let id = channel(&c, "one", 1, "").await;
     let read = async || told(&admin.get(&format!("/api/channel/{id}")).await);
+    assert_eq!(read().await["weight"], json!(0), "as it was sent");
+    for weight in [7, 0] {
+        told(&admin.call("PUT", "/api/channel/", json!({ "id": id, "weight": weight })).await);
+        assert_eq!(read().await["weight"], json!(weight));
+    }
+    told(&admin.call("PUT", "/api/channel/", json!({ "id": id, "tag": "t", "weight": 3 })).await);
+    told(&admin.call("PUT", "/api/channel/tag", json!({ "tag": "t", "weight": 0 })).await);
+    assert_eq!(read().await["weight"], json!(0), "by its tag");
+    no(&admin.call("PUT", "/api/channel/", json!({ "id": id, "weight": -1 })).await, "weight");
     let send = async |changes: Value| {
         // The page sends back what it read, with what was changed.
         let mut form = read().await;
@@ -122,8 +140,20 @@ async fn a_channel_goes_through_its_form_and_back() {
     let stored = account::get(&c.app.app, &c.app.system(), id).await.expect("an account");
     let proxy = account::open(&c.app.app, &stored).expect("opened").proxy.expect("a proxy");
     assert_eq!((proxy.host.as_str(), proxy.password.as_deref()), ("10.0.0.9", Some("hush")), "and kept");
-    told(&send(json!({ "setting": "{\n  \"force_format\": true\n}" })).await);
-    told(&send(json!({ "setting": "{\"pass_through_body_enabled\":true}" })).await);
+    for (sent, kept) in [
+        ("{\n  \"force_format\": true\n}", "{\"force_format\":true}"),
+        ("{\"pass_through_body_enabled\":true,\"proxy\":\"\"}", "{\"pass_through_body_enabled\":true}"),
+        ("{\"force_format\":false,\"thinking_to_content\":false}", ""),
+        ("{\"force_format\":true}", "{\"force_format\":true}"),
+    ] {
+        told(&send(json!({ "setting": sent })).await);
+        assert_eq!(read().await["setting"], json!(kept), "{sent}");
+        let list = told(&admin.get("/api/channel/?p=1&page_size=10&id_sort=true&tag_mode=false").await);
+        assert_eq!(at(&list, "items.0.setting"), &json!(kept), "{sent}");
+    }
+    told(&send(json!({ "name": "kept" })).await);
+    assert_eq!(read().await["setting"], json!("{\"force_format\":true}"), "what is not changed stays");
+    no(&send(json!({ "setting": "{\"thinking_to_content\":true}" })).await, "thinking_to_content");
     no(&send(json!({ "setting": "{\"system_prompt\":\"x\"}" })).await, "system_prompt");
     told(&send(json!({ "setting": "{\"proxy\":\"socks5://ann:hush@10.0.0.9:1080\"}" })).await);
     no(&send(json!({ "setting": "{\"proxy\":\"socks5://ann:***@10.0.0.8:1080\"}" })).await, "重新填写密码");
@@ -131,40 +161,16 @@ async fn a_channel_goes_through_its_form_and_back() {
     assert_eq!(read().await["setting"], json!(""));
 
     // A channel that its failures took out is not switched off by saving its form.
-    let mark = Mark { health: Health::Blocked, cool_until: None, note: "the key is dead", status: 401 };
+    let note = "the vendor does not accept the credential (the vendor answered 401)";
+    let mark = Mark { health: Health::Blocked, cool_until: None, note, status: 401 };
     account::mark(&c.app.app, id, mark).await.expect("marked");
-    assert_eq!(read().await["status"], json!(3));
+    let row = read().await;
+    assert_eq!(row["status"], json!(3));
+    let why: Value = serde_json::from_str(row["other_info"].as_str().expect("text")).expect("JSON");
+    assert_eq!(why["status_reason"], json!("上游不接受此渠道的密钥（上游返回状态码 401）"));
     told(&send(json!({ "name": "still" })).await);
     let stored = account::get(&c.app.app, &c.app.system(), id).await.expect("an account");
     assert!(stored.enabled, "{stored:?}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn codes_are_changed_by_their_form_and_swept() {
-    let c = cast().await;
-    let admin = pages(&c.admin);
-    let form = json!({ "name": "codes", "quota": 1_000, "count": 3, "expired_time": 0 });
-    let keys = told(&admin.post("/api/redemption/", form).await);
-    let list = told(&admin.get("/api/redemption/?p=1&page_size=10").await);
-    let id = |n: usize| at(&list, &format!("items.{n}.id")).as_i64().expect("an id");
-    let mut form = told(&admin.get(&format!("/api/redemption/{}", id(0))).await);
-    form["quota"] = json!(2_000);
-    told(&admin.call("PUT", "/api/redemption/", form).await);
-    assert_eq!(told(&admin.get(&format!("/api/redemption/{}", id(0))).await)["quota"], json!(2_000));
-    let key = told(&admin.get(&format!("/api/redemption/{}", id(0))).await)["key"].clone();
-    assert_eq!(told(&c.ann.post("/api/user/topup", json!({ "key": key })).await), json!(2_000));
-    // Redeemed: its worth stays, its name may change, and saving its form does not switch it off.
-    let mut form = told(&admin.get(&format!("/api/redemption/{}", id(0))).await);
-    form["name"] = json!("redeemed");
-    assert_eq!(told(&admin.call("PUT", "/api/redemption/", form.clone()).await)["status"], json!(3));
-    form["quota"] = json!(9_000);
-    no(&admin.call("PUT", "/api/redemption/", form).await, "redeemed");
-
-    told(&admin.call("PUT", "/api/redemption/?status_only=true", json!({ "id": id(1), "status": 2 })).await);
-    assert_eq!(told(&admin.call("DELETE", "/api/redemption/invalid", Value::Null).await), json!(1), "{keys}");
-    let list = told(&admin.get("/api/redemption/?p=1&page_size=10").await);
-    assert_eq!((&list["total"], at(&list, "items.0.name")), (&json!(2), &json!("redeemed")), "{list}");
-    refused(&pages(&c.ann).call("DELETE", "/api/redemption/invalid", Value::Null).await, 200, "somebody");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -321,11 +327,11 @@ async fn the_pages_of_settings_find_their_fields_and_save_them_as_they_are() {
     for key in ["TelegramBotToken", "TelegramBotName", "WeChatServerAddress", "oidc.well_known", "WorkerUrl"] {
         told(&root.call("PUT", "/api/option/", json!({ "key": key })).await);
     }
-    no(
+    no_aloud(
         &root.call("PUT", "/api/option/", json!({ "key": "WorkerUrl", "value": "https://w.example" })).await,
         "WorkerUrl",
     );
-    no(&root.call("PUT", "/api/option/", json!({ "key": "no.such.option" })).await, "no.such.option");
+    no_aloud(&root.call("PUT", "/api/option/", json!({ "key": "no.such.option" })).await, "no.such.option");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -343,7 +349,7 @@ async fn the_page_of_chats_reads_a_list_whatever_is_kept() {
     told(&put("[\n  {\n    \"Next\": \"https://chat.example/#k={key}\"\n  }\n]").await);
     assert_eq!(kept().await, json!([{ "Next": "https://chat.example/#k={key}" }]));
     assert_eq!(told(&c.nobody.get("/api/status").await)["chats"], kept().await);
-    no(&put("{").await, "JSON");
+    no_aloud(&put("{").await, "JSON");
     told(&put("[]").await);
     assert_eq!((kept().await, told(&c.nobody.get("/api/status").await)["chats"].clone()), (json!([]), json!([])));
     set(&c.app, &[("chat_link", "https://chat.example")]).await;

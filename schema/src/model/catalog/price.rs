@@ -65,6 +65,56 @@ pub struct Price {
     pub calls: i64,
 }
 
+/// What administrators say of a model's price, in place of the vendor's list.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct OwnPrice {
+    /// That it has none, whatever the list says, until somebody sets one.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub withdrawn: bool,
+    #[serde(flatten)]
+    pub price: Price,
+}
+
+impl OwnPrice {
+    /// How one that is withdrawn begins in the form it is stored in.
+    pub(super) const WITHDRAWN: &str = "{\"withdrawn\":true%";
+
+    /// No price.
+    pub fn withdrawn() -> Self {
+        Self { withdrawn: true, price: Price::default() }
+    }
+    /// The price, unless it says that there is none.
+    pub fn price(&self) -> Option<&Price> {
+        (!self.withdrawn).then_some(&self.price)
+    }
+}
+
+impl From<Price> for OwnPrice {
+    fn from(price: Price) -> Self {
+        Self { withdrawn: false, price }
+    }
+}
+
 fn zero(n: &i64) -> bool {
     *n == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_that_is_withdrawn_is_told_by_its_beginning_and_prices_are_stored_as_ever() {
+        let text = serde_json::to_string(&OwnPrice::withdrawn()).unwrap();
+        assert!(text.starts_with(OwnPrice::WITHDRAWN.trim_end_matches('%')), "{text}");
+        assert_eq!(serde_json::from_str::<OwnPrice>(&text).unwrap(), OwnPrice::withdrawn());
+        assert_eq!(OwnPrice::withdrawn().price(), None);
+        let rates = Rates { input: 7, cache_read: Some(1), ..Rates::default() };
+        let long = vec![Steps { above: 9, rates }];
+        let price = Price { rates, long, calls: 3, ..Price::default() };
+        let stored = serde_json::to_string(&price).unwrap();
+        assert_eq!(serde_json::to_string(&OwnPrice::from(price.clone())).unwrap(), stored);
+        assert_eq!(serde_json::from_str::<OwnPrice>(&stored).unwrap().price(), Some(&price));
+    }
 }

@@ -95,6 +95,26 @@ impl Credentials {
             Self::Pair { access, .. } => secret::hint(access),
         }
     }
+    /// Whether credentials of this hint could be, or hold, a secret.
+    pub(super) fn may_be(hint: &str, secret: &str) -> bool {
+        let first = secret.split('|').next().unwrap_or_default();
+        // Of several keys the hint names the first alone; a JSON key has none of its own, and of two tokens it is one's.
+        hint.contains(" +")
+            || hint == "service account" && secret.starts_with('{')
+            || hint == secret::hint(secret)
+            || hint == secret::hint(first)
+    }
+    /// Everything of them that opens the account by itself, as people write it.
+    pub(super) fn secrets(self) -> Vec<String> {
+        match self {
+            Self::None => Vec::new(),
+            Self::Keys { keys } => keys,
+            Self::Oauth(tokens) => vec![tokens.refresh_token.unwrap_or(tokens.access_token)],
+            Self::Aws { access_key_id, secret_access_key, .. } => vec![format!("{access_key_id}|{secret_access_key}")],
+            Self::ServiceAccount { json } => vec![json],
+            Self::Pair { access, secret } => vec![format!("{access}|{secret}")],
+        }
+    }
     /// When they run out, as far as they say.
     pub fn expires_at(&self) -> Option<Time> {
         self.oauth().and_then(|t| t.expires_at)

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{ShownProxy, open};
+use super::{Credentials, ShownProxy, open};
 use crate::App;
 use crate::actor::{Act, Actor};
 use crate::error::{Error, Result};
@@ -109,6 +109,31 @@ pub fn credentials_of(app: &App, actor: &Actor, account: &Account) -> Result<(&'
     actor.may(Act::ViewAll)?;
     let opened = open(app, account)?;
     Ok((opened.credentials.name(), opened.credentials.keys().len()))
+}
+
+/// Which of these accounts exactly this secret opens: a key, a token, a JSON key, or the parts of one joined by bars, its
+/// region last where it has one. Only those whose hint could be its own are opened to see.
+pub fn opened_by(app: &App, actor: &Actor, accounts: &[Account], secret: &str) -> Result<Vec<i64>> {
+    actor.may(Act::ViewAll)?;
+    let digest = crate::id::digest(secret);
+    // Compared by digests, which tell nothing by the time that takes.
+    let is_it = |own: &str| crate::id::digest(own) == digest;
+    let mut found = Vec::new();
+    for account in accounts.iter().filter(|account| Credentials::may_be(&account.hint, secret)) {
+        let own = match open(app, account) {
+            Ok(opened) => opened.credentials.secrets(),
+            Err(error) => {
+                tracing::warn!(account = account.id, cause = error.cause(), "an account's secrets could not be opened");
+                continue;
+            }
+        };
+        let region = account.options.region.as_deref();
+        let fits = |own: &String| is_it(own) || region.is_some_and(|region| is_it(&format!("{own}|{region}")));
+        if own.iter().any(fits) {
+            found.push(account.id);
+        }
+    }
+    Ok(found)
 }
 
 /// The account groups of each of these accounts.

@@ -293,3 +293,48 @@ async fn daily_quotas_start_anew_when_told() {
     assert_eq!(reset_all_usage(&t, &root, &[AccountKind::Ccr]).await.expect("reset"), 0);
     assert_eq!(reset_all_usage(&t, &root, &[AccountKind::ClaudeConsole]).await.expect("reset"), 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn accounts_are_found_by_what_opens_them_whole() {
+    let t = TestApp::new().await;
+    let root = t.admin().await;
+    let pair = Credentials::Pair { access: "access-key-of-kling".into(), secret: "secret-of-kling".into() };
+    let aws = Credentials::Aws {
+        access_key_id: "AKIA-0123456789-ABCDEF".into(),
+        secret_access_key: "hush".into(),
+        session_token: None,
+    };
+    let region = AccountOptions { region: Some("us-east-1".into()), ..AccountOptions::default() };
+    let mut ids = Vec::new();
+    for draft in [
+        AccountDraft::new(AccountKind::OpenaiKey, "one", Credentials::lines("sk-0123456789-abcdef")),
+        AccountDraft::new(
+            AccountKind::OpenaiKey,
+            "several",
+            Credentials::lines("sk-first-of-several\nsk-second-of-several"),
+        ),
+        AccountDraft::new(AccountKind::OpenaiKey, "short", Credentials::lines("sk-1")),
+        AccountDraft::new(AccountKind::Kling, "pair", pair),
+        AccountDraft { options: region, ..AccountDraft::new(AccountKind::Bedrock, "aws", aws) },
+    ] {
+        ids.push(add(&t, &root, draft).await.unwrap().id);
+    }
+    let all = all(&t).await.unwrap();
+    let found = |secret: &str| opened_by(&t, &root, &all, secret).unwrap();
+    for (secret, whose) in [
+        ("sk-0123456789-abcdef", 0),
+        ("sk-second-of-several", 1),
+        ("sk-1", 2),
+        ("access-key-of-kling|secret-of-kling", 3),
+        ("AKIA-0123456789-ABCDEF|hush", 4),
+        ("AKIA-0123456789-ABCDEF|hush|us-east-1", 4),
+    ] {
+        assert_eq!(found(secret), [ids[whose]], "{secret}");
+    }
+    // Neither a part of it, nor what only looks like it by its hint.
+    for other in ["sk-0123456789", "sk-0123XXXXXX-abcdef", "sk-2", "access-key-of-kling", "AKIA-0123456789-ABCDEF|x"] {
+        assert!(found(other).is_empty(), "{other}");
+    }
+    let ann = t.user("ann").await;
+    assert_eq!(code(opened_by(&t, &ann, &all, "sk-1")), "FORBIDDEN");
+}

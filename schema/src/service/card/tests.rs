@@ -193,28 +193,58 @@ async fn cards_keep_to_the_limits_of_the_settings_once_these_are_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn however_many_cards_have_ended_all_go_but_the_redeemed() {
+async fn however_many_cards_have_ended_all_go_and_the_redeemed_stay_in_the_books() {
     let t = TestApp::new().await;
     let (admin, bob) = (t.admin().await, t.user("bob").await);
     let made = mint(&t, &admin, order(5, DOLLAR)).await.expect("minted");
     let twice = Mint { uses: 2, form: CodeForm::Given("TWICE-1".into()), ..order(1, DOLLAR) };
     let twice = mint(&t, &admin, twice).await.expect("minted").remove(0);
     redeem(&t, &bob, "TWICE-1").await.expect("redeemed");
-    let later = Mint { expires_at: Some(START.plus(60 * DAY)), ..order(4, DOLLAR) };
+    let later = Mint { expires_at: Some(START.plus(60 * DAY)), ..order(5, DOLLAR) };
     let later = mint(&t, &admin, later).await.expect("minted");
+    redeem(&t, &bob, &later[4].code).await.expect("redeemed");
     let off = CardChange { enabled: Some(false), ..CardChange::default() };
     for card in [&made[0].card, &later[0].card, &later[1].card, &later[2].card] {
         change(&t, &admin, card.id, off.clone(), None).await.expect("switched off");
     }
     t.advance(31 * DAY);
-    let refused = delete_ended(&t, &bob, CardKind::Credit, 2).await.expect_err("not for everybody");
+    let refused = remove_ended(&t, &bob, CardKind::Credit, 2).await.expect_err("not for everybody");
     assert_eq!(refused.code(), "FORBIDDEN");
-    assert_eq!(delete_ended(&t, &admin, CardKind::Credit, 2).await.expect("page by page"), 8);
-    assert_eq!(delete_ended(&t, &admin, CardKind::Credit, 2).await.expect("nothing left"), 0);
-    let left = list(&t, &admin, &CardFilter::default(), Window { limit: 10, offset: 0 }).await.expect("a page");
-    let mut ids: Vec<i64> = left.rows.iter().map(|card| card.id).collect();
-    ids.sort_unstable();
-    assert_eq!(ids, [twice.card.id, later[3].card.id], "the redeemed one, and the one that can be redeemed");
+    assert_eq!(remove_ended(&t, &admin, CardKind::Credit, 2).await.expect("page by page"), 10);
+    assert_eq!(remove_ended(&t, &admin, CardKind::Credit, 2).await.expect("nothing left"), 0);
+    let ids = async |without_removed: bool| {
+        let filter = CardFilter { without_removed, ..CardFilter::default() };
+        let found = list(&t, &admin, &filter, Window { limit: 10, offset: 0 }).await.expect("a page");
+        let mut ids: Vec<i64> = found.rows.iter().map(|card| card.id).collect();
+        ids.sort_unstable();
+        ids
+    };
+    assert_eq!(ids(true).await, [later[3].card.id], "the one that can be redeemed");
+    assert_eq!(ids(false).await, [twice.card.id, later[3].card.id, later[4].card.id], "and those that were");
+    assert_eq!(stats(&t, &admin).await.expect("stats").used, 1);
+    let all = redemption_count(&t, &admin, &RedemptionFilter::default()).await.expect("a count");
+    assert_eq!(all, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_card_that_was_removed_brings_nobody_anything_more() {
+    let t = TestApp::new().await;
+    let (admin, ann, bob) = (t.admin().await, t.user("ann").await, t.user("bob").await);
+    let twice = Mint { uses: 2, form: CodeForm::Given("TWICE-1".into()), ..order(1, DOLLAR) };
+    let twice = mint(&t, &admin, twice).await.expect("minted").remove(0).card;
+    let unused = mint(&t, &admin, order(1, DOLLAR)).await.expect("minted").remove(0).card;
+    redeem(&t, &bob, "TWICE-1").await.expect("redeemed");
+    assert_eq!(remove(&t, &bob, twice.id).await.expect_err("not for everybody").code(), "FORBIDDEN");
+    for card in [&twice, &unused] {
+        remove(&t, &admin, card.id).await.expect("removed");
+        assert_eq!(remove(&t, &admin, card.id).await.expect_err("once").code(), "NOT_FOUND");
+    }
+    assert_eq!(redeem(&t, &ann, "TWICE-1").await.expect_err("off").detail_code(), Some("CARD_DISABLED"));
+    assert!(get(&t, &admin, twice.id).await.expect("in the books").removed_at.is_some());
+    assert_eq!(get(&t, &admin, unused.id).await.expect_err("gone").code(), "NOT_FOUND");
+    let on = CardChange { enabled: Some(true), ..CardChange::default() };
+    let refused = change(&t, &admin, twice.id, on, None).await.expect_err("off for good");
+    assert_eq!(refused.detail_code(), Some("CARD_REMOVED"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,10 +1,16 @@
 //! Prices as tables, as clients keep them that know a model by its ratios: each table names every model it has
 //! something to say of, and is put as a whole.
 //!
-//! What a table no longer names has the price of the vendor's list again. What has no effect yet (an output's ratio
-//! of a model without a price, an input's price of a model that is paid by the call) waits until it can have one, so
-//! that tables may come in any order.
+//! A model that neither the inputs' table nor the calls' names has no price, whatever the vendor's list says: it was
+//! taken out of them, and does not come back by itself. An output's ratio that is no longer named is the list's; input
+//! from a cache then costs what other input costs. What has no effect yet (an output's ratio of a model without a
+//! price, an input's price of a model that is paid by the call) waits until it can have one, so that tables may come
+//! in any order.
+//!
+//! What is paid by the character stands among the inputs; what is paid by the picture or by its length, among the
+//! calls, and stays paid by that whatever figure it is given there ([`Measure`]).
 
+mod measure;
 mod next;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,13 +21,15 @@ use crate::App;
 use crate::actor::{Act, Actor};
 use crate::db::Tx;
 use crate::error::{Error, Result};
-use crate::model::catalog::{Model, ModelRowChange, Price};
+use crate::model::catalog::{Category, Model, ModelRowChange, OwnPrice, Price};
 use crate::model::lock;
 use crate::model::setting::StoredSetting;
 use crate::service::field;
 use crate::service::setting::{self, names};
 use crate::value::Doc;
 
+pub use self::measure::Measure;
+use self::next::{Known, Own};
 use super::{ModelDraft, add_in, announce, change_in, check_price};
 
 /// Figures by the models' names.
@@ -30,13 +38,13 @@ pub type Figures = BTreeMap<String, i64>;
 /// Tables of prices. In a change, what is `None` stays as it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tables {
-    /// Input, in micro-dollars a million tokens.
+    /// Input, in micro-dollars a million tokens, or characters.
     pub input: Option<Figures>,
     /// Output, in millionths of the input's price.
     pub output: Option<Figures>,
     /// Input that is read from a cache, likewise.
     pub cache_read: Option<Figures>,
-    /// A call whatever its tokens are, in micro-dollars a million calls.
+    /// A call whatever its tokens are, or one picture or length of it, in micro-dollars a million.
     pub calls: Option<Figures>,
 }
 
@@ -47,6 +55,8 @@ pub struct Waiting {
     pub input: Figures,
     pub output: Figures,
     pub cache_read: Figures,
+    /// Models that cost nothing by the call, which their price alone does not say.
+    pub free: BTreeSet<String>,
 }
 
 impl Tables {
@@ -59,11 +69,6 @@ impl Tables {
     }
 }
 
-/// Whether a call costs the same whatever its tokens are.
-pub fn by_call(price: &Price) -> bool {
-    price.rates.input == 0 && price.rates.output == 0 && price.calls > 0
-}
-
 /// A rate in millionths of the input's; one where there is no input to compare it with.
 pub fn of_input(rate: i64, price: &Price) -> i64 {
     if price.rates.input == 0 {
@@ -73,16 +78,25 @@ pub fn of_input(rate: i64, price: &Price) -> i64 {
     i64::try_from((i128::from(rate) * i128::from(super::price::ONE) + input / 2) / input).unwrap_or(i64::MAX)
 }
 
-/// The tables of these prices and of what waits.
-pub fn tables<'a>(prices: impl Iterator<Item = (&'a str, &'a Price)>, waiting: &Waiting) -> Tables {
+/// The tables of these prices, each of a model that makes this, and of what waits.
+pub fn tables<'a>(prices: impl Iterator<Item = (&'a str, Category, &'a Price)>, waiting: &Waiting) -> Tables {
     let mut input = waiting.input.clone();
     let (mut output, mut cache_read, mut calls) = (waiting.output.clone(), waiting.cache_read.clone(), Figures::new());
-    for (name, price) in prices {
-        if by_call(price) {
-            calls.insert(name.to_owned(), price.calls);
+    for (name, category, price) in prices {
+        let measure = Measure::of(price, category);
+        if measure.is_whole() {
+            calls.insert(name.to_owned(), measure.figure(price));
             continue;
         }
-        input.insert(name.to_owned(), price.rates.input);
+        if measure.is_free(price) && waiting.free.contains(name) {
+            calls.insert(name.to_owned(), 0);
+            continue;
+        }
+        input.insert(name.to_owned(), measure.figure(price));
+        // Ratios are to an input's price.
+        if price.rates.input == 0 {
+            continue;
+        }
         output.insert(name.to_owned(), of_input(price.rates.output, price));
         if let Some(read) = price.rates.cache_read {
             cache_read.insert(name.to_owned(), of_input(read, price));
@@ -124,19 +138,25 @@ pub async fn put_tables(
     let mut changed = false;
     for model in Model::all(&mut tx).await? {
         named.remove(model.name.as_str());
-        let list = model.price.as_ref().map(|p| &p.0);
-        let own = next::own(&model.name, (list, model.effective_price()), tables, &mut waiting)?;
-        if let Some(own) = own {
-            own.iter().try_for_each(check_price)?;
-            let set = ModelRowChange { override_price: Some(own.map(Doc)), ..ModelRowChange::default() };
-            change_in(app, &mut tx, actor, &model, &set).await?;
-            changed = true;
-        }
+        let known =
+            Known { category: model.category, list: model.price.as_ref().map(|p| &p.0), now: model.effective_price() };
+        let own = match next::own(&model.name, known, tables, &mut waiting)? {
+            Own::Same => continue,
+            Own::Listed => None,
+            Own::Withdrawn => Some(OwnPrice::withdrawn()),
+            Own::Price(price) => {
+                check_price(&price)?;
+                Some((*price).into())
+            }
+        };
+        let set = ModelRowChange { override_price: Some(own.map(Doc)), ..ModelRowChange::default() };
+        change_in(app, &mut tx, actor, &model, &set).await?;
+        changed = true;
     }
     for name in named {
-        if let Some(Some(price)) = next::own(name, (None, None), tables, &mut waiting)? {
+        if let Own::Price(price) = next::own(name, Known::NOTHING, tables, &mut waiting)? {
             check_price(&price)?;
-            add_in(app, &mut tx, actor, ModelDraft::priced(name, Some(price))).await?;
+            add_in(app, &mut tx, actor, ModelDraft::priced(name, Some(*price))).await?;
             changed = true;
         }
     }
@@ -156,7 +176,8 @@ pub async fn put_tables(
     Ok(())
 }
 
-/// Takes every price of the administrators' own away, so that the vendors' lists hold.
+/// Takes every price of the administrators' own away, and every word that there is none, so that the vendors' lists
+/// hold.
 pub async fn reset_prices(app: &App, actor: &Actor) -> Result<()> {
     actor.may(Act::Configure)?;
     let mut tx = app.db.begin().await?;

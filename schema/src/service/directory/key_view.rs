@@ -34,6 +34,8 @@ pub struct Owner {
     pub active: bool,
     /// Administrators are not held to plans.
     pub is_admin: bool,
+    /// Whether they call models without a price where others are refused them.
+    pub takes_unpriced: bool,
 }
 
 /// What a call asks for.
@@ -114,6 +116,7 @@ impl KeyView {
             group: owner.group_name.clone(),
             active: owner.is_active(),
             is_admin: owner.role >= crate::Role::Admin,
+            takes_unpriced: owner.takes_unpriced(),
         };
         let group = key.group_name.clone().unwrap_or_else(|| owner.group.clone());
         // They were read when they were stored; what does not read now matches nothing.

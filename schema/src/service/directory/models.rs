@@ -17,6 +17,8 @@ pub struct ModelView {
     pub context_window: Option<i64>,
     pub max_output: Option<i64>,
     pub price: Option<Price>,
+    /// True when the administrators say that it has no price, so that no other spelling's is taken for it.
+    pub withdrawn: bool,
 }
 
 /// Every model.
@@ -35,6 +37,7 @@ impl Models {
             let view = Arc::new(ModelView {
                 id: row.id,
                 price: row.effective_price().cloned(),
+                withdrawn: row.override_price.as_ref().is_some_and(|own| own.withdrawn),
                 name: row.name,
                 provider: row.provider,
                 category: row.category,
@@ -62,8 +65,9 @@ impl Models {
 
     /// The price of a model, under whatever spelling it is known; `None` says that there is none.
     pub fn price(&self, name: &str) -> Option<&Price> {
-        let exact = self.get(name).filter(|m| m.price.is_some());
-        exact.or_else(|| self.other(name, |m| m.price.is_some())).and_then(|m| m.price.as_ref())
+        let said = |m: &ModelView| m.price.is_some() || m.withdrawn;
+        let exact = self.get(name).filter(|m| said(m));
+        exact.or_else(|| self.other(name, said)).and_then(|m| m.price.as_ref())
     }
 
     fn other(&self, name: &str, fits: impl Fn(&ModelView) -> bool) -> Option<&Arc<ModelView>> {

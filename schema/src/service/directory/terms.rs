@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use crate::clock::MINUTE;
 use crate::model::api_key::Service;
+use crate::model::catalog::{Price, Rates};
 use crate::service::admission::PersonLimits;
 use crate::service::price::{ONE, ratio, times};
 use crate::service::setting::{Settings, names};
 
-use super::KeyView;
+use super::{KeyView, Owner};
 
 /// What happens to calls of models without a price.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,6 +19,10 @@ pub enum Unpriced {
     Refuse,
     Free,
 }
+
+/// No price is set for a model, and whoever asks for it does not take such models.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoPrice;
 
 /// Ratios in millionths, and policies.
 #[derive(Clone, Debug, Default)]
@@ -29,6 +34,8 @@ pub struct Terms {
     /// What a key of the group `auto` tries, in order.
     pub auto_groups: Vec<String>,
     pub unpriced: Unpriced,
+    /// What models without a price cost those who take them while others are refused.
+    pub unpriced_price: Price,
     /// Whether a key whose bound account cannot serve is sent to the shared ones.
     pub bound_fallback: bool,
     /// How many calls a person may make in so long, where that is limited; and other numbers of groups.
@@ -47,6 +54,19 @@ impl Kept {
     pub fn read(of: Arc<Settings>) -> Self {
         let terms = Arc::new(Terms::read(&of));
         Self { of, terms }
+    }
+}
+
+/// A price of so much a million tokens, whichever way they go; sound, pictures and letters in the proportion newapi
+/// has them to tokens.
+fn guessed(rate: i64) -> Price {
+    Price {
+        rates: Rates { input: rate, output: rate, ..Rates::default() },
+        // A thousand tokens a minute, 1250 a picture, one a letter.
+        seconds: rate.saturating_mul(1_000) / 60,
+        images: rate.saturating_mul(1_250),
+        characters: rate,
+        ..Price::default()
     }
 }
 
@@ -77,6 +97,7 @@ impl Terms {
             services: ratios(names::SERVICE_RATES),
             auto_groups: settings.json(names::AUTO_GROUPS),
             unpriced: if settings.text(names::UNPRICED_MODELS) == "free" { Unpriced::Free } else { Unpriced::Refuse },
+            unpriced_price: guessed(settings.int(names::UNPRICED_RATE)),
             bound_fallback: settings.bool(names::BOUND_FALLBACK),
         }
     }
@@ -88,6 +109,16 @@ impl Terms {
             None => common,
         };
         (limits.requests.is_some() || limits.served.is_some()).then_some(limits)
+    }
+    /// What a call is charged by, `known` being the price of its model. A model without one is refused, free for
+    /// everybody, or charged at the usual price to those who take such models.
+    pub fn price(&self, owner: &Owner, known: Option<&Price>) -> Result<Option<Price>, NoPrice> {
+        match (known, self.unpriced) {
+            (Some(price), _) => Ok(Some(price.clone())),
+            (None, Unpriced::Free) => Ok(None),
+            (None, Unpriced::Refuse) if owner.takes_unpriced => Ok(Some(self.unpriced_price.clone())),
+            (None, Unpriced::Refuse) => Err(NoPrice),
+        }
     }
     /// The ratio of a user group.
     pub fn group(&self, group: &str) -> i64 {

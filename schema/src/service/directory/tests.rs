@@ -245,6 +245,32 @@ async fn prices_and_ratios_are_those_of_the_moment() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn models_without_a_price_are_for_those_who_take_them() {
+    let t = TestApp::new().await;
+    let (root, ann) = (t.admin().await, t.user("ann").await);
+    let issued = api_key::issue(&t, &ann, named("k")).await.expect("a key");
+    let view = async || key(&t, issued.secret.reveal()).await.expect("asked").expect("a key");
+    let known = Price { calls: 3, ..Price::default() };
+    let refuses = terms(&t);
+    assert_eq!(refuses.price(&view().await.owner, None), Err(NoPrice));
+    assert_eq!(refuses.price(&view().await.owner, Some(&known)), Ok(Some(known.clone())));
+    let prefs = serde_json::json!({ "accept_unset_model_ratio_model": true });
+    let change = user::PersonChange { prefs: prefs.as_object().cloned(), ..user::PersonChange::default() };
+    user::change(&t, &ann, ann.user_id.expect("a person"), change).await.expect("changed");
+    soon("the wish", async || view().await.owner.takes_unpriced).await;
+    let owner = view().await.owner.clone();
+    let usual = refuses.price(&owner, None).expect("served").expect("for money").rates;
+    assert_eq!((usual.input, usual.output, usual.cache_read), (75_000_000, 75_000_000, None));
+    assert_eq!(refuses.price(&owner, Some(&known)), Ok(Some(known)));
+    let put = |name: &str, value: &str| BTreeMap::from([(name.to_owned(), Some(value.to_owned()))]);
+    setting::put(&t, &root, &put(names::UNPRICED_RATE, "2000000")).await.expect("set");
+    let dearest = terms(&t).price(&owner, None).expect("served").expect("for money");
+    assert_eq!((dearest.rates.input, dearest.images), (2_000_000, 2_500_000_000));
+    setting::put(&t, &root, &put(names::UNPRICED_MODELS, "free")).await.expect("set");
+    assert_eq!(terms(&t).price(&owner, None), Ok(None));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_resync_forgets_everything_and_reads_it_again() {
     let t = TestApp::new().await;
     let root = t.admin().await;

@@ -158,3 +158,30 @@ async fn news_are_told_until_they_arrive_and_newer_news_again() {
     assert_eq!(mine.len(), 1);
     assert!(many_of_user(&t, ann, "suno", vec!["u1".into()]).await.expect("tasks").is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn films_from_pictures_are_found_as_such() {
+    let t = TestApp::new().await;
+    let ann = t.user("ann").await;
+    let id = ann.user_id.expect("an id");
+    for (request, pictured) in [
+        (serde_json::json!({ "prompt": "a", "image": "https://example.com/a.png" }), true),
+        (serde_json::json!({ "images": ["https://example.com/a.png"] }), true),
+        (serde_json::json!({ "input_reference": { "image_url": "https://example.com/a.png" } }), true),
+        (serde_json::json!({ "metadata": { "image_tail": "x" } }), true),
+        (serde_json::json!({ "prompt": "say \"image\":\"x\"", "image": "", "images": [] }), false),
+        (serde_json::json!({ "image": null, "ximage": "x" }), false),
+        (serde_json::json!({}), false),
+    ] {
+        let serde_json::Value::Object(request) = request else { panic!("an object") };
+        let begun = Begun { call_id: crate::id::uuid(), request, ..a_begun(&t, id) };
+        let task = begin(&t, begun).await.expect("a task");
+        assert_eq!(task.is_pictured(), pictured, "{:?}", task.request);
+    }
+    for (pictured, many) in [(true, 4), (false, 3)] {
+        let filter = TaskFilter { pictured: Some(pictured), ..TaskFilter::default() };
+        let found = list(&t, &ann, &filter, &Seek::default()).await.expect("a page").rows;
+        assert_eq!(found.len(), many);
+        assert!(found.iter().all(|task| task.is_pictured() == pictured));
+    }
+}

@@ -8,7 +8,7 @@ use schema::model::user::{User, UserStatus};
 use schema::service::setting::{self, names};
 use schema::service::user::{self as people, NewPerson};
 use schema::service::{address, session};
-use schema::{Actor, App, Error, Role};
+use schema::{Actor, App, Error, Face, Role};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -25,8 +25,8 @@ pub struct Register {
     aff_code: Option<String>,
 }
 
-pub async fn register(State(app): State<App>, caller: Maybe, form: Body<Register>) -> Reply {
-    let form = form.0;
+pub async fn register(State(app): State<App>, origin: Origin, form: Body<Register>) -> Reply {
+    let (caller, form) = (origin.anonymous(Face::Newapi), form.0);
     if !(8..=20).contains(&form.password.chars().count()) {
         return Err(Error::invalid("password", "密码长度必须为 8-20 个字符").into());
     }
@@ -75,8 +75,8 @@ fn signed_in(user: &User) -> Value {
     })
 }
 
-pub async fn login(State(app): State<App>, origin: Origin, caller: Maybe, form: Body<Login>) -> Reply {
-    let form = form.0;
+pub async fn login(State(app): State<App>, origin: Origin, form: Body<Login>) -> Reply {
+    let (caller, form) = (origin.anonymous(Face::Newapi), form.0);
     let user = match session::check(&app, &caller, &form.username, &form.password, Role::User).await {
         Ok(user) => user,
         Err(Error::Unauthenticated { .. }) => return Err(Error::conflict("WRONG_PASSWORD", "密码错误").into()),

@@ -13,7 +13,7 @@ use schema::{App, Error};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{Body, Caller, Path, Reply, data, message, said};
+use super::{Body, Caller, Path, Reply, data, message, said, words};
 pub use list::list;
 
 /// newapi's priority 0 is the middle of ours; higher goes first in both.
@@ -28,7 +28,7 @@ pub fn status(account: &Account) -> i64 {
     }
 }
 
-/// An account as this system has it; its key is never shown, and its `setting` only by itself.
+/// An account as this system has it, but for its `setting`; its key is never shown.
 fn shown(account: &Account) -> Value {
     let options = &account.options.0;
     let info = &account.info.0;
@@ -42,7 +42,8 @@ fn shown(account: &Account) -> Value {
     let other_info = if account.health_note.is_empty() {
         String::new()
     } else {
-        json!({ "status_reason": account.health_note, "status_time": account.updated_at.seconds() }).to_string()
+        let reason = words::chinese(&account.health_note);
+        json!({ "status_reason": reason, "status_time": account.updated_at.seconds() }).to_string()
     };
     let groups = if account.groups.0.is_empty() { "default".to_owned() } else { account.groups.0.join(",") };
     json!({
@@ -173,6 +174,9 @@ impl Form {
             options.channel_type = Some(kind);
             options.vendor = kinds::vendor(kind).map(str::to_owned);
         }
+        if let Some(text) = &self.setting {
+            extra::keep(text, &mut options)?;
+        }
         if let Some(text) = &self.other {
             let number = self.kind.or(options.channel_type).unwrap_or(0);
             match kinds::kind(number) {
@@ -221,7 +225,8 @@ pub async fn create(State(app): State<App>, caller: Caller, form: Body<Form>) ->
             models: form.models.as_deref().map(split).unwrap_or_default(),
             groups: form.group.as_deref().map(split).unwrap_or_default(),
             priority: form.priority.unwrap_or(0).saturating_add(MIDDLE),
-            weight: form.weight.filter(|w| *w > 0).unwrap_or(1),
+            // This system's pages begin with 0, and so does a channel of which nothing is said.
+            weight: form.weight.unwrap_or(0),
             tag: form.tag.clone().unwrap_or_default(),
             enabled: form.status.unwrap_or(1) == 1,
             proxy: proxy.clone(),

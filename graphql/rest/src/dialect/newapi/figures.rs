@@ -1,18 +1,17 @@
-//! Data: what was used, by day as documented, by hour and model as the deployed system's charts want it.
+//! Data: what was used, by day as documented, by hour and model as the deployed system's charts want it. Calls that
+//! failed are none of this system's requests.
 
 use axum::extract::State;
 use schema::clock::{DAY, HOUR};
-use schema::model::user::{UserFilter, UserOrder};
-use schema::page::{Direction, Window};
 use schema::service::report::{self, Dimension, Grain, Period, Range, Slice};
 use schema::service::user as people;
-use schema::{App, Error, Micros, Role};
+use schema::{App, Error, Micros, Role, Time};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::page::moment;
+use super::page::{moment, number};
 use super::shape::Shape;
-use super::{Caller, Query, Reply, data};
+use super::{Caller, Query, Reply, data, user};
 
 #[derive(Deserialize)]
 pub struct DataQuery {
@@ -25,9 +24,13 @@ pub struct DataQuery {
 const LONGEST: i64 = 30 * DAY;
 
 impl DataQuery {
-    fn range(&self, app: &App) -> Result<Range, Error> {
-        let (from, until) =
-            (moment("start_timestamp", &self.start_timestamp)?, moment("end_timestamp", &self.end_timestamp)?);
+    fn range(&self, app: &App, shape: Shape) -> Result<Range, Error> {
+        let from = match number("start_timestamp", &self.start_timestamp)? {
+            // From the beginning; a list of days would begin with decades of nothing.
+            Some(0) if shape == Shape::Deployed => Some(Time(0)),
+            given => given.filter(|seconds| *seconds > 0).map(Time::from_seconds),
+        };
+        let until = moment("end_timestamp", &self.end_timestamp)?;
         if from.is_none() && until.is_none() {
             return Ok(report::range(app, Period::Days(7)));
         }
@@ -51,15 +54,17 @@ async fn told(app: &App, caller: &Caller, shape: Shape, range: Range, slice: &Sl
                 // What the calls were worth, and what was taken for them after the group's ratio.
                 "quota": Micros(day.sums.raw_cost).quota(),
                 "used_quota": Micros(day.sums.cost).quota(),
-                "request_count": day.sums.requests,
+                "request_count": day.sums.served(),
                 "tokens": day.sums.tokens(),
             })
         };
         return Ok(data(days.iter().map(line).collect::<Vec<Value>>()));
     }
     let user_id = slice.users.as_ref().and_then(|ids| ids.first()).copied().unwrap_or(0);
-    let hours = report::busy_hours(app, caller, &slice, Dimension::Model).await?;
-    let line = |(number, (at, group)): (usize, &(schema::Time, report::Group))| {
+    let mut hours = report::busy_hours(app, caller, &slice, Dimension::Model).await?;
+    // A call that was cut off may have cost something; a model that only failed has no row.
+    hours.retain(|(_, group)| group.sums.served() > 0 || group.sums.cost > 0);
+    let line = |(number, (at, group)): (usize, &(Time, report::Group))| {
         json!({
             "id": number + 1,
             "user_id": user_id,
@@ -67,7 +72,7 @@ async fn told(app: &App, caller: &Caller, shape: Shape, range: Range, slice: &Sl
             "model_name": group.key.word(),
             "created_at": at.seconds(),
             "token_used": group.sums.tokens(),
-            "count": group.sums.requests,
+            "count": group.sums.served(),
             "quota": Micros(group.sums.cost).quota(),
         })
     };
@@ -77,7 +82,7 @@ async fn told(app: &App, caller: &Caller, shape: Shape, range: Range, slice: &Sl
 /// One's own.
 pub async fn of_self(State(app): State<App>, caller: Caller, shape: Shape, query: Query<DataQuery>) -> Reply {
     let me = people::get(&app, &caller, caller.signed_in()?).await?;
-    let range = query.0.range(&app)?;
+    let range = query.0.range(&app, shape)?;
     if let (Some(from), Some(until)) = (range.from, range.until)
         && until.0 - from.0 > LONGEST + 2 * HOUR
     {
@@ -91,15 +96,12 @@ pub async fn of_self(State(app): State<App>, caller: Caller, shape: Shape, query
 pub async fn of_all(State(app): State<App>, caller: Caller, shape: Shape, query: Query<DataQuery>) -> Reply {
     caller.require(Role::Admin)?;
     let query = query.0;
-    let range = query.range(&app)?;
+    let range = query.range(&app, shape)?;
     let name = query.username.unwrap_or_default();
     let name = name.trim();
     let mut slice = Slice::default();
     if !name.is_empty() {
-        let filter = UserFilter { username: Some(name.to_owned()), with_deleted: true, ..UserFilter::default() };
-        let one = Window { limit: 1, offset: 0 };
-        let found = people::pages(&app, &caller, &filter, (UserOrder::default(), Direction::Asc), one).await?;
-        slice.users = Some(vec![found.rows.first().map_or(-1, |user| user.id)]);
+        slice.users = Some(vec![user::numbered(&app, &caller, name).await?]);
     }
     told(&app, &caller, shape, range, &slice, name).await
 }

@@ -5,17 +5,16 @@ mod row;
 use axum::extract::State;
 use schema::model::ledger::{EntryKind, LedgerFilter};
 use schema::model::usage::{UsageFilter, UsageOrder};
-use schema::model::user::{UserFilter, UserOrder};
 use schema::page::{Direction, Window};
-use schema::service::{api_key, usage, user as people, wallet};
+use schema::service::{api_key, usage, wallet};
 use schema::{Actor, App, Error, Micros, Role};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use self::row::{Row, entry_number, kind, names, shown};
-use super::page::{Paging, moment, number};
+use super::page::{Paging, channel, moment, number};
 use super::shape::Shape;
-use super::{Caller, Query, Reply, data};
+use super::{Caller, Query, Reply, data, user};
 
 /// A query about logs. Everything is text, because this system's pages send empty fields along.
 #[derive(Clone, Default, Deserialize)]
@@ -33,6 +32,13 @@ pub struct LogQuery {
     keyword: Option<String>,
 }
 
+impl LogQuery {
+    fn kind(&self) -> Result<i64, Error> {
+        let kind = number("type", &self.kind)?.unwrap_or(0);
+        if (0..=6).contains(&kind) { Ok(kind) } else { Err(Error::invalid("type", "type 必须为 0 到 6")) }
+    }
+}
+
 fn word(text: &Option<String>) -> Option<String> {
     text.as_deref().map(str::trim).filter(|t| !t.is_empty()).map(str::to_owned)
 }
@@ -43,40 +49,35 @@ struct Wanted {
     entries: Option<LedgerFilter>,
 }
 
-/// The number of a person by name; one nobody has finds nothing.
-async fn named(app: &App, caller: &Actor, name: String) -> Result<i64, Error> {
-    let filter = UserFilter { username: Some(name), with_deleted: true, ..UserFilter::default() };
-    let one = Window { limit: 1, offset: 0 };
-    let found = people::pages(app, caller, &filter, (UserOrder::default(), Direction::Asc), one).await?;
-    Ok(found.rows.first().map_or(-1, |user| user.id))
-}
-
 /// The movements that a number stands for; calls are no movements.
 fn entry_kinds(number: i64) -> Vec<EntryKind> {
     let of = |kind: &EntryKind| number == 0 && *kind != EntryKind::Consumption || entry_number(*kind) == number;
     EntryKind::ALL.iter().copied().filter(of).collect()
 }
 
-async fn wanted(app: &App, caller: &Caller, query: &LogQuery, own: bool) -> Result<Wanted, Error> {
+async fn wanted(app: &App, caller: &Caller, shape: Shape, query: &LogQuery, own: bool) -> Result<Wanted, Error> {
     let me = caller.signed_in()?;
     let user_id = match word(&query.username).filter(|_| !own) {
         _ if own => Some(me),
-        Some(name) => Some(named(app, caller, name).await?),
+        Some(name) => Some(user::numbered(app, caller, &name).await?),
         None => None,
     };
     let (from, until) =
         (moment("start_timestamp", &query.start_timestamp)?, moment("end_timestamp", &query.end_timestamp)?);
     // The last second is meant too.
     let until = until.map(|t| t.plus(1_000));
-    let kind = number("type", &query.kind)?.unwrap_or(0);
-    if !(0..=6).contains(&kind) {
-        return Err(Error::invalid("type", "type 必须为 0 到 6"));
-    }
+    let kind = query.kind()?;
+    // As its pages say, `%` in a model's name stands for anything.
+    let (model, model_like) = match word(&query.model_name) {
+        Some(text) if text.contains('%') => (None, Some(text)),
+        whole => (whole, None),
+    };
     let calls = UsageFilter {
         user_id,
         key_name: word(&query.token_name),
-        models: word(&query.model_name).map(|model| vec![model]),
-        account_id: number("channel", &query.channel)?.filter(|id| *id > 0),
+        models: model.map(|model| vec![model]),
+        model_like,
+        account_id: channel("channel", &query.channel, shape)?,
         group: word(&query.group),
         search: word(&query.request_id).or_else(|| word(&query.keyword)),
         failed: match kind {
@@ -91,6 +92,7 @@ async fn wanted(app: &App, caller: &Caller, query: &LogQuery, own: bool) -> Resu
     // Movements have neither model nor token, so whoever asks for one means calls.
     let only_calls = calls.key_name.is_some()
         || calls.models.is_some()
+        || calls.model_like.is_some()
         || calls.account_id.is_some()
         || calls.group.is_some()
         || calls.search.is_some();
@@ -129,7 +131,7 @@ async fn page(app: &App, caller: &Caller, wanted: &Wanted, window: Window) -> Re
 }
 
 async fn listed(app: App, caller: Caller, shape: Shape, paging: Paging, query: LogQuery, own: bool) -> Reply {
-    let wanted = wanted(&app, &caller, &query, own).await?;
+    let wanted = wanted(&app, &caller, shape, &query, own).await?;
     let window = paging.window()?;
     let (rows, total) = page(&app, &caller, &wanted, window).await?;
     let names = names(&app, &caller, &rows).await?;
@@ -163,22 +165,24 @@ pub async fn of_self(
     listed(app, caller, shape, paging.0, query.0, true).await
 }
 
-async fn summed(app: App, caller: Caller, query: LogQuery, own: bool) -> Reply {
-    let wanted = wanted(&app, &caller, &query, own).await?;
+/// Sums are of what calls took, whatever kind of row is looked at; what failed was no request.
+async fn summed(app: App, caller: Caller, shape: Shape, query: LogQuery, own: bool) -> Reply {
+    query.kind()?;
+    let wanted = wanted(&app, &caller, shape, &LogQuery { kind: None, ..query }, own).await?;
     let Some(filter) = wanted.calls else { return Ok(data(json!({ "quota": 0, "rpm": 0, "tpm": 0 }))) };
     let stat = usage::stat(&app, &caller, &filter).await?;
-    Ok(data(json!({ "quota": Micros(stat.sums.cost).quota(), "rpm": stat.rpm, "tpm": stat.tpm })))
+    Ok(data(json!({ "quota": Micros(stat.sums.cost).quota(), "rpm": stat.served_rpm, "tpm": stat.tpm })))
 }
 
 /// What calls cost, and how busy the last minute was; everybody's.
-pub async fn stat(State(app): State<App>, caller: Caller, query: Query<LogQuery>) -> Reply {
+pub async fn stat(State(app): State<App>, caller: Caller, shape: Shape, query: Query<LogQuery>) -> Reply {
     caller.require(Role::Admin)?;
-    summed(app, caller, query.0, false).await
+    summed(app, caller, shape, query.0, false).await
 }
 
 /// The same of one's own.
-pub async fn stat_of_self(State(app): State<App>, caller: Caller, query: Query<LogQuery>) -> Reply {
-    summed(app, caller, query.0, true).await
+pub async fn stat_of_self(State(app): State<App>, caller: Caller, shape: Shape, query: Query<LogQuery>) -> Reply {
+    summed(app, caller, shape, query.0, true).await
 }
 
 #[derive(Deserialize)]

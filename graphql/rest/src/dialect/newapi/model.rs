@@ -7,6 +7,7 @@ use schema::service::{directory, user};
 use schema::{App, Role};
 use serde_json::{Value, json};
 
+use super::shape::Shape;
 use super::{Caller, Reply, data};
 
 /// Names of the models that accounts serve: to one user group, or to anybody.
@@ -58,10 +59,17 @@ pub fn served_by_group<'g>(app: &App, groups: impl Iterator<Item = &'g String>) 
     found
 }
 
-/// Names of the models that some channel serves now.
-pub async fn enabled(State(app): State<App>, caller: Caller) -> Reply {
+/// Names of the models that some channel serves now. The deployed system's page takes every one for a model without a
+/// price that its tables do not name; those whose price is known under another spelling are left out there.
+pub async fn enabled(State(app): State<App>, caller: Caller, shape: Shape) -> Reply {
     caller.require(Role::Admin)?;
-    Ok(data(served(&app, None)))
+    let mut names = served(&app, None);
+    if shape == Shape::Deployed {
+        let models = directory::models(&app);
+        let in_tables = |name: &str| models.get(name).is_some_and(|model| model.price.is_some());
+        names.retain(|name| in_tables(name) || models.price(name).is_none());
+    }
+    Ok(data(names))
 }
 
 /// The models of each channel type, by its number: what the page of a channel offers to fill in.

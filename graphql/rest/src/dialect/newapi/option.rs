@@ -1,7 +1,9 @@
 //! Options: settings under this system's names, in this system's units.
 
 mod fixed;
+mod heard;
 mod name;
+mod switch;
 
 use std::collections::BTreeMap;
 
@@ -13,8 +15,9 @@ use serde_json::{Map, Value, json};
 
 use self::name::{Behind, NAMES, Unit, behind};
 use super::price;
-use super::shape::Shape;
-use super::{Body, Caller, Reply, data, message};
+use super::shape::{self, Shape};
+use super::{Body, Caller, Newapi, Reply, data, message};
+use crate::dialect::Dialect;
 
 pub async fn list(State(app): State<App>, caller: Caller, shape: Shape) -> Reply {
     let shown = setting::list(&app, &caller, None)?;
@@ -31,7 +34,10 @@ pub async fn list(State(app): State<App>, caller: Caller, shape: Shape) -> Reply
         }
         Shape::Deployed => {
             let named = NAMES.iter().filter_map(|alias| {
-                let value = alias.unit.told(value(alias.setting)?);
+                let value = match (value(alias.setting)?, alias.unit) {
+                    (value, Unit::Switch) => switch::told(&app, alias.deployed, value),
+                    (value, unit) => unit.told(value),
+                };
                 Some(json!({ "key": alias.deployed, "value": value }))
             });
             let own = open().map(|s| json!({ "key": s.definition.name, "value": s.value }));
@@ -45,6 +51,19 @@ pub async fn list(State(app): State<App>, caller: Caller, shape: Shape) -> Reply
 /// One `{key, value}`, or a map of many; all of them or none.
 pub async fn change(State(app): State<App>, caller: Caller, form: Body<Map<String, Value>>) -> Reply {
     let form = form.0;
+    let option = form.get("key").and_then(Value::as_str).unwrap_or_default().to_owned();
+    match put(&app, &caller, form).await {
+        Ok(()) => Ok(message("系统选项更新成功")),
+        Err(error @ (Error::Invalid { .. } | Error::Conflict { .. }))
+            if !option.is_empty() && !heard::in_body(&option) =>
+        {
+            Ok(shape::aloud(Newapi::refuse(&error)))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn put(app: &App, caller: &Caller, form: Map<String, Value>) -> Result<(), Error> {
     // The pages leave out a value that is empty; no option's name is `key`.
     let one = form.contains_key("key") && (form.len() == 1 || (form.len() == 2 && form.contains_key("value")));
     let pairs: Vec<(String, Value)> = if one {
@@ -54,15 +73,22 @@ pub async fn change(State(app): State<App>, caller: Caller, form: Body<Map<Strin
         form.into_iter().collect()
     };
     caller.may(schema::Act::Configure)?;
-    let settings = setting::current(&app);
-    let (mut changes, mut prices) = (BTreeMap::new(), Tables::default());
+    let settings = setting::current(app);
+    let (mut changes, mut prices, mut switched) = (BTreeMap::new(), Tables::default(), Vec::new());
     for (name, value) in pairs {
         let text = match value {
             Value::String(text) => Some(text),
             Value::Null => None,
             other => Some(other.to_string()),
         };
-        match behind(&app, &name)? {
+        match behind(app, &name)? {
+            // Off may be meant to last until it is set up, so it is kept also where it is shown off for now.
+            Behind::Setting(setting, Unit::Switch) => {
+                changes.insert(setting.to_owned(), text.clone());
+                if text.as_deref().is_some_and(switch::is_on) {
+                    switched.push(name);
+                }
+            }
             // Pages send whole sections; what says what already is so changes nothing.
             Behind::Setting(setting, unit)
                 if unit != Unit::Same && text.as_deref() == Some(unit.told(settings.text(setting)).as_str()) => {}
@@ -77,14 +103,17 @@ pub async fn change(State(app): State<App>, caller: Caller, form: Body<Map<Strin
             Behind::Fixed(value, _) if text.as_deref().unwrap_or_default() == value => {}
             Behind::Fixed(value, why) => {
                 let sentence = format!("{name} 不能修改（当前为 {value}）：{why}");
-                return Err(Error::invalid(name.as_str(), sentence).into());
+                return Err(Error::invalid(name.as_str(), sentence));
             }
         }
     }
-    if prices.is_empty() {
-        setting::put(&app, &caller, &changes).await?;
-    } else {
-        put_tables(&app, &caller, &prices, &changes).await?;
+    if !switched.is_empty() {
+        let after = settings.with(&changes);
+        switched.iter().try_for_each(|option| switch::check(option, &after))?;
     }
-    Ok(message("系统选项更新成功"))
+    if prices.is_empty() {
+        setting::put(app, caller, &changes).await
+    } else {
+        put_tables(app, caller, &prices, &changes).await
+    }
 }

@@ -5,6 +5,8 @@ use schema::{Error, Time};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::shape::Shape;
+
 /// `p` from 1 (0 is taken for 1), and the size under any of its three names.
 #[derive(Clone, Copy, Deserialize)]
 pub struct Paging {
@@ -39,13 +41,23 @@ impl Paging {
     }
 }
 
-/// A number in a query, where an empty field is none.
+/// A number in a query, where an empty field is none, and so is what the pages make of a date that nobody chose.
 pub fn number(field: &str, text: &Option<String>) -> Result<Option<i64>, Error> {
-    let Some(text) = text.as_deref().map(str::trim).filter(|t| !t.is_empty()) else { return Ok(None) };
+    let text = text.as_deref().map(str::trim).filter(|t| !t.is_empty() && *t != "NaN");
+    let Some(text) = text else { return Ok(None) };
     text.parse().map(Some).map_err(|_| Error::invalid(field, format!("{field} 必须为数字")))
 }
 
 /// A moment in seconds; 0 and an empty field are none.
 pub fn moment(field: &str, text: &Option<String>) -> Result<Option<Time>, Error> {
     Ok(number(field, text)?.filter(|seconds| *seconds > 0).map(Time::from_seconds))
+}
+
+/// The number of a channel that is looked for; 0 is none. It is free text on the deployed system's pages, and that system
+/// looks for no channel where it is no number.
+pub fn channel(field: &str, text: &Option<String>, shape: Shape) -> Result<Option<i64>, Error> {
+    match number(field, text) {
+        Err(_) if shape == Shape::Deployed => Ok(None),
+        found => Ok(found?.filter(|id| *id > 0)),
+    }
 }

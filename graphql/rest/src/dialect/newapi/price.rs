@@ -1,4 +1,5 @@
-//! Prices as this system tells them: ratios, of which 1 is two dollars a million tokens.
+//! Prices as this system tells them: ratios, of which 1 is two dollars a million tokens or characters; or dollars for
+//! one call, picture, second of film or minute of sound.
 
 use std::collections::BTreeMap;
 
@@ -6,8 +7,8 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::IntoResponse;
 use schema::model::catalog::Category;
-use schema::service::catalog::table::{self, Tables, by_call, of_input};
-use schema::service::directory;
+use schema::service::catalog::table::{self, Measure, Tables, of_input};
+use schema::service::directory::{self, Unpriced};
 use schema::{App, Error, Role};
 use serde_json::{Value, json};
 
@@ -17,7 +18,7 @@ use super::{Caller, Reply, data, message};
 const UNIT: f64 = 2_000_000.0;
 /// Millionths, of which a ratio of prices is told in whole ones.
 const PART: f64 = 1_000_000.0;
-/// Micro-dollars a million calls that are a dollar a call.
+/// Micro-dollars a million calls that are a dollar a call, and likewise of what else is paid one by one.
 const CALL: f64 = 1e12;
 
 fn endpoints(category: Category, provider: &str) -> Vec<&'static str> {
@@ -34,20 +35,35 @@ pub async fn pricing(State(app): State<App>) -> Reply {
     let groups = super::user::ratios(&app);
     let served = super::model::served_by_group(&app, groups.keys());
     let models = directory::models(&app);
+    let terms = directory::terms(&app);
+    // What a model without a price costs those who take it; nothing where it is free for everybody.
+    let usual = if terms.unpriced == Unpriced::Refuse { terms.unpriced_price.rates.input as f64 / UNIT } else { 0.0 };
     let rows: Vec<Value> = served
         .iter()
         .map(|(name, open_to)| {
             let known = models.find(name);
             let price = models.price(name);
-            let ratio = price.map_or(0.0, |p| p.rates.input as f64 / UNIT);
-            let each = price.is_some_and(by_call);
+            let category = known.map_or(Category::Chat, |m| m.category);
+            let measure = price.map_or(Measure::Tokens, |p| Measure::of(p, category));
+            let figure = price.map(|p| measure.figure(p) as f64);
+            let (ratio, each) = match figure {
+                None => (usual, 0.0),
+                Some(figure) if measure.is_whole() => (0.0, figure / CALL),
+                Some(figure) => (figure / UNIT, 0.0),
+            };
+            let completion = match (price, measure) {
+                // What is read out is paid by what it is read from.
+                (_, Measure::Characters) => 0.0,
+                (Some(p), _) => of_input(p.rates.output, p) as f64 / PART,
+                (None, _) => 1.0,
+            };
             json!({
                 "model_name": name,
-                "quota_type": i64::from(each),
+                "quota_type": i64::from(measure.is_whole()),
                 "model_ratio": ratio,
-                "model_price": price.filter(|_| each).map_or(0.0, |p| p.calls as f64 / CALL),
+                "model_price": each,
                 "owner_by": known.map_or("", |m| m.provider.as_str()),
-                "completion_ratio": price.map_or(1.0, |p| of_input(p.rates.output, p) as f64 / PART),
+                "completion_ratio": completion,
                 "cache_ratio": price.and_then(|p| Some(of_input(p.rates.cache_read?, p) as f64 / PART)),
                 "enable_groups": open_to,
                 "supported_endpoint_types": known.map_or_else(|| vec!["openai"], |m| endpoints(m.category, &m.provider)),
@@ -68,10 +84,10 @@ pub async fn pricing(State(app): State<App>) -> Reply {
 const TABLES: [(&str, f64); 4] =
     [("ModelRatio", UNIT), ("CompletionRatio", PART), ("CacheRatio", PART), ("ModelPrice", CALL)];
 
-/// Every price by model: the ratio of its input, of its output and of cached input to that, or dollars a call.
+/// Every price by model: the ratio of its input, of its output and of cached input to that, or dollars for one.
 pub fn shown(app: &App) -> [BTreeMap<String, f64>; 4] {
     let models = directory::models(app);
-    let prices = models.iter().filter_map(|view| Some((view.name.as_str(), view.price.as_ref()?)));
+    let prices = models.iter().filter_map(|view| Some((view.name.as_str(), view.category, view.price.as_ref()?)));
     let Tables { input, output, cache_read, calls } = table::tables(prices, &table::waiting(app));
     let mut units = TABLES.iter().map(|(_, unit)| *unit);
     [input, output, cache_read, calls].map(|figures| {

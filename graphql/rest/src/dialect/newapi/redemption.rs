@@ -3,6 +3,7 @@
 
 use axum::extract::State;
 use schema::model::card::{Card, CardChange, CardFilter, CardKind, CardStatus};
+use schema::model::joined::Joined;
 use schema::service::card::{self, CodeForm, Mint, Worth};
 use schema::{App, Error, Micros, Time};
 use serde::Deserialize;
@@ -47,9 +48,18 @@ pub async fn list(
     paging: Query<Paging>,
     search: Query<Search>,
 ) -> Reply {
+    let keyword = search.0.keyword.filter(|k| !k.trim().is_empty());
+    // A number may be a code's own, or part of a name.
+    let either = |id: i64| {
+        let of_name = CardFilter { search: keyword.clone(), ..CardFilter::default() };
+        vec![CardFilter { id: Some(id), ..CardFilter::default() }, of_name]
+    };
+    let id = keyword.as_deref().and_then(|text| text.trim().parse().ok());
     let filter = CardFilter {
         kind: Some(CardKind::Credit),
-        search: search.0.keyword.filter(|k| !k.is_empty()),
+        joined: Joined { or: id.map(either).unwrap_or_default(), ..Joined::default() },
+        search: keyword.clone().filter(|_| id.is_none()),
+        without_removed: true,
         ..CardFilter::default()
     };
     let window = paging.0.window()?;
@@ -61,8 +71,14 @@ pub async fn list(
     })
 }
 
+/// A code that was not removed.
+async fn there(app: &App, caller: &Caller, id: i64) -> Result<Card, Error> {
+    let card = card::get(app, caller, id).await?;
+    if card.removed_at.is_some() { Err(Error::NotFound { what: "card" }) } else { Ok(card) }
+}
+
 pub async fn get(State(app): State<App>, caller: Caller, id: Path<i64>) -> Reply {
-    let card = card::get(&app, &caller, id.0).await?;
+    let card = there(&app, &caller, id.0).await?;
     Ok(data(shown(&app, &caller, &card)?))
 }
 
@@ -89,8 +105,11 @@ pub async fn create(State(app): State<App>, caller: Caller, shape: Shape, form: 
         return Err(Error::invalid("name", "兑换码名称长度必须在1-20之间").into());
     }
     let wanted = form.count.unwrap_or(1);
-    if wanted < 1 || (shape == Shape::Deployed && wanted > 100) {
+    if wanted < 1 {
         return Err(Error::invalid("count", "兑换码个数必须大于0").into());
+    }
+    if shape == Shape::Deployed && wanted > 100 {
+        return Err(Error::invalid("count", "一次兑换码批量生成的个数不能大于 100").into());
     }
     let (count, uses) = match shape {
         Shape::Documented => (1, wanted),
@@ -126,7 +145,7 @@ pub struct Change {
 
 pub async fn change(State(app): State<App>, caller: Caller, form: Body<Change>) -> Reply {
     let form = form.0;
-    let old = card::get(&app, &caller, form.id).await?;
+    let old = there(&app, &caller, form.id).await?;
     // The page sends the whole code; what says what already is so changes nothing.
     let quota = form.quota.filter(|q| *q != old.value.quota());
     let change = CardChange {
@@ -142,11 +161,11 @@ pub async fn change(State(app): State<App>, caller: Caller, form: Body<Change>) 
 }
 
 pub async fn delete(State(app): State<App>, caller: Caller, id: Path<i64>) -> Reply {
-    card::delete(&app, &caller, id.0).await?;
+    card::remove(&app, &caller, id.0).await?;
     Ok(message(""))
 }
 
-/// Removes codes that can no longer be redeemed; how many there were. Those that somebody has redeemed stay.
+/// Removes codes that can no longer be redeemed, those that were among them; how many there were.
 pub async fn delete_invalid(State(app): State<App>, caller: Caller) -> Reply {
-    Ok(data(card::delete_ended(&app, &caller, CardKind::Credit, card::PAGE).await?))
+    Ok(data(card::remove_ended(&app, &caller, CardKind::Credit, card::PAGE).await?))
 }

@@ -31,12 +31,26 @@ impl crate::openapi::Part for Shape {
     }
 }
 
+/// A refusal that the page which asked would pass over in the body of a 200.
+#[derive(Clone, Copy)]
+struct Aloud;
+
+/// Has a refusal told by its status as well, whoever asked.
+pub fn aloud(mut refusal: Response) -> Response {
+    refusal.extensions_mut().insert(Aloud);
+    refusal
+}
+
 /// The deployed system says what it refuses in the body of a 200, and its front ends look nowhere else; only who is not
 /// signed in, asks too often or meets a fault of ours hears a status. Model calls of its playground are told by theirs.
 pub async fn soften(request: Request, next: Next) -> Response {
     let path = request.uri().path();
     let soft = Shape::of(request.headers(), path) == Shape::Deployed && path.starts_with("/api/");
     let mut response = next.run(request).await;
+    if soft && response.extensions().get::<Aloud>().is_some() {
+        *response.status_mut() = StatusCode::BAD_REQUEST;
+        return response;
+    }
     let told_in_body = matches!(
         response.status(),
         StatusCode::BAD_REQUEST

@@ -57,7 +57,8 @@ pub async fn status(State(app): State<App>) -> Reply {
         "data_export_default_time": settings.text(names::PANEL_CHARTS_STEP),
         "default_collapse_sidebar": settings.bool(names::PANEL_COLLAPSED),
         "enable_online_topup": !methods.is_empty(),
-        "mj_notify_enabled": false,
+        // The page of pictures warns without it that they will not be finished; vendors are asked after them here.
+        "mj_notify_enabled": true,
         "chats": chats(settings.text(names::CHAT_LINK)),
         "demo_site_enabled": false,
         "self_use_mode_enabled": false,

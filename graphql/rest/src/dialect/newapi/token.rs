@@ -59,12 +59,15 @@ pub async fn list(
     search: Query<Search>,
 ) -> Reply {
     let search = search.0;
-    let secret = search.token.filter(|t| !t.is_empty());
+    let secret = search.token.map(|t| t.trim().trim_start_matches("sk-").to_owned()).filter(|t| !t.is_empty());
     let filter = KeyFilter {
         user_id: Some(caller.signed_in()?),
         search: search.keyword.filter(|k| !k.is_empty()),
-        digest: secret.map(|s| schema::id::digest(&format!("sk-{}", s.trim_start_matches("sk-")))),
-        joined: Joined { not: Some(Box::new(playgrounds())), ..Joined::default() },
+        joined: Joined {
+            not: Some(Box::new(playgrounds())),
+            or: secret.as_deref().map(of_secret).unwrap_or_default(),
+            ..Joined::default()
+        },
         ..KeyFilter::default()
     };
     // The deployed system's page searches without a word about pages, and is answered without one.
@@ -81,6 +84,15 @@ pub async fn list(
         rows.push(listed(&app, &caller, key).await?);
     }
     Ok(if whole { data(rows) } else { data(paging.envelope(window, page.total, rows)) })
+}
+
+/// The key with this secret, or those with this in the part of theirs that is shown.
+fn of_secret(text: &str) -> Vec<KeyFilter> {
+    let digest = schema::id::digest(&format!("sk-{text}"));
+    vec![
+        KeyFilter { digest: Some(digest), ..KeyFilter::default() },
+        KeyFilter { hint: Some(text.to_owned()), ..KeyFilter::default() },
+    ]
 }
 
 /// The keys of the playground.

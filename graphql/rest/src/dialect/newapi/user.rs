@@ -1,29 +1,35 @@
 //! People: oneself, and everybody for administrators.
 
-use std::collections::BTreeMap;
+mod list;
 
-use axum::Json;
+use std::collections::{BTreeMap, HashMap};
+
 use axum::extract::State;
-use axum::response::IntoResponse;
 use http::request::Parts;
 use relay::edge::Origin;
-use schema::model::user::{User, UserFilter, UserOrder, UserStatus};
-use schema::page::Direction;
+use schema::model::user::{User, UserStatus};
+use schema::service::report::{self, Dimension, Range, Sums};
 use schema::service::user::{self as people, NewPerson, PersonChange};
 use schema::service::{oauth_login, setting, wallet};
-use schema::{App, Error, Micros, Role};
+use schema::{Actor, App, Error, Micros, Role};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::auth::{self, role_number, status_number};
-use super::page::Paging;
 use super::preference;
 use super::shape::Shape;
-use super::{Body, Caller, Path, Query, Reply, data, message, said};
+use super::{Body, Caller, Path, Reply, data, message, said};
 use crate::dialect::bearer;
+pub use list::{list, numbered};
 
-/// A person as this system has them.
-pub fn shown(user: &User) -> Value {
+/// How many calls of each of these people were served: this system counts what it took quota for, not what failed.
+async fn served(app: &App, caller: &Actor, ids: &[i64]) -> Result<HashMap<i64, i64>, Error> {
+    let sums = report::totals_of(app, caller, Dimension::User, ids, &[Range::default()]).await?;
+    Ok(sums.into_iter().map(|(id, sums)| (id, sums.first().map_or(0, Sums::served))).collect())
+}
+
+/// A person as this system has them, so many of whose calls were served.
+fn shown(user: &User, served: i64) -> Value {
     json!({
         "id": user.id,
         "username": user.username,
@@ -37,7 +43,7 @@ pub fn shown(user: &User) -> Value {
         "verification_code": "",
         "quota": user.balance.quota(),
         "used_quota": user.spent.quota(),
-        "request_count": user.request_count,
+        "request_count": served,
         "group": user.group_name,
         "aff_code": user.aff_code,
         "aff_count": 0, "aff_quota": 0, "aff_history_quota": 0,
@@ -52,7 +58,8 @@ pub fn shown(user: &User) -> Value {
 
 /// One person, with who they are elsewhere and what their invitations brought.
 async fn whole(app: &App, caller: &Caller, user: &User) -> Result<Value, Error> {
-    let mut row = shown(user);
+    let calls = served(app, caller, &[user.id]).await?;
+    let mut row = shown(user, calls.get(&user.id).copied().unwrap_or(0));
     for identity in oauth_login::identities(app, caller, user.id).await? {
         let field = match identity.provider.as_str() {
             "github" => "github_id",
@@ -166,42 +173,6 @@ pub async fn self_groups(State(app): State<App>, caller: Caller) -> Reply {
 pub async fn group_names(State(app): State<App>, caller: Caller) -> Reply {
     caller.require(Role::Admin)?;
     Ok(data(ratios(&app).keys().collect::<Vec<_>>()))
-}
-
-#[derive(Deserialize)]
-pub struct ListQuery {
-    username: Option<String>,
-    keyword: Option<String>,
-    group: Option<String>,
-}
-
-pub async fn list(
-    State(app): State<App>,
-    caller: Caller,
-    shape: Shape,
-    paging: Query<Paging>,
-    query: Query<ListQuery>,
-) -> Reply {
-    let query = query.0;
-    let some = |text: Option<String>| text.filter(|t| !t.is_empty());
-    let filter = UserFilter {
-        username: some(query.username),
-        search: some(query.keyword),
-        group: some(query.group),
-        // The deployed system's page shows who was removed as such.
-        with_deleted: shape == Shape::Deployed,
-        ..UserFilter::default()
-    };
-    let window = paging.0.window()?;
-    let order = (UserOrder::CreatedAt, Direction::Desc);
-    let page = people::pages(&app, &caller, &filter, order, window).await?;
-    let rows: Vec<Value> = page.rows.iter().map(shown).collect();
-    Ok(match shape {
-        Shape::Documented => {
-            Json(json!({ "success": true, "message": "", "data": rows, "total": page.total })).into_response()
-        }
-        Shape::Deployed => data(paging.0.envelope(window, page.total, rows)),
-    })
 }
 
 fn role(number: i64) -> Result<Role, Error> {

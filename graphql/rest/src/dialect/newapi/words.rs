@@ -23,6 +23,19 @@ const SENTENCES: &[(&str, &str)] = &[
     ("the card was changed meanwhile; try again", "该兑换码刚被修改，请重试"),
     ("the cards would have expired already", "过期时间不能早于当前时间"),
     ("enter the code of a card", "请输入兑换码"),
+    ("you have redeemed this card already", "您已兑换过该兑换码"),
+    ("the card has been redeemed; only unused cards can be deleted", "该兑换码已被兑换，只能删除未使用的兑换码"),
+    ("the card has been redeemed; its value stays", "该兑换码已被兑换，不能修改额度"),
+    ("too many wrong card codes; try again later", "兑换码错误次数过多，请稍后再试"),
+    ("too many sign-in attempts; try again later", "登录尝试过于频繁，请稍后再试"),
+    ("no mail server is set up here", "本站没有设置邮件服务器"),
+    ("the letter could not be sent; try again later", "邮件发送失败，请稍后重试"),
+    ("a balance cannot be set below zero", "余额不能小于 0"),
+    ("no credentials yet", "尚未填写密钥"),
+    ("the login has ended and cannot be renewed", "登录已失效，且无法续期"),
+    ("the vendor broke a stream off", "上游中断了流式响应"),
+    ("too many messages wait for their turn at this account", "等待此渠道处理的消息过多"),
+    ("the task did not end in time", "任务未在时限内完成"),
     ("sign in first", "无权进行此操作，未登录"),
     ("the access token is invalid", "无权进行此操作，access token 无效"),
     ("the session is invalid or has expired", "无权进行此操作，登录已失效，请重新登录"),
@@ -38,12 +51,51 @@ const SENTENCES: &[(&str, &str)] = &[
     ("card not found", "兑换码不存在"),
 ];
 
-/// Sentences by how they begin and end; `{}` holds what stood between.
+/// Sentences by how they begin and end; `{}` holds what stood between, in Chinese where that is known.
 const FORMS: &[(&str, &str, &str)] = &[
     ("this needs the role ", "", "无权进行此操作，权限不足"),
     ("", " is no address or network", "{} 不是有效的 IP 地址或网段"),
     ("the vendor answered ", "", "上游返回状态码 {}"),
+    ("too many requests; try again in ", " seconds", "请求过于频繁，请在 {} 秒后重试"),
+    ("too many letters were asked for; try again in ", " seconds", "发送邮件过于频繁，请在 {} 秒后重试"),
+    // What a channel needs, by its kind.
+    ("a ", " account needs an address", "{} 类型的渠道需要填写 API 地址"),
+    ("a ", " account needs credentials", "{} 类型的渠道需要填写密钥"),
+    ("a ", " account is opened by a key", "{} 类型的渠道需要使用 API 密钥"),
+    ("a ", " account is opened by OAuth tokens", "{} 类型的渠道需要使用 OAuth 令牌"),
+    ("a ", " account needs an access token or a refresh token", "{} 类型的渠道需要 access token 或 refresh token"),
+    (
+        "a ",
+        " account needs an access key id and a secret access key",
+        "{} 类型的渠道需要 AccessKey ID 与 Secret AccessKey",
+    ),
+    ("a ", " account needs an access key and a secret key", "{} 类型的渠道需要 AccessKey 与 SecretKey"),
+    (
+        "a ",
+        " account needs a service account's JSON key with client_email and private_key",
+        "{} 类型的渠道需要服务账号的 JSON 密钥，其中须有 client_email 与 private_key",
+    ),
+    // Why a channel was taken out, with what its vendor said.
+    ("the vendor does not accept the credential (", ")", "上游不接受此渠道的密钥（{}）"),
+    ("the vendor does not allow this account to make the call (", ")", "上游不允许此渠道进行调用（{}）"),
+    ("the account has no money left at the vendor (", ")", "此渠道在上游的余额已用尽（{}）"),
+    ("the account has reached its limit of spending at the vendor (", ")", "此渠道已达到在上游的消费限额（{}）"),
+    ("the vendor has disabled the account (", ")", "上游已停用此渠道的账号（{}）"),
 ];
+
+/// What the ledger notes by itself.
+const NOTES: &[(&str, &str)] = &[
+    ("initial balance", "初始额度"),
+    ("balance set", "设置余额"),
+    ("reward for an invitation", "邀请用户奖励"),
+    ("registered by an invitation", "使用邀请码注册"),
+    ("the task failed", "任务失败"),
+];
+
+/// A note of the ledger, in Chinese where nobody wrote it.
+pub fn note(text: &str) -> &str {
+    NOTES.iter().find(|(english, _)| *english == text).map_or(text, |(_, known)| *known)
+}
 
 /// A sentence in Chinese, where it is known.
 pub fn chinese(text: &str) -> Cow<'_, str> {
@@ -53,7 +105,7 @@ pub fn chinese(text: &str) -> Cow<'_, str> {
     }
     let formed = FORMS.iter().find_map(|(begin, end, known)| {
         let named = text.strip_prefix(*begin)?.strip_suffix(*end)?;
-        Some(known.replace("{}", named))
+        Some(known.replace("{}", &chinese(named)))
     });
     formed.map_or(Cow::Borrowed(text), Cow::Owned)
 }
@@ -87,6 +139,9 @@ pub fn failure(code: &str, status: i64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use schema::model::account::AccountKind;
+    use schema::service::account::Credentials;
+
     use super::*;
 
     #[test]
@@ -95,6 +150,14 @@ mod tests {
         assert_eq!(chinese("10.0.0.x is no address or network"), "10.0.0.x 不是有效的 IP 地址或网段");
         assert_eq!(chinese("this needs the role super_admin"), "无权进行此操作，权限不足");
         assert_eq!(chinese("密码错误"), "密码错误");
+        assert_eq!(chinese("too many requests; try again in 12 seconds"), "请求过于频繁，请在 12 秒后重试");
+        let dead = "the vendor does not accept the credential (the vendor answered 401)";
+        assert_eq!(chinese(dead), "上游不接受此渠道的密钥（上游返回状态码 401）");
+        let own = "the vendor has disabled the account (This organization has been disabled.)";
+        assert_eq!(chinese(own), "上游已停用此渠道的账号（This organization has been disabled.）");
+        let key = Credentials::ServiceAccount { json: "{}".into() }.check(AccountKind::Vertex).unwrap_err().to_string();
+        assert!(chinese(&key).starts_with("vertex 类型的渠道需要服务账号的 JSON 密钥"), "{key}");
+        assert_eq!((note("balance set"), note("for the good work")), ("设置余额", "for the good work"));
         assert_eq!(failure("no_account", 503), "当前没有可用的渠道");
         assert_eq!(failure("refused_by_vendor", 400), "上游拒绝了请求，状态码 400");
         assert_eq!(failure("upstream_error", 200), "上游返回错误");

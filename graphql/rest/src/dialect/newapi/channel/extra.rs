@@ -1,12 +1,12 @@
-//! A channel's `setting`: a JSON document as text, of which this system keeps the proxy; the rest it always or
-//! never does, and says so.
+//! A channel's `setting`: a JSON document as text, of which this system keeps the proxy and what is so for every
+//! channel anyway; the rest it does not do, and says so.
 
 use relay::wire::percent;
 use reqwest::Url;
-use schema::model::account::Account;
+use schema::model::account::{Account, AccountOptions};
 use schema::service::account::{self, Proxy, ProxyKind};
 use schema::{Actor, App, Error};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::document;
 
@@ -15,20 +15,43 @@ use super::document;
 const ALWAYS: [&str; 2] = ["force_format", "pass_through_body_enabled"];
 /// What stands in the place of a proxy's password.
 const COVER: &str = "***";
+/// Where an account's options keep what was asked for of [`ALWAYS`].
+const KEPT: &str = "channelSetting";
 
-/// The document as text, the password covered.
+/// The document as text, the password covered; nothing where nothing was set.
 pub fn told(app: &App, actor: &Actor, channel: &Account) -> Result<String, Error> {
-    let Some(proxy) = account::proxy_of(app, actor, channel)? else { return Ok(String::new()) };
-    let user = proxy.username.as_deref().filter(|name| !name.is_empty()).map(percent::encode);
-    let who = match (user, proxy.has_password) {
-        (None, false) => String::new(),
-        (user, true) => format!("{}:{COVER}@", user.unwrap_or_default()),
-        (Some(user), false) => format!("{user}@"),
-    };
-    Ok(json!({ "proxy": format!("{}://{who}{}:{}", proxy.kind, proxy.host, proxy.port) }).to_string())
+    let mut setting = asked(&channel.options.0);
+    if let Some(proxy) = account::proxy_of(app, actor, channel)? {
+        let user = proxy.username.as_deref().filter(|name| !name.is_empty()).map(percent::encode);
+        let who = match (user, proxy.has_password) {
+            (None, false) => String::new(),
+            (user, true) => format!("{}:{COVER}@", user.unwrap_or_default()),
+            (Some(user), false) => format!("{user}@"),
+        };
+        setting.insert("proxy".into(), format!("{}://{who}{}:{}", proxy.kind, proxy.host, proxy.port).into());
+    }
+    Ok(if setting.is_empty() { String::new() } else { Value::Object(setting).to_string() })
 }
 
-/// The proxy that a document names; a covered password is the one there was before.
+/// What was asked for of what is always so.
+fn asked(options: &AccountOptions) -> Map<String, Value> {
+    options.extra.get(KEPT).and_then(Value::as_object).cloned().unwrap_or_default()
+}
+
+/// Keeps what a document asks for of what is always so, in place of what an earlier one did. What is off, empty or
+/// null asks for nothing.
+pub fn keep(text: &str, options: &mut AccountOptions) -> Result<(), Error> {
+    let mut setting: Map<String, Value> = document("setting", text)?;
+    setting.retain(|name, value| ALWAYS.contains(&name.as_str()) && value.as_bool() == Some(true));
+    if setting.is_empty() {
+        options.extra.remove(KEPT);
+    } else {
+        options.extra.insert(KEPT.to_owned(), setting.into());
+    }
+    Ok(())
+}
+
+/// The proxy that a document names; a covered password is the one there was before. Refuses what is not done here.
 pub fn proxy(text: &str, before: Option<&Proxy>) -> Result<Option<Proxy>, Error> {
     let setting: Map<String, Value> = document("setting", text)?;
     for (name, value) in &setting {
@@ -81,6 +104,11 @@ mod tests {
         assert_eq!(proxy(r#"{"proxy":""}"#, Some(&old)).unwrap(), None);
         let always = r#"{"force_format":true,"pass_through_body_enabled":true,"proxy":""}"#;
         assert_eq!(proxy(always, None).unwrap(), None, "what is always so may be asked for");
+        let mut options = AccountOptions::default();
+        keep(always, &mut options).unwrap();
+        assert_eq!(Value::from(asked(&options)).to_string(), always.replace(",\"proxy\":\"\"", ""));
+        keep(r#"{"force_format":false,"proxy":"http://a:1"}"#, &mut options).unwrap();
+        assert_eq!(options, AccountOptions::default(), "what is off is nothing to keep");
         for bad in ["{", r#"{"force_format":"x"}"#, r#"{"system_prompt":"x"}"#, r#"{"proxy":"ftp://a:1"}"#] {
             assert!(proxy(bad, None).is_err(), "{bad}");
         }

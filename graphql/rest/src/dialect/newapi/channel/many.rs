@@ -50,7 +50,7 @@ pub async fn change_tag(State(app): State<App>, caller: Caller, form: Body<Tagge
     let mut change = AccountChange {
         tag: form.new_tag,
         priority: form.priority.map(|p| p.saturating_add(MIDDLE)),
-        weight: form.weight.map(|w| w.max(1)),
+        weight: form.weight,
         models: form.models.filter(|m| !m.is_empty()).as_deref().map(split),
         groups: form.groups.filter(|g| !g.is_empty()).as_deref().map(split),
         ..AccountChange::default()

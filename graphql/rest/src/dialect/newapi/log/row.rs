@@ -94,16 +94,18 @@ fn ratio(part: i64, whole: i64, none: f64) -> f64 {
     if whole == 0 { none } else { (part as f64 * 1e6 / whole as f64).round() / 1e6 }
 }
 
-/// Dollars for a whole call before its group's ratio, where the model's price is not one of tokens.
+/// Dollars for a whole call before its group's ratio, where the model's price is not one of tokens, or none were
+/// counted: what pictures, characters or a length came to has no ratio to tell.
 fn per_call(price: Option<&Price>, call: &UsageRow) -> Option<f64> {
     // Micro-dollars a million calls that are a dollar a call.
     const CALL: f64 = 1e12;
-    let price = price.filter(|p| p.rates.input == 0 && p.rates.output == 0 && (p.calls > 0 || p.images > 0))?;
+    let by_tokens = price.is_some_and(|p| p.rates.input != 0 || p.rates.output != 0);
     if call.raw_cost.0 > 0 {
         // What was billed, which a later price does not change.
-        return Some(call.raw_cost.dollars());
+        return (!by_tokens || call.tokens() == 0).then(|| call.raw_cost.dollars());
     }
-    Some(price.calls).filter(|calls| *calls > 0).map(|calls| calls as f64 / CALL)
+    let each = price.filter(|_| !by_tokens).map(|p| p.calls)?;
+    (each > 0).then(|| each as f64 / CALL)
 }
 
 /// Tokens that were written to a cache.
@@ -122,7 +124,10 @@ fn explained(app: &App, call: &UsageRow, for_admin: bool) -> String {
     // Two dollars a million tokens are this system's ratio of 1.
     const UNIT: i64 = 2_000_000;
     let models = directory::models(app);
-    let price = models.price(&call.model);
+    let terms = directory::terms(app);
+    // Whoever takes models without a price paid what those cost.
+    let unpriced = || (call.raw_cost.0 > 0).then_some(&terms.unpriced_price);
+    let price = models.price(&call.model).or_else(unpriced);
     let rates = price.map(|price| price.rates).unwrap_or_default();
     let mut other = json!({
         "model_ratio": ratio(rates.input, UNIT, 0.0),
@@ -231,6 +236,8 @@ fn told(entry: &LedgerEntry) -> String {
         EntryKind::Bonus => "赠送额度",
     };
     let dollars = entry.amount.dollars();
-    let note = if entry.note.is_empty() { String::new() } else { format!("：{}", entry.note) };
+    // A card's is its own name.
+    let note = if entry.kind == EntryKind::Card { entry.note.as_str() } else { words::note(&entry.note) };
+    let note = if note.is_empty() { String::new() } else { format!("：{note}") };
     format!("{what} ＄{dollars:.6}{note}")
 }

@@ -38,7 +38,8 @@ const FIXED: &[(&str, &str, &str)] = &[
     ("GroupGroupRatio", "{}", "倍率按所用分组、用户、模型与服务相乘，没有分组对分组的倍率"),
     ("TopupGroupRatio", "{}", "充值不按分组折算"),
     ("DefaultUseAutoGroup", "false", "新令牌使用用户自己的分组"),
-    ("MjNotifyEnabled", "false", MIDJOURNEY),
+    // On, as its page means it: pictures get finished, by asking for them and by what vendors send.
+    ("MjNotifyEnabled", "true", MIDJOURNEY),
     ("MjAccountFilterEnabled", "false", MIDJOURNEY),
     ("MjModeClearEnabled", "false", MIDJOURNEY),
     ("MjActionCheckSuccessEnabled", "true", MIDJOURNEY),
@@ -72,6 +73,12 @@ pub fn all(app: &App) -> impl Iterator<Item = Fixed> {
     ];
     let constant = FIXED.iter().map(|(key, value, why)| (*key, (*value).to_owned(), *why));
     computed.into_iter().chain(constant).map(|(key, value, why)| Fixed { key, value, why })
+}
+
+/// Whether an option is one of those whose value is always the same.
+#[cfg(test)]
+pub fn is_fixed(option: &str) -> bool {
+    FIXED.iter().any(|(key, ..)| *key == option) || ["QuotaPerUnit", "ServerAddress"].contains(&option)
 }
 
 #[cfg(test)]

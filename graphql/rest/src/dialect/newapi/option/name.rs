@@ -24,6 +24,8 @@ pub enum Unit {
     Silence,
     /// A JSON list of chat clients for the one address that may stand in its place.
     Chats,
+    /// A switch that needs more than being switched on.
+    Switch,
 }
 
 /// One option.
@@ -77,7 +79,7 @@ pub const NAMES: &[Alias] = &[
     counted("RetryTimes", names::MOST_TRIES, Unit::Repeats),
     named("MjForwardUrlEnabled", names::FORWARD_PICTURES),
     named("EmailVerificationEnabled", names::EMAIL_VERIFICATION),
-    named("EmailDomainRestrictionEnabled", names::EMAIL_DOMAIN_RESTRICTION),
+    counted("EmailDomainRestrictionEnabled", names::EMAIL_DOMAIN_RESTRICTION, Unit::Switch),
     named("EmailDomainWhitelist", names::EMAIL_DOMAINS),
     named("EmailAliasRestrictionEnabled", names::EMAIL_ALIAS_RESTRICTION),
     named("SMTPServer", names::SMTP_HOST),
@@ -95,23 +97,23 @@ pub const NAMES: &[Alias] = &[
     counted("MinTopUp", names::TOPUP_LEAST, Unit::Dollars),
     counted("general_setting.ping_interval_enabled", names::KEEP_ALIVE_SECONDS, Unit::Silence),
     named("general_setting.ping_interval_seconds", names::KEEP_ALIVE_SECONDS),
-    named("GitHubOAuthEnabled", "sign_in_github_enabled"),
+    counted("GitHubOAuthEnabled", "sign_in_github_enabled", Unit::Switch),
     named("GitHubClientId", "sign_in_github_client_id"),
     named("GitHubClientSecret", "sign_in_github_client_secret"),
-    named("LinuxDOOAuthEnabled", "sign_in_linuxdo_enabled"),
+    counted("LinuxDOOAuthEnabled", "sign_in_linuxdo_enabled", Unit::Switch),
     named("LinuxDOClientId", "sign_in_linuxdo_client_id"),
     named("LinuxDOClientSecret", "sign_in_linuxdo_client_secret"),
-    named("oidc.enabled", "sign_in_oidc_enabled"),
+    counted("oidc.enabled", "sign_in_oidc_enabled", Unit::Switch),
     named("oidc.client_id", "sign_in_oidc_client_id"),
     named("oidc.client_secret", "sign_in_oidc_client_secret"),
     named("oidc.well_known", names::SIGN_IN_OIDC_WELL_KNOWN),
     named("oidc.authorization_endpoint", names::SIGN_IN_OIDC_AUTHORIZE_URL),
     named("oidc.token_endpoint", names::SIGN_IN_OIDC_TOKEN_URL),
     named("oidc.user_info_endpoint", names::SIGN_IN_OIDC_USERINFO_URL),
-    named("TelegramOAuthEnabled", names::SIGN_IN_TELEGRAM_ENABLED),
+    counted("TelegramOAuthEnabled", names::SIGN_IN_TELEGRAM_ENABLED, Unit::Switch),
     named("TelegramBotName", names::SIGN_IN_TELEGRAM_BOT),
     named("TelegramBotToken", names::SIGN_IN_TELEGRAM_TOKEN),
-    named("WeChatAuthEnabled", names::SIGN_IN_WECHAT_ACCOUNT_ENABLED),
+    counted("WeChatAuthEnabled", names::SIGN_IN_WECHAT_ACCOUNT_ENABLED, Unit::Switch),
     named("WeChatServerAddress", names::SIGN_IN_WECHAT_ACCOUNT_SERVER),
     named("WeChatServerToken", names::SIGN_IN_WECHAT_ACCOUNT_TOKEN),
     named("WeChatAccountQRCodeImageURL", names::SIGN_IN_WECHAT_ACCOUNT_PICTURE),
@@ -137,7 +139,7 @@ impl Unit {
     pub fn told(self, value: &str) -> String {
         let number = || value.parse::<i64>().unwrap_or_default();
         match self {
-            Self::Same => value.to_owned(),
+            Self::Same | Self::Switch => value.to_owned(),
             Self::Quota => (number() / (DOLLAR / QUOTA_PER_DOLLAR)).to_string(),
             Self::Dollars => ((number() + DOLLAR - 1) / DOLLAR).to_string(),
             Self::Repeats => (number() - 1).to_string(),
@@ -154,7 +156,7 @@ impl Unit {
             read.map(|n| n.to_string()).ok_or_else(|| Error::invalid(name, format!("{name} 必须为整数")))
         };
         match self {
-            Self::Same => Ok(text.to_owned()),
+            Self::Same | Self::Switch => Ok(text.to_owned()),
             Self::Chats => match serde_json::from_str::<Vec<serde_json::Map<String, serde_json::Value>>>(text) {
                 Ok(list) if list.is_empty() => Ok(String::new()),
                 Ok(_) => Ok(text.to_owned()),
