@@ -168,7 +168,7 @@ pub async fn attempt(means: &Means<'_>, call: &Call, account: &Ready, upstream: 
     };
     let mut warnings = crossed.warnings;
     warnings.extend(outgoing.dropped.iter().map(|field| format!("{field}: not available here and was not sent")));
-    let address = outgoing.request.uri().to_string();
+    let address = outgoing.request.uri().clone();
     let trial = Trial { means, call, account, upstream, vendor, ask: &ask, bridge: &crossed.bridge, address };
     trial.send(outgoing.request, warnings).await
 }
@@ -199,7 +199,7 @@ struct Trial<'a> {
     vendor: &'static dyn Provider,
     ask: &'a Ask<'a>,
     bridge: &'a Bridge,
-    address: String,
+    address: http::Uri,
 }
 
 impl Trial<'_> {
@@ -256,7 +256,7 @@ impl Trial<'_> {
             rest: self.account.rest_ms(),
             now: self.means.now,
         };
-        let hidden = self.upstream.hidden(&self.address);
+        let hidden = self.upstream.hidden(&self.address.to_string());
         match self.vendor.blame(&failure) {
             Blame::Caller => {
                 let body = hidden.scrub(&body);
