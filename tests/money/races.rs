@@ -79,7 +79,9 @@ async fn fifty_people_and_one_card() {
     });
     let outcomes = join_all(tries).await;
     assert_eq!(outcomes.iter().filter(|r| r.is_ok()).count(), 1);
-    assert!(outcomes.iter().filter_map(|r| r.as_ref().err()).all(|e| e.detail_code() == Some("CARD_USED")));
+    for refused in outcomes.iter().filter_map(|r| r.as_ref().err()) {
+        assert_eq!(refused.detail_code(), Some("CARD_USED"), "{refused}");
+    }
     s.adds_up().await;
 }
 

@@ -59,3 +59,18 @@ async fn codes_are_changed_by_their_form_and_swept() {
     assert_eq!(used().await, after, "what was redeemed stays in the books");
     refused(&deployed(&c.ann).call("DELETE", "/api/redemption/invalid", Value::Null).await, 200, "somebody");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_code_that_has_run_out_is_known_by_its_time() {
+    let app = harness::TestApp::builder().clock_at(schema::Time(1_700_000_000_000)).start().await;
+    let root = deployed(&super::sign_in(&app, "admin", harness::app::ADMIN_PASSWORD).await);
+    let form = json!({ "name": "codes", "quota": 1_000, "count": 2, "expired_time": 1_700_000_060 });
+    told(&root.post("/api/redemption/", form).await);
+    let list = told(&root.get("/api/redemption/?p=1&page_size=10").await);
+    let form = json!({ "id": at(&list, "items.0.id"), "status": 2 });
+    told(&root.call("PUT", "/api/redemption/?status_only=true", form).await);
+    app.app.clock.advance(61_000);
+    let list = told(&root.get("/api/redemption/?p=1&page_size=10").await);
+    assert_eq!((at(&list, "items.0.status"), at(&list, "items.1.status")), (&json!(2), &json!(1)), "{list}");
+    assert_eq!(at(&list, "items.1.expired_time"), &json!(1_700_000_060));
+}

@@ -157,6 +157,19 @@ async fn a_channel_goes_through_its_form_and_back() {
     no(&send(json!({ "setting": "{\"system_prompt\":\"x\"}" })).await, "system_prompt");
     told(&send(json!({ "setting": "{\"proxy\":\"socks5://ann:hush@10.0.0.9:1080\"}" })).await);
     no(&send(json!({ "setting": "{\"proxy\":\"socks5://ann:***@10.0.0.8:1080\"}" })).await, "重新填写密码");
+    // A copy is made of what the list showed, with the id in the place of the key.
+    let mut copy = read().await;
+    copy["key"] = json!(id.to_string());
+    copy["name"] = json!("a copy");
+    told(&admin.post("/api/channel/", copy.clone()).await);
+    let list = told(&admin.get("/api/channel/?p=1&page_size=10&id_sort=true&tag_mode=false").await);
+    let copied = at(&list, "items.0.id").as_i64().expect("an id");
+    let stored = account::get(&c.app.app, &c.app.system(), copied).await.expect("an account");
+    let proxy = account::open(&c.app.app, &stored).expect("opened").proxy.expect("a proxy");
+    assert_eq!((stored.name.as_str(), proxy.password.as_deref()), ("a copy", Some("hush")));
+    told(&admin.call("DELETE", &format!("/api/channel/{copied}/"), Value::Null).await);
+    copy["key"] = json!("sk-another");
+    no(&admin.post("/api/channel/", copy).await, "重新填写密码");
     told(&send(json!({ "setting": "" })).await);
     assert_eq!(read().await["setting"], json!(""));
 

@@ -75,6 +75,7 @@ async fn films_are_what_their_page_knows_and_can_be_seen_there() {
             "generate",
             "https://films.example/4.mp4",
         ),
+        (("openai_video", "create"), &words, at("https://films.example/v1/videos/8/content"), "textGenerate", ""),
         (("openai_video", "remix"), &words, at("ftp://films.example/5.mp4"), "textGenerate", ""),
         (("suno", "MUSIC"), &words, at("https://songs.example/6.mp3"), "MUSIC", ""),
     ] {

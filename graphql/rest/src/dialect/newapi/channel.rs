@@ -210,7 +210,16 @@ pub async fn create(State(app): State<App>, caller: Caller, form: Body<Form>) ->
     let many = lines.len() > 1 && mode.as_deref() != Some("multi_to_single");
     let groups: Vec<Vec<&str>> = if many { lines.iter().map(|l| vec![*l]).collect() } else { vec![lines] };
     let name = form.name.clone().unwrap_or_default();
-    let proxy = form.setting.as_deref().map_or(Ok(None), |text| extra::proxy(text, None))?;
+    // The page copies a channel with its covered setting, and sends the other one's id for the key.
+    let copied = match key.trim().parse::<i64>() {
+        Ok(id) => account::get(&app, &caller, id).await.ok(),
+        Err(_) => None,
+    };
+    let before = match &copied {
+        Some(channel) => account::open(&app, channel)?.proxy,
+        None => None,
+    };
+    let proxy = form.setting.as_deref().map_or(Ok(None), |text| extra::proxy(text, before.as_ref()))?;
     let mut made = Vec::with_capacity(groups.len());
     for (index, keys) in groups.iter().enumerate() {
         let (credentials, region) = kinds::credentials(kind, keys)?;

@@ -17,7 +17,10 @@ fn shown(app: &App, caller: &Caller, card: &Card) -> Result<Value, Error> {
     let status = match card.status(app.clock.now()) {
         CardStatus::Active => 1,
         CardStatus::Used => 3,
-        CardStatus::Expired | CardStatus::Disabled => 2,
+        CardStatus::Disabled => 2,
+        // Not a status here: whoever reads the code sees by its time that it has run out.
+        CardStatus::Expired if card.enabled => 1,
+        CardStatus::Expired => 2,
     };
     Ok(json!({
         "id": card.id,

@@ -44,7 +44,11 @@ pub fn doing(word: Option<String>) -> TaskFilter {
 /// What the page shows beside a task: where its film is, which is a link there, or why it failed.
 pub fn outcome(task: &Task) -> &str {
     match task.status {
-        TaskStatus::Succeeded if is_film(task) => relay::task::film(&task.result.0).unwrap_or_default(),
+        // What a vendor shows to its own keys alone is no link for a browser.
+        TaskStatus::Succeeded if is_film(task) => {
+            let address = relay::task::film(&task.result.0).unwrap_or_default();
+            if address.ends_with("/content") { "" } else { address }
+        }
         _ => &task.fail_reason,
     }
 }
