@@ -177,7 +177,7 @@ fn paid_whole(
         return Some(if measure.figure(price) == figure { price.clone() } else { measure.with(price.clone(), figure) });
     }
     // What was free and is free by the call has nothing that could hold again.
-    let stays = |gone: &&Price| !free && !(figure == 0 && known.is_free(gone));
+    let stays = |gone: &&Price| !(free || figure == 0 && known.is_free(gone));
     if let Some(gone) = price.as_ref().filter(stays) {
         ratios_wait(name, (known.list, gone), waiting);
         waiting.input.insert(name.to_owned(), Measure::of(gone, known.category).figure(gone));
