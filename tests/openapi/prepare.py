@@ -31,7 +31,7 @@ for name in WIDE:
     if name in known:
         changes[name] = "1000000"
 for name in known:
-    if name.endswith("_url") and not str(known[name]["value"]).startswith(FAKE):
+    if name.endswith("_url") and known[name]["isEditable"] and not str(known[name]["value"]).startswith(FAKE):
         # No price list at all is better than one that is none.
         changes[name] = "" if name == "prices_url" else f"{FAKE}/vendor/{name.removesuffix('_url')}"
 # One after the other: what a setting cannot be shall not keep the others from being set.

@@ -96,7 +96,7 @@ impl<D: Dialect, T: DeserializeOwned + 'static> FromRequest<App> for Body<D, T> 
         let bytes = whole(request.into_body())
             .await
             .ok_or_else(|| refuse(Error::invalid("body", "the body is larger than 2 MiB or was cut off")))?;
-        let empty = bytes.iter().all(u8::is_ascii_whitespace);
+        let empty = bytes.is_empty();
         if !json && !empty {
             let error = Error::invalid("content-type", "the body must be JSON, sent as application/json");
             return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, refuse(error)).into_response());
