@@ -64,7 +64,7 @@ mod responses;
 mod retell;
 pub mod rules;
 mod stream;
-mod thoughts;
+pub(crate) mod thoughts;
 pub mod usage;
 
 use base64::Engine;

@@ -38,6 +38,11 @@ async fn messages_are_served_by_openai_and_gemini_by_either() {
         (kinds.first().map(String::as_str), kinds.last().map(String::as_str)),
         (Some("message_start"), Some("message_stop"))
     );
+    let sent = fake.requests().len();
+    let endless = json!({"model": "gpt-4o", "messages": [{"role": "user", "content": "Say hello."}]});
+    let refused = ann.http.post("/v1/messages", endless).await;
+    assert_eq!((refused.status.as_u16(), fake.requests().len()), (400, sent), "{}", refused.text);
+    assert!(refused.text.contains("max_tokens"), "as Anthropic itself refuses it: {}", refused.text);
     let ask = json!({"contents": [{"role": "user", "parts": [{"text": "Say hello."}]}]});
     let gemini = ann.http.post("/v1beta/models/gpt-4o:streamGenerateContent", ask).await;
     assert_eq!(gemini.header("content-type"), "application/json");

@@ -229,13 +229,9 @@ impl Bridge {
         Ok(Carry::new(unpack, middle, pack, dialect))
     }
 
-    /// The dialect of the vendor's stream, where its words can be read.
+    /// The dialect of the vendor's stream, where its words can be read; its envelope is off by then.
     pub fn vendors_dialect(&self) -> Option<convert::Dialect> {
-        match self.vendor {
-            Dialect::Invoke => Some(convert::Dialect::Messages),
-            Dialect::CodeAssist => Some(convert::Dialect::Gemini),
-            vendor => hub_dialect(vendor),
-        }
+        if self.vendor == Dialect::CodeAssist { Some(convert::Dialect::Gemini) } else { readable(self.vendor) }
     }
 
     fn watch(&self) -> Middle {
@@ -331,6 +327,11 @@ fn enveloped(body: &[u8]) -> Bytes {
 
 fn bad_body(error: BodyError) -> Fault {
     Fault::new(fault::Kind::InvalidRequest, error.to_string())
+}
+
+/// The dialect in which the words of a body can be read.
+pub fn readable(dialect: Dialect) -> Option<convert::Dialect> {
+    if dialect == Dialect::Invoke { Some(convert::Dialect::Messages) } else { hub_dialect(dialect) }
 }
 
 fn missing(field: &str) -> Fault {

@@ -2,15 +2,13 @@
 //!
 //! A streamed answer is listened to while it goes by ([`convert::Words`]); a whole one is read when it is there.
 
+use bytes::Bytes;
 use schema::service::settle::Recorded;
 
-use bytes::Bytes;
-
-use super::bridge::hub_dialect;
+use super::bridge::readable;
 use super::{Call, Content};
 use crate::convert::hub::{Message, Part, Role};
 use crate::convert::{self, Path};
-use crate::provider::Dialect;
 
 /// The longest text that is gathered; the books cut it further.
 pub const LONGEST: usize = 1 << 20;
@@ -24,7 +22,7 @@ pub fn of(call: &Call, answer: &Bytes) -> Recorded {
 pub fn with(call: &Call, assistant_message: String) -> Recorded {
     let mut said = Recorded { assistant_message, ..Recorded::default() };
     let Content::Json(body) = &call.content else { return said };
-    let dialect = dialect(call);
+    let dialect = readable(call.dialect);
     let path = Path { model: &call.model, stream: call.stream };
     match dialect.map(|dialect| convert::read(dialect, body.bytes(), path)) {
         Some(Ok(heard)) => {
@@ -38,13 +36,9 @@ pub fn with(call: &Call, assistant_message: String) -> Recorded {
     said
 }
 
-fn dialect(call: &Call) -> Option<convert::Dialect> {
-    if call.dialect == Dialect::Invoke { Some(convert::Dialect::Messages) } else { hub_dialect(call.dialect) }
-}
-
 /// The words of a whole answer; what no reader understands is kept as it came.
 fn answered(call: &Call, answer: &Bytes) -> String {
-    let heard = dialect(call).and_then(|dialect| match convert::said(dialect, answer) {
+    let heard = readable(call.dialect).and_then(|dialect| match convert::said(dialect, answer) {
         Some(parts) => Some(words(&parts)),
         // A vendor's whole answer that was told to a client that waits for a stream.
         None => {

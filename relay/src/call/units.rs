@@ -10,14 +10,13 @@ use schema::service::price::{Tier, Units};
 use super::{Call, Content};
 use crate::convert::edit::Body;
 use crate::convert::estimate::{body_tokens, text_tokens};
+use crate::convert::thoughts::MOST_TOGETHER;
 use crate::convert::usage::Usage;
 use crate::provider::{Dialect, Operation};
 use crate::wire::multipart;
 
 /// Output tokens that are held back for a call that names no limit.
 const OUTPUT: i64 = 4_096;
-/// The same where the caller wants it thought over.
-const THOUGHT_OVER: i64 = 32_000;
 /// Output tokens of one picture at its best quality, for models that count pictures in tokens.
 const PICTURE: i64 = 4_160;
 /// Bytes of a second of sound as it usually is compressed.
@@ -95,14 +94,19 @@ fn of_json(call: &Call, body: &Body) -> Size {
         Dialect::Converse => nested("inferenceConfig", "maxTokens"),
         _ => number("max_tokens"),
     };
-    size.thinks = match call.dialect {
-        Dialect::Gemini => ["generationConfig", "generation_config"].into_iter().any(|outer| {
+    size.thinks = thinks(call.dialect, body);
+    size
+}
+
+fn thinks(dialect: Dialect, body: &Body) -> bool {
+    if dialect == Dialect::Gemini {
+        return ["generationConfig", "generation_config"].into_iter().any(|outer| {
             let config = body.object(outer).ok().flatten();
             config.is_some_and(|config| config.has("thinkingConfig") || config.has("thinking_config"))
-        }),
-        _ => ["reasoning_effort", "reasoning", "thinking"].into_iter().any(|field| body.has(field)),
-    };
-    size
+        });
+    }
+    let effort = body.str("reasoning_effort").ok().flatten().is_some_and(|effort| effort != "none");
+    effort || body.has("reasoning") || body.has("thinking")
 }
 
 /// A text in the form that a call sent.
@@ -137,7 +141,7 @@ pub fn guess(operation: Operation, size: &Size, most: Option<i64>) -> Units {
     let none = Units { tier: size.tier, ..Units::default() };
     match operation {
         Operation::Generate | Operation::Complete | Operation::Compact => {
-            let usual = if size.thinks { THOUGHT_OVER } else { OUTPUT };
+            let usual = if size.thinks { whole(MOST_TOGETHER) } else { OUTPUT };
             let asked = size.max_output.unwrap_or(usual).max(0);
             Units { input, output: most.map_or(asked, |most| asked.min(most.max(0))), ..none }
         }
@@ -267,7 +271,7 @@ mod tests {
         assert_eq!((guessed.input, guessed.output, guessed.calls), (1_000, 8_000, 1));
         assert_eq!(guess(Operation::Generate, &Size::default(), None).output, OUTPUT);
         let thinking = Size { thinks: true, ..Size::default() };
-        assert_eq!(guess(Operation::Generate, &thinking, None).output, THOUGHT_OVER);
+        assert_eq!(guess(Operation::Generate, &thinking, None).output, whole(MOST_TOGETHER));
         assert_eq!(guess(Operation::Generate, &thinking, Some(8_000)).output, 8_000);
         assert_eq!(guess(Operation::Speak, &Size { characters: 12, ..Size::default() }, None).characters, 12);
         assert_eq!(
@@ -275,6 +279,22 @@ mod tests {
             10_000
         );
         assert_eq!(guess(Operation::CountTokens, &size, None), Units { calls: 0, ..Units::default() });
+    }
+
+    #[test]
+    fn whoever_says_how_much_to_think_is_heard_in_every_dialect() {
+        for (dialect, body, wanted) in [
+            (Dialect::Chat, r#"{"reasoning_effort":"high"}"#, true),
+            (Dialect::Chat, r#"{"reasoning_effort":"none"}"#, false),
+            (Dialect::Chat, r#"{"messages":[]}"#, false),
+            (Dialect::Responses, r#"{"reasoning":{"effort":"low"}}"#, true),
+            (Dialect::Messages, r#"{"thinking":{"type":"adaptive"}}"#, true),
+            (Dialect::Gemini, r#"{"generationConfig":{"thinkingConfig":{"thinkingBudget":9}}}"#, true),
+            (Dialect::Gemini, r#"{"generationConfig":{"temperature":1}}"#, false),
+        ] {
+            let body = Body::scan(Bytes::from_static(body.as_bytes())).unwrap();
+            assert_eq!(thinks(dialect, &body), wanted, "{:?}", body.bytes());
+        }
     }
 
     #[test]

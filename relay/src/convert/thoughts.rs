@@ -10,6 +10,10 @@ use base64::engine::general_purpose::STANDARD;
 use super::Dialect;
 use super::hub::{Part, Signature, Text, Thinking, ToolUse};
 
+/// The most tokens that thoughts and answer have together where the caller limits neither; every model of Anthropic's
+/// that thinks may produce as many.
+pub(crate) const MOST_TOGETHER: u64 = 32_000;
+
 const MARK: &str = "relay:";
 
 /// What stands for the id of a seal on a thought that Anthropic shows nobody: it comes back in another kind of

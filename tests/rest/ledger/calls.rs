@@ -6,11 +6,10 @@ use schema::service::api_key::{self, NewKey};
 use schema::{Micros, Role};
 use serde_json::json;
 
-use super::cast;
+use super::{Cast, cast};
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_account_book_is_carried_from_the_call_into_its_log() {
-    let c = cast().await;
+/// A service that is set up here, and somebody with a key to it.
+async fn served(c: &Cast) -> (FakeUpstream, Client) {
     let upstream = FakeUpstream::start(Vendor::OpenAi).await;
     let config = json!({ "provider": "openai", "apiKey": Vendor::OpenAi.key(), "model": "gpt-4o-mini",
         "baseURL": upstream.url() });
@@ -20,6 +19,13 @@ async fn an_account_book_is_carried_from_the_call_into_its_log() {
     let new = NewKey { owner: Some(bob.id), name: "k".into(), ..NewKey::default() };
     let issued = api_key::issue(&c.app.app, &c.app.system(), new).await.expect("a key");
     let caller = Client::new(&c.app.url, Some(issued.secret.reveal()));
+    (upstream, caller)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_book_is_carried_from_the_call_into_its_log() {
+    let c = cast().await;
+    let (upstream, caller) = served(&c).await;
 
     let body = json!({ "model": "gpt-4o-mini", "messages": [{ "role": "user", "content": "hello" }] });
     let named = caller.with("x-account-book-id", "b1").with("x-account-book-name", "%E8%B4%A6%E6%9C%AC");
@@ -61,17 +67,9 @@ async fn an_account_book_is_carried_from_the_call_into_its_log() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_said_is_kept_in_words_whole_or_streamed_in_any_dialect() {
     let c = cast().await;
-    let upstream = FakeUpstream::start(Vendor::OpenAi).await;
-    let config = json!({ "provider": "openai", "apiKey": Vendor::OpenAi.key(), "model": "gpt-4o-mini",
-        "baseURL": upstream.url() });
-    let set = c.admin.call("PUT", "/api/admin/llm/config", json!({ "enabled": true, "config": config })).await;
-    assert_eq!(set.status, 200, "{}", set.text);
+    let (_upstream, caller) = served(&c).await;
     let on = json!({ "value": "true" });
     assert_eq!(c.root.call("PUT", "/api/admin/configs/record_content", on).await.status, 200);
-    let bob = c.app.person("bob", Role::User, Micros(10_000_000)).await;
-    let new = NewKey { owner: Some(bob.id), name: "k".into(), ..NewKey::default() };
-    let issued = api_key::issue(&c.app.app, &c.app.system(), new).await.expect("a key");
-    let caller = Client::new(&c.app.url, Some(issued.secret.reveal()));
     let asked = [
         (
             "/v1/chat/completions",

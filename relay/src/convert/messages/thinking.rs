@@ -2,14 +2,11 @@
 
 use super::super::hub::{Message, Part, Request, Role, ToolChoice};
 use super::super::rules::Notes;
-use super::super::thoughts::{budget_of_effort, effort_of_budget};
+use super::super::thoughts::{MOST_TOGETHER, budget_of_effort, effort_of_budget};
 use super::super::{Dialect, Limits};
 
 /// The least thinking budget the vendor accepts.
 const LEAST_BUDGET: u64 = 1_024;
-
-/// The most tokens that every model of the vendor's that thinks may produce in one answer.
-const MOST_TOGETHER: u64 = 32_000;
 
 /// What to say about thinking.
 #[derive(Clone, Debug, PartialEq, Eq)]
